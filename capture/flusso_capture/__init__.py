@@ -1,0 +1,1 @@
+"""Capture: follows the Postgres write-ahead log and publishes every row change."""

@@ -1,0 +1,1 @@
+"""What capture and worker both need: configuration, plans, changes, the seams between them."""

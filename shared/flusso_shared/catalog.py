@@ -1,0 +1,40 @@
+"""What the database's catalog says about the tables of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from flusso_shared.names import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: `type` is `format_type(atttypid, atttypmod)`, e.g. `character varying(32)`."""
+
+    name: str
+    type: str
+    not_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: key columns in the order of the primary key, replica identity as `pg_class.relreplident`."""
+
+    name: TableName
+    columns: Mapping[str, Column]
+    primary_key: tuple[str, ...]
+    replica_identity: Literal["d", "n", "f", "i"]
+    identity_columns: frozenset[str]
+    """Columns whose old values the log holds: the primary key (d), an index's columns (i), all (f), none (n)."""
+    owned: bool
+    """Whether the connected role may ALTER it."""
+    partitioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The tables of a plan that exist."""
+
+    tables: Mapping[TableName, Table]

@@ -1,0 +1,40 @@
+"""What can go wrong, sorted by what to do about it.
+
+    FlussoError
+    ├── RetryableError   passes by itself: network, 429, a restarting server.  Try again with back-off.
+    ├── PoisonError      one document or row can never succeed.  Quarantine it or stop its index; never its neighbours.
+    ├── StaleBatchError  a built batch grew too old to be written.  Build it anew.
+    ├── FatalError       cannot get better without somebody's help.  The message names the remedy.
+    │   └── ConfigError  what the user wrote is wrong: file, line, column where known.
+    └── StoppedError     the process was asked to stop while waiting.  Unwind; nothing is wrong.
+
+Adapters translate library errors into these at the boundary (`raise ... from error`).
+"""
+
+
+class FlussoError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class RetryableError(FlussoError):
+    """Passes by itself; try again with back-off for as long as it takes."""
+
+
+class PoisonError(FlussoError):
+    """One document or row that can never succeed as it is."""
+
+
+class StaleBatchError(FlussoError):
+    """A batch was built too long ago to be written safely; build it again from a newer snapshot."""
+
+
+class FatalError(FlussoError):
+    """Cannot get better by itself.  The text says what happened, where, and what to do."""
+
+
+class ConfigError(FatalError):
+    """What the user wrote is wrong.  `str()` may span several lines, one problem each."""
+
+
+class StoppedError(FlussoError):
+    """A stop was requested while waiting."""

@@ -1,0 +1,1 @@
+"""Worker: turns changes into documents and keeps OpenSearch equal to the database."""
