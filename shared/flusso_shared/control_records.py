@@ -1,0 +1,103 @@
+"""What capture says through the control channel, as values: the lineage and each table's snapshot.
+
+Keys: `lineage` (one `Lineage`), `snapshot/<schema.table>` (one `TableSnapshot` each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from flusso_shared.names import TableName
+from flusso_shared.seams import Offsets, TopicPartition
+
+LINEAGE_KEY = "lineage"
+SNAPSHOT_PREFIX = "snapshot/"
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The history that a seed belongs to (I6): another system, slot or creation point is another history."""
+
+    system_id: str
+    slot: str
+    created_lsn: str
+    """The slot's consistent point when it was made, as `X/Y`."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Lineage:
+        return cls(str(value["system_id"]), str(value["slot"]), str(value["created_lsn"]))
+
+
+@dataclass(frozen=True, slots=True)
+class TableSnapshot:
+    """How far the snapshot of one table has come, in this lineage."""
+
+    table: TableName
+    lineage: Lineage
+    state: Literal["running", "complete"]
+    last_key: tuple[str, ...] = ()
+    """The primary key that was published and acknowledged last; empty before the first chunk."""
+    rows: int = 0
+    total: int = 0
+    """The planner's estimate of the table's rows, for progress."""
+    ends: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """When complete: the topic's end offsets, so that all snapshot rows stand before them."""
+
+    @property
+    def key(self) -> str:
+        return f"{SNAPSHOT_PREFIX}{self.table}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "table": [self.table.schema, self.table.name],
+            "lineage": self.lineage.to_json(),
+            "state": self.state,
+            "last_key": list(self.last_key),
+            "rows": self.rows,
+            "total": self.total,
+            "ends": offsets_to_json(self.ends),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TableSnapshot:
+        return cls(
+            table=TableName(*value["table"]),
+            lineage=Lineage.from_json(value["lineage"]),
+            state=value["state"],
+            last_key=tuple(value["last_key"]),
+            rows=value["rows"],
+            total=value["total"],
+            ends=offsets_from_json(value["ends"]),
+        )
+
+
+def offsets_to_json(offsets: Offsets) -> list[list[Any]]:
+    """`[[topic, partition, offset], ...]`, sorted."""
+    return [[at.topic, at.partition, offset] for at, offset in sorted(offsets.items())]
+
+
+def offsets_from_json(value: list[list[Any]]) -> dict[TopicPartition, int]:
+    """The inverse of `offsets_to_json`."""
+    return {TopicPartition(topic, partition): offset for topic, partition, offset in value}
+
+
+def lineage_of(records: Mapping[str, Mapping[str, Any]]) -> Lineage | None:
+    """The lineage among loaded control records, if capture has written one."""
+    value = records.get(LINEAGE_KEY)
+    return None if value is None else Lineage.from_json(value)
+
+
+def snapshots_of(records: Mapping[str, Mapping[str, Any]]) -> dict[TableName, TableSnapshot]:
+    """The snapshots of the current lineage among loaded control records."""
+    lineage = lineage_of(records)
+    found = [
+        TableSnapshot.from_json(value)
+        for key, value in records.items()
+        if key.startswith(SNAPSHOT_PREFIX)
+    ]
+    return {item.table: item for item in found if item.lineage == lineage}

@@ -1,0 +1,115 @@
+"""What the process is doing, for `/status`, `/readyz` and the progress line.  Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Phase = Literal["starting", "backfilling", "live", "stopped"]
+IndexState = Literal["pending", "backfilling", "seeded", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a seeding or a snapshot has come."""
+
+    done: int
+    total: int
+
+
+class Status:
+    """Mutable state of one process, read as one consistent dictionary."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._phase: Phase = "starting"
+        self._waiting_for: str | None = None
+        self._indexes: dict[str, IndexState] = {}
+        self._progress: dict[str, Progress] = {}
+        self._numbers = {
+            "changes_captured": 0,
+            "changes_committed": 0,
+            "documents_built": 0,
+            "documents_quarantined": 0,
+            "batches": 0,
+            "last_flush_micros": 0,
+            "errors": 0,
+        }
+        self._slot_lag: int | None = None
+        self._last_error: str | None = None
+
+    @property
+    def phase(self) -> Phase:
+        with self._lock:
+            return self._phase
+
+    def set_phase(self, phase: Phase) -> None:
+        with self._lock:
+            self._phase = phase
+
+    def waiting(self, what: str | None) -> None:
+        """Say what the process is waiting for (`Postgres at ...`), or None when it goes on."""
+        with self._lock:
+            self._waiting_for = what
+
+    def set_index(self, name: str, state: IndexState, progress: Progress | None = None) -> None:
+        with self._lock:
+            self._indexes[name] = state
+            if progress is None:
+                self._progress.pop(name, None)
+            else:
+                self._progress[name] = progress
+
+    def add(self, counter: str, amount: int = 1) -> None:
+        """Count; `counter` is one of the names in `/status`."""
+        with self._lock:
+            self._numbers[counter] += amount
+
+    def flushed(self, seconds: float) -> None:
+        """A batch was flushed in `seconds`."""
+        with self._lock:
+            self._numbers["batches"] += 1
+            self._numbers["last_flush_micros"] = int(seconds * 1_000_000)
+
+    def set_slot_lag(self, lag: int | None) -> None:
+        with self._lock:
+            self._slot_lag = lag
+
+    def failed(self, message: str) -> None:
+        """An error stopped something; `message` is kept as `last_error`."""
+        with self._lock:
+            self._numbers["errors"] += 1
+            self._last_error = message
+
+    def progress(self) -> dict[str, Progress]:
+        """Per index or table what is being seeded now."""
+        with self._lock:
+            return dict(self._progress)
+
+    def to_json(self) -> dict[str, Any]:
+        """The `/status` document: the reference's fields in its order, then ours."""
+        with self._lock:
+            n = self._numbers
+            return {
+                "phase": self._phase,
+                "uptime_seconds": int(time.monotonic() - self._started),
+                "indexes": dict(sorted(self._indexes.items())),
+                "changes_captured": n["changes_captured"],
+                "changes_committed": n["changes_committed"],
+                "changes_in_flight": max(0, n["changes_captured"] - n["changes_committed"]),
+                "documents_built": n["documents_built"],
+                "documents_quarantined": n["documents_quarantined"],
+                "batches": n["batches"],
+                "last_flush_micros": n["last_flush_micros"],
+                "slot_lag_bytes": self._slot_lag,
+                "errors": n["errors"],
+                "last_error": self._last_error,
+                "waiting_for": self._waiting_for,
+                "progress": {
+                    name: {"done": item.done, "total": item.total}
+                    for name, item in sorted(self._progress.items())
+                },
+            }
