@@ -1,0 +1,88 @@
+"""Says when a pipeline has nothing left to do, looking at the servers only: the slot and the groups."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+_TIMEOUT = 10.0
+
+
+def wait_until(what: str, condition: Callable[[], str | None], deadline: float) -> None:
+    """Wait until `condition` gives None.  What it gives otherwise says what is missing, for the failure."""
+    end = time.monotonic() + deadline
+    while (missing := condition()) is not None:
+        assert time.monotonic() < end, f"{what}: not within {deadline:.0f} s: {missing}"
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where one pipeline's positions are to be found; `topic_prefix` is None for `flusso run`."""
+
+    database_url: str
+    slot: str
+    kafka: str
+    topic_prefix: str | None
+
+    def wait_until_idle(self, deadline: float) -> None:
+        """Wait until every change committed before the call is confirmed, and consumed by every group."""
+        lsn = self._mark()
+        wait_until("confirmed", lambda: self._unconfirmed(lsn), deadline)
+        if self.topic_prefix is not None:
+            wait_until("consumed", self._unconsumed, deadline)
+
+    def _mark(self) -> str:
+        """The position before a last published change, so that confirming that change passes it."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            row = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+            assert row is not None
+            connection.execute(
+                "UPDATE users SET email = email WHERE id = (SELECT min(id) FROM users)"
+            )
+            return str(row[0])
+
+    def _unconfirmed(self, lsn: str) -> str | None:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT confirmed_flush_lsn::text, confirmed_flush_lsn > %s::pg_lsn"
+                " FROM pg_replication_slots WHERE slot_name = %s",
+                (lsn, self.slot),
+            ).fetchone()
+        if row is None:
+            return f"there is no slot {self.slot}"
+        return None if row[1] else f"slot {self.slot} is at {row[0]}, wanted past {lsn}"
+
+    def _unconsumed(self) -> str | None:
+        admin = AdminClient({"bootstrap.servers": self.kafka})
+        groups = admin.list_consumer_groups(request_timeout=_TIMEOUT).result().valid
+        mine = [
+            item.group_id for item in groups if item.group_id.startswith(f"{self.topic_prefix}.")
+        ]
+        if not mine:
+            return f"no consumer group starts with {self.topic_prefix}."
+        late = [f"{group}: {lag}" for group in mine for lag in _lags(admin, group)]
+        return ", ".join(late) or None
+
+
+def _lags(admin: AdminClient, group: str) -> list[str]:
+    """What a group has not committed yet, per partition."""
+    asked = admin.list_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT
+    )
+    committed: list[TopicPartition] = asked[group].result().topic_partitions or []
+    latest = admin.list_offsets(
+        {TopicPartition(at.topic, at.partition): OffsetSpec.latest() for at in committed},
+        request_timeout=_TIMEOUT,
+    )
+    ends = {(at.topic, at.partition): future.result().offset for at, future in latest.items()}
+    return [
+        f"{at.topic}[{at.partition}] at {at.offset} of {ends[at.topic, at.partition]}"
+        for at in committed
+        if at.offset < ends[at.topic, at.partition]
+    ]

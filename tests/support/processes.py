@@ -1,0 +1,266 @@
+"""Runs the real commands as processes, each test with slots, topics and indexes of its own.
+
+with cleaned_up(kafka_pipeline(site, folder, workers=2)) as pipeline:
+    pipeline.start()
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+from support.idle import wait_until
+from support.store import ROOT
+
+_BIN = Path(sys.executable).parent
+_GRACE = 30.0
+_TAIL = 60
+
+_CONFIG = """\
+[source]
+type = "postgres"
+
+[sinks.primary]
+type = "opensearch"
+url = "http://127.0.0.1:9200"
+number_of_replicas = 0
+refresh_interval = "1s"
+
+[queue]
+type = "kafka"
+topic_prefix = "{topic_prefix}"
+partitions = {partitions}
+replication_factor = 1
+"""
+
+_INDEX = """
+[[index]]
+name = "{name}"
+schema = "{schema}"
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the servers are, and the names that one test has for itself on them."""
+
+    database_url: str
+    kafka: str
+    opensearch_url: str
+    slot: str
+    topic_prefix: str
+    index_prefix: str
+    indexes: tuple[str, ...] = ("orders", "products", "users")
+    partitions: int = 4
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the commands: this process', without its own settings of the product."""
+        inherited = {key: value for key, value in os.environ.items() if "FLUSSO" not in key}
+        return inherited | {
+            "DATABASE_URL": self.database_url,
+            "PRIMARY_OPENSEARCH_URL": self.opensearch_url,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "NO_COLOR": "1",
+        }
+
+    def write_config(self, folder: Path) -> Path:
+        """A `flusso.toml` in `folder` over the dev schemas."""
+        text = _CONFIG.format(topic_prefix=self.topic_prefix, partitions=self.partitions)
+        for name in self.indexes:
+            schema = ROOT / "dev" / "schemas" / f"{name}.schema.yml"
+            text += _INDEX.format(name=name, schema=schema)
+        path = folder / "flusso.toml"
+        path.write_text(text)
+        return path
+
+
+@dataclass
+class Daemon:
+    """One command as a process; started, killed, stopped and started again, one log file for all of it."""
+
+    name: str
+    command: Sequence[str]
+    environment: dict[str, str]
+    log: Path
+    _process: subprocess.Popen[bytes] | None = None
+    _output: IO[bytes] | None = None
+    _log_start: int = 0
+
+    def start(self) -> None:
+        """Start the process; it need not be ready when this returns."""
+        assert self._process is None, f"{self.name} runs already"
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._output = self.log.open("ab")
+        self._process = subprocess.Popen(
+            [*self.command],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process' id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM; fails unless the process drains and exits 0 within the grace period."""
+        code = self._end(signal.SIGTERM)
+        assert code == 0, f"{self.name} exited {code} on SIGTERM:\n{self.tail()}"
+
+    def check(self) -> None:
+        """Fail if the process, which should run, has exited."""
+        assert self._process is not None
+        code = self._process.poll()
+        assert code is None, f"{self.name} exited {code} by itself:\n{self.tail()}"
+
+    def clean_up(self) -> None:
+        """Whatever state it is in, leave nothing running."""
+        if self._process is not None:
+            self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, output = self._process, self._output
+        assert process is not None
+        assert output is not None
+        self._process = None
+        process.send_signal(number)
+        try:
+            return process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{self.name} did not exit:\n{self.tail()}") from None
+        finally:
+            output.close()
+
+    def text(self) -> str:
+        """What the process wrote since it was started last."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode(errors="replace")
+
+    def tail(self) -> str:
+        """The last lines, for a failure's message."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join([f"--- {self.name}: {self.log}", *lines[-_TAIL:]])
+
+    def public_url(self, deadline: float = 30.0) -> str:
+        """The address of the public surface, as the log tells it."""
+        found: list[str] = []
+
+        def missing() -> str | None:
+            self.check()
+            found[:] = _PUBLIC.findall(self.text())
+            return None if found else "no address in the log\n" + self.tail()
+
+        wait_until(f"{self.name} listens", missing, deadline)
+        return f"http://{found[0]}"
+
+    def status(self) -> dict[str, Any]:
+        """The `/status` document."""
+        answer = httpx.get(f"{self.public_url()}/status")
+        answer.raise_for_status()
+        return dict(answer.json())
+
+
+_PUBLIC = re.compile(r"(?=[^\n]*public)[^\n]*?(127\.0\.0\.1:[1-9]\d*)")
+
+
+@dataclass
+class Pipeline:
+    """All processes of one deployment, capture (or `flusso run`) first."""
+
+    daemons: list[Daemon] = field(default_factory=list)
+
+    def start(self) -> None:
+        for daemon in self.daemons:
+            daemon.start()
+
+    def stop(self) -> None:
+        """Stop all of them, each cleanly."""
+        for daemon in self.daemons:
+            daemon.stop()
+
+    def check(self) -> None:
+        """Fail if one of them has exited."""
+        for daemon in self.daemons:
+            daemon.check()
+
+    def tail(self) -> str:
+        """The end of every log."""
+        return "\n".join(daemon.tail() for daemon in self.daemons)
+
+
+def kafka_pipeline(site: Site, folder: Path, workers: int) -> Pipeline:
+    """Capture and `workers` workers, not started yet."""
+    capture = _daemon(site, folder, "flusso-capture", ["flusso-capture", *_source(site)])
+    names = [f"flusso-worker-{number}" for number in range(1, workers + 1)]
+    return Pipeline(
+        [
+            capture,
+            *(_daemon(site, folder, name, ["flusso-worker", *_sink(site)]) for name in names),
+        ]
+    )
+
+
+def embedded_pipeline(site: Site, folder: Path) -> Pipeline:
+    """`flusso run`, not started yet."""
+    command = ["flusso", "run", *_source(site), *_sink(site)]
+    return Pipeline([_daemon(site, folder, "flusso-run", command)])
+
+
+@contextmanager
+def cleaned_up(pipeline: Pipeline) -> Iterator[Pipeline]:
+    """Whatever happens, leave no process; a failure tells the ends of the logs."""
+    try:
+        yield pipeline
+    except BaseException as error:
+        error.add_note(pipeline.tail())
+        raise
+    finally:
+        for daemon in pipeline.daemons:
+            daemon.clean_up()
+
+
+def _source(site: Site) -> list[str]:
+    return ["--slot", site.slot, "--publication", site.slot]
+
+
+def _sink(site: Site) -> list[str]:
+    return ["--index-prefix", site.index_prefix]
+
+
+def _daemon(site: Site, folder: Path, name: str, command: list[str]) -> Daemon:
+    common = ["--config", str(site.write_config(folder)), "--lock", str(folder / f"{name}.lock")]
+    common += ["--public-address", "127.0.0.1:0", "--private-address", "127.0.0.1:0"]
+    return Daemon(
+        name,
+        [str(_BIN / command[0]), *command[1:], *common],
+        site.environment(),
+        folder / f"{name}.log",
+    )
+
+
+def peak_memory(pid: int) -> int:
+    """The most memory that the process ever held, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024
