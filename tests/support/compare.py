@@ -47,6 +47,17 @@ def _json(response: httpx.Response) -> Any:
     return json.loads(response.text, parse_float=Decimal)
 
 
+def generations(client: httpx.Client, names: Iterable[str]) -> dict[str, str] | None:
+    """The physical index behind each alias; None while one of them does not exist."""
+    found: dict[str, str] = {}
+    for name in names:
+        answer = client.get(f"/_alias/{name}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        (found[name],) = _json(answer)
+    return found
+
+
 # --- comparing ------------------------------------------------------------------------------------
 
 

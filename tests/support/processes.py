@@ -179,6 +179,13 @@ class Daemon:
         answer.raise_for_status()
         return dict(answer.json())
 
+    def metric(self, name: str) -> float:
+        """The sum over all labels of the metric `name`; 0 when there is none."""
+        answer = httpx.get(f"{self.public_url()}/metrics")
+        answer.raise_for_status()
+        samples = [line.rpartition(" ") for line in answer.text.splitlines()]
+        return sum(float(value) for key, _, value in samples if key.partition("{")[0] == name)
+
 
 _PUBLIC = re.compile(r"(?=[^\n]*public)[^\n]*?(127\.0\.0\.1:[1-9]\d*)")
 

@@ -36,6 +36,14 @@ def simulate_production(database_url: str, seconds: int) -> None:
         connection.execute("CALL simulate_production(%s)", (seconds,))
 
 
+def grow(database_url: str, users: int, first: int = 10_000) -> None:
+    """Add `users` users with all that belongs to them, so that a seed takes a while."""
+    _run_file(database_url, ROOT / "bench" / "volume.sql")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CALL grow(%s, %s)", (first, users))
+        connection.execute("ANALYZE")
+
+
 def _run_file(database_url: str, path: Path) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(path.read_bytes())

@@ -1,0 +1,100 @@
+"""`kill -9` of any process at any moment, then a restart, ends in the same documents.
+
+The moments are random and follow from FLUSSO_TEST_SEED, which a failure tells.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random, SystemRandom
+
+import pytest
+from support import store
+from support.processes import Pipeline, Site, cleaned_up
+from support.scenario import Scenario
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
+
+SEED = int(os.environ.get("FLUSSO_TEST_SEED") or SystemRandom().randrange(10**6))
+DEADLINE = 150.0
+USERS = 3000
+
+
+@contextmanager
+def seed_told() -> Iterator[None]:
+    """Put the seed into the message of a failure."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"FLUSSO_TEST_SEED={SEED}")
+        raise
+
+
+@contextmanager
+def steady_edits(database_url: str, seed: int) -> Iterator[None]:
+    """Edit all the time, from another thread, until the block ends."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with store.Editor(database_url, seed) as editor:
+                while not stop.wait(0.01):
+                    editor.edit()
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    thread = threading.Thread(target=work, name="edits")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    assert not failures, f"the edits ended early: {failures[0]!r}"
+
+
+def kill_and_restart(pipeline: Pipeline, random: Random, longest: float) -> None:
+    """Let it run for a random time, kill a random process, start it again after another random time."""
+    time.sleep(random.uniform(0.1, longest))
+    victim = random.choice(pipeline.daemons)
+    victim.check()
+    victim.kill()
+    time.sleep(random.uniform(0.0, 1.0))
+    victim.start()
+
+
+@pytest.mark.parametrize("queue", ["kafka, 2 workers", "flusso run"])
+def test_a_kill_while_seeding_loses_nothing(queue: str, site: Site, tmp_path: Path) -> None:
+    random = Random(SEED)
+    store.load_store(site.database_url)
+    store.grow(site.database_url, USERS)
+    scenario = Scenario.over(queue, site, tmp_path)
+    with seed_told(), cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        with steady_edits(site.database_url, SEED):
+            for _ in range(4):
+                kill_and_restart(pipeline, random, longest=4.0)
+        scenario.wait_until_live(DEADLINE)
+        scenario.assert_equal(DEADLINE)
+
+
+@pytest.mark.parametrize("queue", ["kafka, 2 workers", "flusso run"])
+def test_a_kill_under_load_loses_nothing(queue: str, site: Site, tmp_path: Path) -> None:
+    random = Random(SEED)
+    store.load_store(site.database_url)
+    scenario = Scenario.over(queue, site, tmp_path)
+    with seed_told(), cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        generations = scenario.wait_until_live(DEADLINE)
+        with steady_edits(site.database_url, SEED):
+            for _ in range(5):
+                kill_and_restart(pipeline, random, longest=5.0)
+        scenario.assert_equal(DEADLINE)
+        assert scenario.generations() == generations

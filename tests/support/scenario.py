@@ -1,0 +1,70 @@
+"""One pipeline over one store, as the end-to-end tests drive it: seed, edit, wait, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+
+from support import compare, oracle, processes
+from support.idle import Progress, wait_until
+from support.processes import Pipeline, Site
+
+QUEUES = ("kafka, 1 worker", "kafka, 3 workers", "flusso run")
+
+
+class Scenario:
+    """The processes of `pipeline`, and the questions that tests ask about what they made."""
+
+    def __init__(self, site: Site, pipeline: Pipeline, embedded: bool) -> None:
+        self.site = site
+        self.pipeline = pipeline
+        self._progress = Progress(
+            site.database_url, site.slot, site.kafka, None if embedded else site.topic_prefix
+        )
+
+    @classmethod
+    def over(cls, queue: str, site: Site, folder: Path) -> Scenario:
+        """A scenario over one of `QUEUES`; nothing runs yet."""
+        if queue == "flusso run":
+            return cls(site, processes.embedded_pipeline(site, folder), embedded=True)
+        workers = int(queue.split()[1])
+        return cls(site, processes.kafka_pipeline(site, folder, workers), embedded=False)
+
+    def generations(self) -> dict[str, str] | None:
+        """The physical index behind each alias; None while one of them is not live."""
+        with httpx.Client(base_url=self.site.opensearch_url) as client:
+            return compare.generations(client, [self._alias(name) for name in self.site.indexes])
+
+    def wait_until_live(self, deadline: float) -> dict[str, str]:
+        """Wait until every index is seeded and has its alias; gives the physical indexes."""
+        found: dict[str, str] = {}
+
+        def missing() -> str | None:
+            self.pipeline.check()
+            found.update(self.generations() or {})
+            return None if found else "an alias is missing"
+
+        wait_until("live", missing, deadline)
+        return found
+
+    def assert_equal(self, deadline: float) -> None:
+        """Wait until nothing is left to do, then compare every document, once.
+
+        Once is on purpose: whoever says that a change is applied must have written its documents.
+        """
+        self._progress.wait_until_idle(deadline)
+        self.pipeline.check()
+        with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:
+            actual = {
+                name: compare.read_index(client, self._alias(name)) for name in self.site.indexes
+            }
+        found = compare.differences(self._expected(), actual)
+        assert not found, compare.report(found)
+
+    def _expected(self) -> dict[str, oracle.Documents]:
+        wanted = oracle.expected(self.site.database_url)
+        return {name: wanted[name] for name in self.site.indexes}
+
+    def _alias(self, index: str) -> str:
+        return f"{self.site.index_prefix}{index}"
