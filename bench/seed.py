@@ -20,8 +20,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 from psycopg import sql
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +30,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
 from bare import Bare, BareScript  # noqa: E402  (the two folders are no packages)
 from support import compare, processes, store  # noqa: E402
+from support.idle import end_offsets  # noqa: E402
 from support.processes import Pipeline, Site, cleaned_up  # noqa: E402
 
 SCHEMA = ROOT / "dev" / "schemas" / "users.schema.yml"
@@ -149,10 +149,7 @@ def records(admin: AdminClient, site: Site) -> int:
     found = admin.list_topics(timeout=10).topics.get(topic)
     if found is None:
         return 0
-    ends = admin.list_offsets(
-        {TopicPartition(topic, number): OffsetSpec.latest() for number in found.partitions}
-    )
-    return sum(future.result().offset for future in ends.values())
+    return sum(end_offsets(admin, [(topic, number) for number in found.partitions]).values())
 
 
 def same_documents(site: Site, bare_index: str) -> int:

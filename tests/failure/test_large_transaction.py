@@ -8,11 +8,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 from services import Services
 from support import store
-from support.idle import wait_until
+from support.idle import end_offsets, wait_until
 from support.processes import Site, cleaned_up, kafka_pipeline, peak_memory
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
@@ -58,9 +57,8 @@ class Watch:
                 self.samples.append(Sample(at, self._records(admin)))
 
     def _records(self, admin: AdminClient) -> int:
-        partitions = [TopicPartition(self.topic, number) for number in range(self.site.partitions)]
-        asked = admin.list_offsets({at: OffsetSpec.latest() for at in partitions})
-        return sum(future.result().offset for future in asked.values())
+        partitions = [(self.topic, number) for number in range(self.site.partitions)]
+        return sum(end_offsets(admin, partitions).values())
 
 
 def confirmed(connection: psycopg.Connection[tuple[object, ...]], slot: str) -> int:

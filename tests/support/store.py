@@ -64,6 +64,7 @@ class Editor:
             "insert an order": self._insert_order,
             "insert a user": self._insert_user,
             "insert a review": self._insert_review,
+            "insert a product": self._insert_product,
             "delete an item": lambda: self._delete("order_items"),
             "delete an address": lambda: self._delete("addresses"),
             "delete a review": lambda: self._delete("reviews"),
@@ -178,6 +179,15 @@ class Editor:
                 order,
                 self._pick("products"),
             )
+
+    def _insert_product(self) -> None:
+        product = self._next("products")
+        self._execute(
+            "INSERT INTO products (id, sku, name, price, created_at)"
+            " VALUES (%s, %s, 'New Product', 12.30, now())",
+            product,
+            f"NEW-{product}",
+        )
 
     def _insert_review(self) -> None:
         self._execute(
