@@ -20,8 +20,13 @@ _DEV = ROOT / "dev"
 
 def load_store(database_url: str) -> None:
     """Create the ten tables and their seed."""
-    _run_file(database_url, _DEV / "sql" / "01_schema.sql")
+    create_tables(database_url)
     _run_file(database_url, _DEV / "sql" / "02_seed.sql")
+
+
+def create_tables(database_url: str) -> None:
+    """Create the ten tables, empty."""
+    _run_file(database_url, _DEV / "sql" / "01_schema.sql")
 
 
 def run_changes(database_url: str) -> None:
