@@ -62,6 +62,11 @@ class Ledger:
         self._offsets, self._changes = {}, 0
         return offsets, changes
 
+    def restore(self, offsets: Offsets, changes: int) -> None:
+        """Take back what could not be committed."""
+        self._offsets = {**offsets, **self._offsets}
+        self._changes += changes
+
     def forget(self, partitions: Collection[TopicPartition]) -> None:
         """Never release offsets of these partitions for batches taken in so far: others own them now."""
         for offsets in self._all_offsets():

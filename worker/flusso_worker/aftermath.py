@@ -1,0 +1,91 @@
+"""After a write: documents that must be built again, because they are old or because versions were used up (I3)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from flusso_shared import retry
+from flusso_shared.clock import Clock
+from flusso_shared.errors import FatalError
+from flusso_shared.seams import Conflict
+from flusso_worker.build import Builder, Built, Key
+from flusso_worker.database import Database
+from flusso_worker.snapshot_version import split_version
+
+logger = logging.getLogger(__name__)
+
+LARGEST_GAP = 100_000
+"""Transaction ids that may be used up to get past a version that a crash left behind."""
+
+
+class Aftermath:
+    """Looks after the documents of one generation.  Thread-safe; keeps its connection."""
+
+    def __init__(self, database: Database, builder: Builder, clock: Clock, index: str) -> None:
+        self._database = database
+        self._builder = builder
+        self._clock = clock
+        self._index = index
+        self._lock = threading.Lock()
+
+    def rebuild(self, keys: Sequence[Key]) -> list[Built]:
+        """Build `keys` in a new snapshot."""
+        with self._lock:
+            return retry.forever(
+                lambda: self._builder.isolate(self._database, keys),
+                doing=f"build documents of index {self._index} again",
+                clock=self._clock,
+            )
+
+    def behind(self, conflicts: Sequence[Conflict]) -> set[str]:
+        """Ids whose stored version no snapshot of this history can have given, to be built again.
+
+        All others have a newer document already: success.  After a crash Postgres may give transaction ids
+        a second time, so the count of completed transactions falls back a little; it is pushed past the
+        stored versions here.  Raises `FatalError` when the gap is too large to have come about like that.
+        """
+        with self._lock:
+            return retry.forever(
+                lambda: self._behind(conflicts),
+                doing=f"compare versions of index {self._index}",
+                clock=self._clock,
+            )
+
+    def _behind(self, conflicts: Sequence[Conflict]) -> set[str]:
+        # Taken after the conflict: whatever gave the stored version in this history came before.
+        snapshot = self._database.begin()
+        self._database.finish()
+        ahead = {item.id: item.stored for item in conflicts if item.stored > snapshot.version}
+        if ahead:
+            timeline, completed = split_version(max(ahead.values()))
+            gap = completed - snapshot.completed
+            if timeline != snapshot.origin.timeline or gap > LARGEST_GAP:
+                raise FatalError(
+                    f"index {self._index} holds document versions of another history (timeline {timeline}, "
+                    f"{completed} transactions; the database is at timeline {snapshot.origin.timeline}, "
+                    f"{snapshot.completed}): the database was restored or replaced. "
+                    f"Rebuild the index: delete it and start the worker again"
+                )
+            self._burn(gap)
+        return set(ahead)
+
+    def _burn(self, gap: int) -> None:
+        logger.warning(
+            "index %s: versions stand %d transactions above the database, as after a crash of Postgres; "
+            "using up that many transaction ids and building again",
+            self._index,
+            gap,
+            extra={"action": "burn_transactions", "index": self._index, "gap": gap},
+        )
+        for _ in range(gap):
+            self._database.run(b"SELECT pg_current_xact_id()")
+
+    def cancel(self) -> None:
+        """Interrupt a statement in progress, from any thread."""
+        self._database.cancel()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()

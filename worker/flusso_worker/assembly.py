@@ -1,0 +1,134 @@
+"""Puts the stages of one generation together: its SQL from the plan and the catalog, its connections, its sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import psycopg
+
+from flusso_shared.catalog import Catalog
+from flusso_shared.catalog_check import missing_things
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.clock import Clock
+from flusso_shared.config import OnError
+from flusso_shared.errors import FatalError
+from flusso_shared.names import GenerationName
+from flusso_shared.pg_errors import translate
+from flusso_shared.plan import IndexPlan, Plan
+from flusso_shared.seams import Sink
+from flusso_worker.aftermath import Aftermath
+from flusso_worker.batches import Intake
+from flusso_worker.build import Builder, Built
+from flusso_worker.database import Database
+from flusso_worker.document_sql import DocumentSql, compose
+from flusso_worker.flush import Flusher
+from flusso_worker.gate import Gate
+from flusso_worker.producer import Connections, Producer
+from flusso_worker.quarantine import Quarantine
+from flusso_worker.resolve import Resolver
+from flusso_worker.stages import Process, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the documents come from and go to."""
+
+    conninfo: str
+    sinks: Callable[[Clock], Sequence[Sink]]
+    """Makes the sinks of one pipeline, in the order of their names; their waits end with the clock."""
+    indexed_ids: Callable[[GenerationName], Iterable[list[str]]]
+    """Lists the ids of all documents that a generation's index holds, after a refresh."""
+    policy: Callable[[str], OnError]
+    """`on_error` of an index."""
+
+
+class IndexStages:
+    """The stages of one generation over real servers."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        flusher: Flusher,
+        aftermath: Aftermath,
+    ) -> None:
+        self._producer = producer
+        self._flusher = flusher
+        self._aftermath = aftermath
+
+    def produce(self, intake: Intake) -> Iterable[Built]:
+        return self._producer.produce(intake)
+
+    def flush(self, built: Built) -> None:
+        self._flusher.flush(built)
+
+    def cancel(self) -> None:
+        self._producer.connections.reading.cancel()
+        self._producer.connections.later.cancel()
+        self._aftermath.cancel()
+
+    def close(self) -> None:
+        self._producer.connections.close()
+        self._aftermath.close()
+        for sink in self._flusher.sinks:
+            sink.close()
+
+
+def assemble(
+    subject: Subject,
+    process: Process,
+    surroundings: Surroundings,
+    reading: Clock,
+    flushing: Clock,
+) -> IndexStages:
+    """Connect, read the catalog and make the stages.  Raises `RetryableError` or `FatalError`."""
+    index = subject.generation.index
+    database = partial(Database, surroundings.conninfo)
+    connections = Connections(
+        reading=database(f"flusso-worker {index}", reading),
+        later=database(f"flusso-worker {index} later", reading),
+    )
+    try:
+        catalog, sql = prepare_sql(subject.plan, connections.reading)
+    except BaseException:
+        connections.close()
+        raise
+    quarantine = Quarantine(index, surroundings.policy(index), process.metrics, process.status)
+    builder = Builder(sql, process.metrics, quarantine.reject)
+    aftermath = Aftermath(
+        database(f"flusso-worker {index} again", flushing), builder, flushing, index
+    )
+    producer = Producer(
+        connections=connections,
+        gate=Gate(connections.reading, reading, process.metrics, index),
+        resolver=Resolver(subject.plan, catalog, sql.all_keys),
+        builder=builder,
+        clock=reading,
+        indexed_ids=partial(surroundings.indexed_ids, subject.generation),
+    )
+    flusher = Flusher(
+        generation=subject.generation,
+        sinks=surroundings.sinks(flushing),
+        builder=builder,
+        aftermath=aftermath,
+        quarantine=quarantine,
+        metrics=process.metrics,
+        status=process.status,
+    )
+    return IndexStages(producer, flusher, aftermath)
+
+
+def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentSql]:
+    """What the database says about the plan's tables, and the SQL that follows from both."""
+    try:
+        catalog = read_catalog(database.connection(), plan.tables)
+    except psycopg.Error as error:
+        database.close()
+        raise translate(error, f"read the catalog for index {plan.name}") from error
+    if missing := missing_things(Plan((plan,)), catalog):
+        raise FatalError(
+            f"index {plan.name} ({plan.schema_file}) needs what the database does not have: "
+            + "; ".join(missing)
+        )
+    return catalog, compose(plan, catalog)

@@ -1,0 +1,113 @@
+"""Root keys -> operations: one SQL statement per chunk, whose JSON text is never parsed.
+
+A chunk that fails because of some row is halved until the row stands alone; its neighbours are built.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from psycopg import pq
+
+from flusso_shared.metrics import Metrics
+from flusso_shared.seams import Operation
+from flusso_worker.database import Database, RowError
+from flusso_worker.document_sql import DocumentSql, array_literal
+from flusso_worker.snapshot_version import Snapshot
+
+Key = tuple[str, ...]
+
+MAX_CHUNK_KEYS = 1000
+"""Keys per statement; fewer when documents are large."""
+_CHUNK_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The operations of one chunk, in one snapshot."""
+
+    keys: Sequence[Key]
+    operations: Sequence[Operation]
+    taken_at: float
+    """`Clock.monotonic()` of the snapshot."""
+    size: int
+    """Bytes of the documents."""
+
+
+@dataclass(slots=True)
+class ChunkSize:
+    """How many keys to build at once, so that a chunk stays near a few megabytes."""
+
+    keys: int = MAX_CHUNK_KEYS
+
+    def learn(self, built: Built) -> None:
+        """Aim the next chunk by the size of this one."""
+        average = built.size / max(1, len(built.keys))
+        fitting = int(_CHUNK_BYTES / average) if average else MAX_CHUNK_KEYS
+        self.keys = max(1, min(MAX_CHUNK_KEYS, fitting, self.keys * 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds documents of one index."""
+
+    sql: DocumentSql
+    metrics: Metrics
+    reject: Callable[[str, str], None]
+    """Takes a document id and the reason why it cannot be built; raises when the index is to stop."""
+    chunk: ChunkSize = field(default_factory=ChunkSize)
+
+    def build(self, database: Database, snapshot: Snapshot, keys: Sequence[Key]) -> Built:
+        """Build all `keys` in the open transaction of `database`, whose snapshot is given.
+
+        A key without a document becomes a delete.  Raises `RowError` when a row spoils the chunk; the
+        transaction is ended then.
+        """
+        started = time.monotonic()
+        columns = [array_literal([key[at] for key in keys]) for at in range(len(keys[0]))]
+        try:
+            result = database.run(self.sql.build, columns)
+        except RowError:
+            database.finish()
+            raise
+        built = self._operations(result, snapshot, keys)
+        self.metrics.build_duration.observe(time.monotonic() - started)
+        self.chunk.learn(built)
+        return built
+
+    def isolate(self, database: Database, keys: Sequence[Key]) -> list[Built]:
+        """Build `keys`, of which some row is known to spoil the statement, around that row."""
+        try:
+            snapshot = database.begin()
+            built = self.build(database, snapshot, keys)
+        except RowError as error:
+            if len(keys) == 1:
+                self.reject(self.sql.id_of(keys[0]), str(error))
+                return []
+            middle = len(keys) // 2
+            return self.isolate(database, keys[:middle]) + self.isolate(database, keys[middle:])
+        database.finish()
+        return [built]
+
+    def _operations(
+        self, result: pq.abc.PGresult, snapshot: Snapshot, keys: Sequence[Key]
+    ) -> Built:
+        get, version = result.get_value, snapshot.version
+        documents: dict[str, bytes] = {}
+        size = 0
+        for row in range(result.ntuples):
+            document_id, document = get(row, 0), get(row, 1)
+            if document_id is None or document is None:
+                continue
+            if b"\n" in document:  # only a `json` column keeps line breaks, and only between tokens
+                document = document.replace(b"\n", b" ")
+            documents[document_id.decode()] = document
+            size += len(document)
+        operations = [Operation(key, version, document) for key, document in documents.items()]
+        id_of = self.sql.id_of
+        if len(operations) < len(keys):
+            gone = {id_of(key): None for key in keys if id_of(key) not in documents}
+            operations.extend(Operation(key, version, None) for key in gone)
+        return Built(keys, operations, snapshot.taken_at, size)

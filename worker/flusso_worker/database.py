@@ -1,0 +1,180 @@
+"""The worker's connection to Postgres: snapshots, and SQL whose results stay bytes.  Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+
+import psycopg
+from psycopg import conninfo as conninfos
+from psycopg import pq
+
+from flusso_shared.change import Origin
+from flusso_shared.clock import Clock
+from flusso_shared.errors import FlussoError, PoisonError, RetryableError
+from flusso_shared.pg_errors import translate
+from flusso_shared.pg_session import SESSION_SETTINGS
+from flusso_worker.snapshot_version import Snapshot, parse
+
+logger = logging.getLogger(__name__)
+
+_BEGIN = b"""BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT pg_current_snapshot()::text,
+       CASE WHEN NOT pg_is_in_recovery()
+            THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END"""
+_SYSTEM = b"SELECT system_identifier::text FROM pg_control_system()"
+
+# A peer that vanished without a word is noticed within about a minute, whatever the system's defaults.
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "20",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "40000",
+}
+
+# What the values of a row can cause.  Everything else is the connection's, the server's or the schema's.
+_ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54000")
+_QUOTED = re.compile(r'"[^"]*"')
+
+_FINE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+
+
+class RowError(PoisonError):
+    """A statement failed because of a value in some row that it read."""
+
+
+class Database:
+    """One connection that heals itself: after an error the next `begin` or `run` connects anew.
+
+    Owned by one thread, but for `cancel`.
+    """
+
+    def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
+        self._conninfo = connection_text(conninfo, application)
+        self._clock = clock
+        self._connection: psycopg.Connection | None = None
+        self._system_id = ""
+
+    def connection(self) -> psycopg.Connection:
+        """The open connection, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def begin(self) -> Snapshot:
+        """Start a read-only transaction, ending an open one; its snapshot is taken before this returns."""
+        self.finish()
+        taken_at = self._clock.monotonic()
+        result = self.run(_BEGIN)
+        text, timeline = _text(result, 0, 0), result.get_value(0, 1)
+        if timeline is None:
+            self.close()
+            raise RetryableError(
+                "the Postgres server is a standby in recovery; documents are built on the primary: "
+                "point the connection there, or wait for the promotion"
+            )
+        origin = Origin(self._system_id, int(timeline, 16))
+        return parse(text, origin, taken_at)
+
+    def finish(self) -> None:
+        """End the transaction, if there is one."""
+        if self._connection is not None and self._connection.pgconn.transaction_status != _IDLE:
+            self.run(b"ROLLBACK")
+
+    def run(self, sql: bytes, params: Sequence[bytes] = ()) -> pq.abc.PGresult:
+        """Run one statement (several, when there are no parameters: the last one's result).
+
+        Parameters are text in `$n`.  Raises `RowError` when a row's values are the reason.
+        """
+        pgconn = self.connection().pgconn
+        try:
+            result = pgconn.exec_params(sql, params) if params else pgconn.exec_(sql)
+        except psycopg.Error as error:
+            self.close()
+            raise translate(error, "read from Postgres") from error
+        if result.status not in _FINE:
+            raise self._failure(result)
+        return result
+
+    def rows(self, sql: bytes, params: Sequence[bytes] = ()) -> list[tuple[str, ...]]:
+        """The rows of a statement as text; rows with a NULL are left out."""
+        return _texts(self.run(sql, params))
+
+    def stream(
+        self, name: str, sql: bytes, params: Sequence[bytes], size: int
+    ) -> Iterator[list[tuple[str, ...]]]:
+        """The rows of a statement in lists of at most `size`, through a cursor of the open transaction."""
+        cursor = name.encode()
+        self.run(b"DECLARE " + cursor + b" NO SCROLL CURSOR FOR " + sql, params)
+        fetch = b"FETCH " + str(size).encode() + b" FROM " + cursor
+        while (result := self.run(fetch)).ntuples:
+            yield _texts(result)
+        self.run(b"CLOSE " + cursor)
+
+    def cancel(self) -> None:
+        """Interrupt the statement that is running, from another thread."""
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            try:
+                connection.cancel_safe(timeout=2.0)
+            except psycopg.Error as error:
+                logger.debug("cancel failed: %s", error)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> psycopg.Connection:
+        try:
+            connection = psycopg.connect(self._conninfo, autocommit=True)
+        except psycopg.Error as error:
+            raise translate(error, "connect to Postgres") from error
+        self._connection = connection
+        try:
+            for setting in SESSION_SETTINGS.items():
+                connection.execute("SELECT set_config(%s, %s, false)", setting)
+        except psycopg.Error as error:
+            self.close()
+            raise translate(error, "set up a Postgres session") from error
+        self._system_id = _text(self.run(_SYSTEM), 0, 0)
+        return connection
+
+    def _failure(self, result: pq.abc.PGresult) -> FlussoError:
+        error = psycopg.errors.error_from_result(result)
+        if self._connection is None or self._connection.pgconn.status != pq.ConnStatus.OK:
+            self.close()
+            return translate(error, "read from Postgres")
+        if error.sqlstate and error.sqlstate.startswith(_ROW_CLASSES):
+            # What stands in quotes may be a value of the row: it must not reach the logs.
+            reason = _QUOTED.sub('"..."', error.diag.message_primary or "")
+            return RowError(f"{reason} (SQLSTATE {error.sqlstate})")
+        self.close()
+        return translate(error, "read from Postgres")
+
+
+_IDLE = pq.TransactionStatus.IDLE
+
+
+def connection_text(conninfo: str, application: str) -> str:
+    """`conninfo` with this product's defaults for what it leaves open."""
+    given = conninfos.conninfo_to_dict(conninfo)
+    return conninfos.make_conninfo("", **{**_DEFAULTS, "application_name": application, **given})
+
+
+def _text(result: pq.abc.PGresult, row: int, column: int) -> str:
+    value = result.get_value(row, column)
+    return "" if value is None else value.decode()
+
+
+def _texts(result: pq.abc.PGresult) -> list[tuple[str, ...]]:
+    get, columns = result.get_value, range(result.nfields)
+    found: list[tuple[str, ...]] = []
+    for row in range(result.ntuples):
+        values = [get(row, column) for column in columns]
+        if None not in values:
+            found.append(tuple([value.decode() for value in values if value is not None]))
+    return found

@@ -1,0 +1,79 @@
+"""Chunks being flushed, bounded by bytes, and the threads that flush them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from flusso_shared.errors import StoppedError
+from flusso_worker.build import Built
+from flusso_worker.offsets import Ticket
+
+MAX_BYTES = 32 * 1024 * 1024
+_OPERATION_BYTES = 120
+"""What an operation takes beside its document."""
+_LOOK = 0.2
+
+
+class Flight:
+    """Hands chunks to flush threads and keeps count for their tickets.  Owned by one thread.
+
+    Chunks may land in any order: versions decide which document stays.
+    """
+
+    def __init__(self, name: str, flushes: int, flush: Callable[[Built], None]) -> None:
+        self._flush = flush
+        self._executor = ThreadPoolExecutor(flushes, thread_name_prefix=f"flush-{name}")
+        self._pending: dict[Future[None], tuple[Ticket, int]] = {}
+        self._bytes = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a chunk has not landed yet, as far as `reap` has seen."""
+        return bool(self._pending)
+
+    def submit(self, ticket: Ticket, built: Built, stop: threading.Event) -> None:
+        """Hand over a chunk; waits while too many bytes are in the air (one chunk always fits).
+
+        Raises what a flush raised, and `StoppedError` when `stop` is set while waiting.
+        """
+        size = built.size + _OPERATION_BYTES * len(built.operations)
+        self.reap()
+        while self._pending and self._bytes + size > MAX_BYTES:
+            if stop.is_set():
+                raise StoppedError("stop requested")
+            self._await(_LOOK)
+        ticket.pending += 1
+        self._bytes += size
+        self._pending[self._executor.submit(self._flush, built)] = (ticket, size)
+
+    def reap(self) -> None:
+        """Count what has landed; raises what a flush raised (its ticket stays open for ever)."""
+        failure: BaseException | None = None
+        for future in [future for future in self._pending if future.done()]:
+            ticket, size = self._pending.pop(future)
+            self._bytes -= size
+            error = future.exception()
+            if error is None:
+                ticket.pending -= 1
+            else:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def drain(self, seconds: float, stop: threading.Event) -> bool:
+        """Wait until everything has landed, at most `seconds` or until `stop`; whether it has."""
+        deadline = time.monotonic() + seconds
+        while self._pending and time.monotonic() < deadline and not stop.is_set():
+            self._await(min(_LOOK, max(0.0, deadline - time.monotonic())))
+        return not self._pending
+
+    def close(self) -> None:
+        """Forget what has not started and wait for the rest."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _await(self, seconds: float) -> None:
+        wait(self._pending, timeout=seconds, return_when=FIRST_COMPLETED)
+        self.reap()

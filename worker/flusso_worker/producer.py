@@ -1,0 +1,119 @@
+"""One batch of changes -> built chunks of documents: gate, resolve, build.  Owns the transactions of it.
+
+A batch that fits in memory is resolved and built in one snapshot.  Where a change fans out too far, or building
+takes long, later chunks are built in later snapshots on a second connection: each carries its own version, and a
+later snapshot of the same primary sees all that an earlier one saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from flusso_shared.clock import Clock
+from flusso_worker.batches import Intake
+from flusso_worker.build import Builder, Built, Key
+from flusso_worker.database import Database, RowError
+from flusso_worker.gate import Gate
+from flusso_worker.resolve import Resolver
+from flusso_worker.snapshot_version import Snapshot
+from flusso_worker.truncate import candidate_keys
+
+_FRESH = 15.0
+"""Seconds that one snapshot is built in."""
+_REMEMBERED = 200_000
+"""Keys of a fan-out that are kept to avoid building them twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Two connections of one pipeline."""
+
+    reading: Database
+    """The gate's: a batch is resolved in its transaction."""
+    later: Database
+    """For snapshots that are taken later in the same batch."""
+
+    def close(self) -> None:
+        self.reading.close()
+        self.later.close()
+
+
+class BuildSnapshot:
+    """The snapshot to build in: the given one while it is young and whole, then ever newer ones of `later`."""
+
+    def __init__(
+        self, later: Database, clock: Clock, first: tuple[Database, Snapshot] | None
+    ) -> None:
+        self._later = later
+        self._clock = clock
+        self._current = first
+
+    def current(self) -> tuple[Database, Snapshot]:
+        """The connection and its snapshot, renewed if need be."""
+        if self._current is not None:
+            age = self._clock.monotonic() - self._current[1].taken_at
+            if age < _FRESH:
+                return self._current
+        self._current = (self._later, self._later.begin())
+        return self._current
+
+    def spoiled(self) -> None:
+        """The transaction was ended by an error."""
+        self._current = None
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """Produces the documents of one generation."""
+
+    connections: Connections
+    gate: Gate
+    resolver: Resolver
+    builder: Builder
+    clock: Clock
+    indexed_ids: Callable[[], Iterable[list[str]]]
+    """Lists the ids of all documents that the index holds."""
+
+    def produce(self, intake: Intake) -> Iterator[Built]:
+        """Build every document that the changes touch.
+
+        Raises `RetryableError` when a connection fails: then the whole batch is to be produced again, which
+        is harmless.
+        """
+        reading = self.connections.reading
+        snapshot = self.gate.open(intake.xids)
+        resolved = self.resolver.resolve(reading, intake)
+        # A cursor needs the reading transaction to itself: an error in a build would end it.
+        first = None if resolved.fanouts else (reading, snapshot)
+        at = BuildSnapshot(self.connections.later, self.clock, first)
+        yield from self._build(at, resolved.keys)
+        remembered = resolved.keys
+        for fanout in resolved.fanouts:
+            for keys in self.resolver.stream(reading, fanout):
+                yield from self._build(at, _unseen(keys, remembered))
+        if self.resolver.root in intake.truncated:
+            for ids in self.indexed_ids():
+                keys = candidate_keys(ids, self.resolver.key_columns)
+                yield from self._build(at, _unseen(keys, remembered))
+        reading.finish()
+        self.connections.later.finish()
+
+    def _build(self, at: BuildSnapshot, keys: Iterable[Key]) -> Iterator[Built]:
+        remaining = iter(keys)
+        while chunk := list(islice(remaining, self.builder.chunk.keys)):
+            database, snapshot = at.current()
+            try:
+                yield self.builder.build(database, snapshot, chunk)
+            except RowError:
+                at.spoiled()
+                yield from self.builder.isolate(self.connections.later, chunk)
+
+
+def _unseen(keys: Iterable[Key], remembered: dict[Key, None]) -> list[Key]:
+    """The keys not remembered yet; remembers them while there is room."""
+    new = [key for key in dict.fromkeys(keys) if key not in remembered]
+    if len(remembered) < _REMEMBERED:
+        remembered.update(dict.fromkeys(new))
+    return new

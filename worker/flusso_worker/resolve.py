@@ -1,0 +1,182 @@
+"""Changed rows -> keys of the root documents that hold them: one query per way and hop for a whole batch.
+
+Both ends of a change count: the parents named by the old values and by the new ones (I4).  What fans out too
+far for memory is left as a `Fanout`, to be streamed through a cursor of the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from flusso_shared.catalog import Catalog
+from flusso_shared.change import Change, Image
+from flusso_shared.names import TableName
+from flusso_shared.plan import Columns, Hop, IndexPlan, Way
+from flusso_worker.batches import Intake
+from flusso_worker.build import Key
+from flusso_worker.database import Database
+from flusso_worker.document_sql import array_literal
+from flusso_worker.hop_sql import hop_sql
+
+PARAMETERS = 10_000
+"""Tuples per query."""
+IN_MEMORY = 50_000
+"""Rows of one query that are taken at once; more are streamed."""
+_FETCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fanout:
+    """A query with many results, and the hops that lead from these to root keys."""
+
+    sql: bytes
+    params: tuple[bytes, ...] = ()
+    hops: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Resolved:
+    """Root keys found: those in hand, each once, and those still to be streamed."""
+
+    keys: dict[Key, None] = field(default_factory=dict)
+    fanouts: list[Fanout] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A way, ready to run."""
+
+    columns: Columns
+    primary_key: Columns
+    in_key: tuple[int, ...] | None
+    """Where the link columns stand in the primary key, if all of them do."""
+    lookup: bytes
+    """Finds the link columns by primary key, for a change that does not carry them."""
+    hops: tuple[bytes, ...]
+    root: bool
+    """Whether it is the way of the documents' own table."""
+
+    def links(self, changes: Iterable[Change]) -> tuple[set[Key], set[Key]]:
+        """Link tuples of both images; and keys of rows whose new link values the log does not hold."""
+        if self.in_key is not None:
+            at = self.in_key
+            if at == tuple(range(len(self.primary_key))):
+                return {change.key for change in changes}, set()
+            return {tuple([change.key[i] for i in at]) for change in changes}, set()
+        found: set[Key] = set()
+        unknown: set[Key] = set()
+        for change in changes:
+            self._add(change.before, change.key, found)
+            if not self._add(change.after, change.key, found):
+                unknown.add(change.key)
+        return found, unknown
+
+    def _add(self, image: Image | None, key: Key, found: set[Key]) -> bool:
+        """Add the image's link tuple unless it has a NULL; False when the image lacks a column."""
+        if image is None:
+            return True
+        values: list[str] = []
+        for column in self.columns:
+            if column in image:
+                value = image[column]
+            elif column in self.primary_key:
+                value = key[self.primary_key.index(column)]
+            else:
+                return False
+            if value is None:
+                return True
+            values.append(value)
+        found.add(tuple(values))
+        return True
+
+
+class Resolver:
+    """Resolves batches for one index."""
+
+    def __init__(self, plan: IndexPlan, catalog: Catalog, all_keys: bytes) -> None:
+        self.root = plan.root
+        self.key_columns = len(plan.key)
+        self._all_keys = all_keys
+        self._routes: dict[TableName, list[Route]] = {}
+        for way in plan.ways:
+            self._routes.setdefault(way.table, []).append(_route(way, catalog))
+
+    def resolve(self, database: Database, intake: Intake) -> Resolved:
+        """Find the root keys of `intake` in the open transaction of `database`."""
+        found = Resolved()
+        if any(self._related(table) for table in intake.truncated):
+            # Which parents the lost rows had, nobody knows any more.
+            found.fanouts.append(Fanout(self._all_keys))
+        for table, changes in intake.changes.items():
+            for route in self._routes.get(table, ()):
+                links, unknown = route.links(changes)
+                if unknown:
+                    links |= _query_all(database, route.lookup, unknown)
+                self._climb(database, links, route.hops, found)
+        return found
+
+    def _related(self, table: TableName) -> bool:
+        """Whether rows of `table` stand inside documents, besides being their root."""
+        return any(not route.root for route in self._routes.get(table, ()))
+
+    def stream(self, database: Database, fanout: Fanout, depth: int = 0) -> Iterator[list[Key]]:
+        """The root keys of a fan-out, list by list; a key may come more than once.
+
+        Needs the transaction that `resolve` ran in, and nothing else may end it meanwhile.
+        """
+        name = f"fanout_{depth}"
+        for rows in database.stream(name, fanout.sql, fanout.params, _FETCH):
+            found = Resolved()
+            self._climb(database, rows, fanout.hops, found)
+            if found.keys:
+                yield list(found.keys)
+            for inner in found.fanouts:
+                yield from self.stream(database, inner, depth + 1)
+
+    def _climb(
+        self, database: Database, values: Collection[Key], hops: Sequence[bytes], found: Resolved
+    ) -> None:
+        for at, sql in enumerate(hops):
+            reached: set[Key] = set()
+            for params in parameter_chunks(values):
+                rows = database.rows(_limited(sql), params)
+                if len(rows) > IN_MEMORY:
+                    found.fanouts.append(Fanout(sql, params, tuple(hops[at + 1 :])))
+                else:
+                    reached.update(rows)
+            values = reached
+        found.keys.update(dict.fromkeys(values))
+
+
+def parameter_chunks(values: Iterable[Key]) -> Iterator[tuple[bytes, ...]]:
+    """Query parameters, one array per column, of at most `PARAMETERS` tuples each."""
+    remaining = iter(values)
+    while chunk := list(islice(remaining, PARAMETERS)):
+        yield tuple(array_literal(column) for column in zip(*chunk, strict=True))
+
+
+def _query_all(database: Database, sql: bytes, keys: set[Key]) -> set[Key]:
+    found: set[Key] = set()
+    for params in parameter_chunks(keys):
+        found.update(database.rows(sql, params))
+    return found
+
+
+def _limited(sql: bytes) -> bytes:
+    return b"SELECT * FROM (" + sql + b") AS hop LIMIT " + str(IN_MEMORY + 1).encode()
+
+
+def _route(way: Way, catalog: Catalog) -> Route:
+    primary_key = catalog.tables[way.table].primary_key
+    positions: Mapping[str, int] = {column: at for at, column in enumerate(primary_key)}
+    inside = all(column in positions for column in way.columns)
+    return Route(
+        columns=way.columns,
+        primary_key=primary_key,
+        in_key=tuple(positions[column] for column in way.columns) if inside else None,
+        lookup=hop_sql(Hop(way.table, primary_key, way.columns), catalog),
+        hops=tuple(hop_sql(hop, catalog) for hop in way.hops),
+        root=not way.field,
+    )
