@@ -10,7 +10,8 @@ from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError
 from flusso_shared.seams import Conflict
-from flusso_worker.build import Builder, Built, Key
+from flusso_worker.build import Builder
+from flusso_worker.chunks import Built, Key
 from flusso_worker.database import Database
 from flusso_worker.snapshot_version import split_version
 

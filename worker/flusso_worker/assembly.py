@@ -20,7 +20,8 @@ from flusso_shared.plan import IndexPlan, Plan
 from flusso_shared.seams import Sink
 from flusso_worker.aftermath import Aftermath
 from flusso_worker.batches import Intake
-from flusso_worker.build import Builder, Built
+from flusso_worker.build import Builder
+from flusso_worker.chunks import Built
 from flusso_worker.database import Database
 from flusso_worker.document_sql import DocumentSql, compose
 from flusso_worker.flush import Flusher

@@ -165,6 +165,13 @@ def connection_text(conninfo: str, application: str) -> str:
     return conninfos.make_conninfo("", **{**_DEFAULTS, "application_name": application, **given})
 
 
+def address(conninfo: str) -> str:
+    """Host, port and database of a connection text, for messages: never the user or the password."""
+    given = conninfos.conninfo_to_dict(conninfo)
+    host, port = given.get("host") or "the local socket", given.get("port") or 5432
+    return f"{host}:{port}, database {given.get('dbname') or 'of the user'}"
+
+
 def _text(result: pq.abc.PGresult, row: int, column: int) -> str:
     value = result.get_value(row, column)
     return "" if value is None else value.decode()

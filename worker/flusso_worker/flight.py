@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flusso_shared.errors import StoppedError
-from flusso_worker.build import Built
+from flusso_worker.chunks import Built
 from flusso_worker.offsets import Ticket
 
 MAX_BYTES = 32 * 1024 * 1024

@@ -12,7 +12,8 @@ from flusso_shared.names import GenerationName
 from flusso_shared.seams import Batch, Sink
 from flusso_shared.status import Status
 from flusso_worker.aftermath import Aftermath
-from flusso_worker.build import Builder, Built
+from flusso_worker.build import Builder
+from flusso_worker.chunks import Built
 from flusso_worker.quarantine import Quarantine
 
 

@@ -9,6 +9,7 @@ Shutdown: stop reading, drain the flushes, commit, close.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -17,6 +18,9 @@ from flusso_shared.clock import Clock, SystemClock
 from flusso_shared.errors import StoppedError
 from flusso_worker.loop import Loop
 from flusso_worker.stages import Process, Stages, Subject
+
+
+_PROVEN = 10.0
 
 
 class Pipeline:
@@ -38,17 +42,26 @@ class Pipeline:
             1, thread_name_prefix=f"pipeline-{subject.generation.physical}"
         )
         self._done: Future[None] | None = None
+        self._started_at = 0.0
         self._stages: Stages | None = None
         self.reading = threading.Event()
         """Set once the pipeline is a member of its group."""
 
     def start(self) -> None:
         """Begin, in the background."""
+        self._started_at = time.monotonic()
         self._done = self._executor.submit(self._run)
 
     @property
     def running(self) -> bool:
         return self._done is not None and not self._done.done()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it has been reading for a while without a failure."""
+        return (
+            self.running and self.reading.is_set() and time.monotonic() - self._started_at > _PROVEN
+        )
 
     @property
     def failure(self) -> BaseException | None:

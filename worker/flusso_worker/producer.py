@@ -13,7 +13,8 @@ from itertools import islice
 
 from flusso_shared.clock import Clock
 from flusso_worker.batches import Intake
-from flusso_worker.build import Builder, Built, Key
+from flusso_worker.build import Builder
+from flusso_worker.chunks import Built, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.gate import Gate
 from flusso_worker.resolve import Resolver

@@ -15,7 +15,7 @@ from flusso_shared.change import Change, Image
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, Hop, IndexPlan, Way
 from flusso_worker.batches import Intake
-from flusso_worker.build import Key
+from flusso_worker.chunks import Key
 from flusso_worker.database import Database
 from flusso_worker.document_sql import array_literal
 from flusso_worker.hop_sql import hop_sql

@@ -12,7 +12,7 @@ from flusso_shared.plan import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.batches import Intake
-from flusso_worker.build import Built
+from flusso_worker.chunks import Built
 
 
 class Stages(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import combinations, pairwise
 
-from flusso_worker.build import Key
+from flusso_worker.chunks import Key
 
 
 def candidate_keys(ids: Iterable[str], columns: int) -> list[Key]:

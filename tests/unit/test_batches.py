@@ -1,0 +1,47 @@
+"""What a batch keeps of its records."""
+
+from __future__ import annotations
+
+from flusso_shared.change import Change, Op, Origin, Position, Record
+from flusso_shared.names import TableName
+from flusso_shared.seams import TopicPartition
+from flusso_worker.batches import gather
+
+USERS, ORDERS = TableName("public", "users"), TableName("public", "orders")
+ORIGIN = Origin("7", 1)
+
+
+def record(
+    partition: int, offset: int, table: TableName = USERS, op: Op = Op.UPDATE, xid: int = 0
+) -> Record:
+    change = Change(op, table, ("1",), None, None, xid=xid, origin=ORIGIN if xid else Origin("", 0))
+    return Record(Position(f"t.{table.name}", partition, offset), change)
+
+
+def test_offsets_are_the_next_to_read_per_partition() -> None:
+    intake = gather([record(0, 4), record(1, 9), record(0, 7), record(0, 3, ORDERS)])
+    assert intake.offsets == {
+        TopicPartition("t.users", 0): 8,
+        TopicPartition("t.users", 1): 10,
+        TopicPartition("t.orders", 0): 4,
+    }
+    assert intake.count == 4
+    assert {table: len(changes) for table, changes in intake.changes.items()} == {
+        USERS: 3,
+        ORDERS: 1,
+    }
+
+
+def test_each_transaction_is_waited_for_once_and_snapshot_rows_never() -> None:
+    intake = gather(
+        [record(0, 1, xid=50), record(0, 2, xid=50), record(0, 3, op=Op.READ), record(1, 1, xid=60)]
+    )
+    assert intake.xids == {ORIGIN: frozenset({50, 60})}
+
+
+def test_a_truncate_is_no_row_but_is_waited_for() -> None:
+    intake = gather([record(0, 1, ORDERS, Op.TRUNCATE, xid=70)])
+    assert intake.truncated == {ORDERS}
+    assert not intake.changes
+    assert intake.xids == {ORIGIN: frozenset({70})}
+    assert intake.offsets == {TopicPartition("t.orders", 0): 2}

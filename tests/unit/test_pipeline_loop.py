@@ -1,0 +1,313 @@
+"""The pipeline's loop over a change log in memory and stages that the test holds in its hands."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from flusso_shared.change import Change, Op, Position, Record
+from flusso_shared.errors import FatalError, PoisonError, RetryableError
+from flusso_shared.metrics import Metrics
+from flusso_shared.names import GenerationName, TableName
+from flusso_shared.plan import IndexPlan
+from flusso_shared.seams import ChangeLog, ChangeReader, Offsets, Operation, TopicPartition
+from flusso_shared.status import Status
+from flusso_worker.batches import Intake
+from flusso_worker.chunks import Built
+from flusso_worker.pipeline import Pipeline
+from flusso_worker.stages import Process, Subject
+
+USERS = TableName("public", "users")
+AT = TopicPartition("t.users", 0)
+PLAN = IndexPlan("users", "01234567", USERS, ("id",), (), None, (), ())
+DEADLINE = 10.0
+
+
+class Reader:
+    """A reader whose records the test feeds; remembers commits."""
+
+    def __init__(self, on_revoked: Callable[[Collection[TopicPartition]], None]) -> None:
+        self.on_revoked = on_revoked
+        self.changed = threading.Condition()
+        self.waiting: list[Record] = []
+        self.commits: list[dict[TopicPartition, int]] = []
+        self.revoke: list[TopicPartition] = []
+        self.poll_error: Exception | None = None
+        self.commit_error: Exception | None = None
+        self.closed = False
+        self.revoked_with: list[int] = []
+
+    def poll(self, max_records: int, timeout: float) -> list[Record]:
+        with self.changed:
+            if not self.waiting and not self.revoke and self.poll_error is None:
+                self.changed.wait(timeout)
+            error, self.poll_error = self.poll_error, None
+            if error is not None:
+                raise error
+            revoke, self.revoke = self.revoke, []
+            records, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
+        if revoke:
+            self.on_revoked(revoke)
+            self.revoked_with.append(self.committed)
+        return records
+
+    def commit(self, offsets: Offsets) -> None:
+        with self.changed:
+            error, self.commit_error = self.commit_error, None
+            if error is not None:
+                raise error
+            self.commits.append(dict(offsets))
+            self.changed.notify_all()
+
+    def assignment(self) -> Collection[TopicPartition]:
+        return [AT]
+
+    def close(self) -> None:
+        self.closed = True
+
+    @property
+    def committed(self) -> int:
+        return max((commit.get(AT, 0) for commit in self.commits), default=0)
+
+    def feed(self, *offsets: int) -> None:
+        change = Change(Op.READ, USERS, ("1",), None, None)
+        with self.changed:
+            self.waiting.extend(Record(Position(*AT, offset), change) for offset in offsets)
+            self.changed.notify_all()
+
+    def await_commit(self, offset: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.committed >= offset, DEADLINE), self.commits
+
+
+class Log:
+    """The one method of a change log that a pipeline uses."""
+
+    def __init__(self) -> None:
+        self.readers: list[Reader] = []
+
+    def reader(
+        self,
+        group: str,
+        tables: Collection[TableName],
+        on_revoked: Callable[[Collection[TopicPartition]], None],
+    ) -> ChangeReader:
+        self.readers.append(Reader(on_revoked))
+        return self.readers[-1]
+
+
+class HeldStages:
+    """Builds one chunk per batch; a flush ends when the test says how."""
+
+    def __init__(self) -> None:
+        self.flying: list[tuple[Built, threading.Event, list[Exception]]] = []
+        self.changed = threading.Condition()
+        self.produced: list[int] = []
+        self.produce_errors: list[Exception] = []
+        self.closed = False
+        self.aborted = threading.Event()
+
+    def produce(self, intake: Intake) -> Iterable[Built]:
+        if self.produce_errors:
+            raise self.produce_errors.pop(0)
+        with self.changed:
+            self.produced.append(intake.offsets[AT])
+            self.changed.notify_all()
+        operations = [Operation(str(intake.offsets[AT]), 1, b"{}")]
+        yield Built([("1",)], operations, 0.0, 2)
+
+    def flush(self, built: Built) -> None:
+        landed, errors = threading.Event(), list[Exception]()
+        with self.changed:
+            self.flying.append((built, landed, errors))
+            self.changed.notify_all()
+        while not landed.wait(0.01):
+            if self.aborted.is_set():
+                raise RetryableError("aborted")
+        if errors:
+            raise errors[0]
+
+    def land(self, document: str, error: Exception | None = None) -> None:
+        """Let the flush with that document end."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self._find(document) is not None, DEADLINE)
+            found = self._find(document)
+            assert found is not None
+        if error is not None:
+            found[2].append(error)
+        found[1].set()
+
+    def _find(self, document: str) -> tuple[Built, threading.Event, list[Exception]] | None:
+        for item in self.flying:
+            if item[0].operations[0].id == document:
+                return item
+        return None
+
+    def await_produced(self, count: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.produced) >= count, DEADLINE)
+
+    def cancel(self) -> None:
+        self.aborted.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Rig:
+    """A running pipeline."""
+
+    def __init__(self) -> None:
+        self.log = Log()
+        self.stages = HeldStages()
+        self.metrics = Metrics()
+        process = Process(as_log(self.log), self.metrics, Status())
+        subject = Subject(GenerationName("users", "01234567", 1), PLAN, "g")
+        self.pipeline = Pipeline(subject, process, lambda _reading, _flushing: self.stages)
+        self.pipeline.start()
+        assert self.pipeline.reading.wait(DEADLINE)
+        self.reader = self.log.readers[0]
+
+    def finish(self) -> None:
+        self.pipeline.stop()
+        self.stages.aborted.set()
+        self.pipeline.join(DEADLINE)
+
+
+def as_log(log: Log) -> ChangeLog:
+    """The fake has what a pipeline touches, not the whole protocol."""
+    return log  # type: ignore[return-value]
+
+
+@pytest.fixture
+def rig() -> Iterable[Rig]:
+    made = Rig()
+    yield made
+    made.finish()
+
+
+def test_offsets_are_committed_only_after_the_flush(rig: Rig) -> None:
+    rig.reader.feed(0, 1)
+    rig.stages.await_produced(1)
+    assert rig.reader.commits == []
+    rig.stages.land("2")
+    rig.reader.await_commit(2)
+
+
+def test_a_flush_that_overtakes_another_commits_nothing(rig: Rig) -> None:
+    rig.reader.feed(0)
+    rig.stages.await_produced(1)
+    rig.reader.feed(1)
+    rig.stages.await_produced(2)
+    rig.stages.land("2")
+    rig.reader.feed(2)
+    rig.stages.await_produced(3)  # rounds have passed since: still nothing may be committed
+    assert rig.reader.commits == []
+    rig.stages.land("1")
+    rig.reader.await_commit(2)
+    assert rig.reader.committed == 2
+    rig.stages.land("3")
+    rig.reader.await_commit(3)
+
+
+def test_the_next_batch_is_produced_while_one_is_flushed(rig: Rig) -> None:
+    rig.reader.feed(0)
+    rig.stages.await_produced(1)
+    rig.reader.feed(1)
+    rig.stages.await_produced(2)
+    assert rig.reader.commits == []
+    rig.stages.land("1")
+    rig.stages.land("2")
+    rig.reader.await_commit(2)
+
+
+def test_a_failed_flush_ends_the_pipeline_without_its_offsets(rig: Rig) -> None:
+    rig.reader.feed(0)
+    rig.stages.await_produced(1)
+    rig.reader.feed(1)
+    rig.stages.await_produced(2)
+    rig.stages.land("1")
+    rig.reader.await_commit(1)
+    rig.stages.land("2", PoisonError("no"))
+    rig.pipeline.join(DEADLINE)
+    assert isinstance(rig.pipeline.failure, PoisonError)
+    assert rig.reader.committed == 1
+    assert rig.reader.closed
+    assert rig.stages.closed
+
+
+def test_an_unexpected_error_is_the_failure(rig: Rig) -> None:
+    rig.stages.produce_errors.append(ZeroDivisionError("a bug"))
+    rig.reader.feed(0)
+    rig.pipeline.join(DEADLINE)
+    assert isinstance(rig.pipeline.failure, ZeroDivisionError)
+    assert rig.reader.committed == 0
+
+
+def test_a_lost_connection_produces_the_same_batch_again(rig: Rig) -> None:
+    rig.stages.produce_errors.append(RetryableError("gone"))
+    rig.reader.feed(0)
+    rig.stages.land("1")
+    rig.reader.await_commit(1)
+
+
+def test_a_poll_that_fails_for_now_is_repeated(rig: Rig) -> None:
+    with rig.reader.changed:
+        rig.reader.poll_error = RetryableError("broker down")
+    rig.reader.feed(0)
+    rig.stages.land("1")
+    rig.reader.await_commit(1)
+
+
+def test_a_commit_that_fails_for_now_is_repeated(rig: Rig) -> None:
+    with rig.reader.changed:
+        rig.reader.commit_error = RetryableError("coordinator moves")
+    rig.reader.feed(0)
+    rig.stages.land("1")
+    rig.reader.await_commit(1)
+
+
+def test_a_poll_that_fails_for_good_ends_the_pipeline(rig: Rig) -> None:
+    with rig.reader.changed:
+        rig.reader.poll_error = FatalError("out of range")
+        rig.reader.changed.notify_all()
+    rig.pipeline.join(DEADLINE)
+    assert isinstance(rig.pipeline.failure, FatalError)
+
+
+def test_revocation_waits_for_flushes_and_commits(rig: Rig) -> None:
+    rig.reader.feed(0)
+    rig.stages.await_produced(1)
+    with rig.reader.changed:
+        rig.reader.revoke.append(AT)
+        rig.reader.changed.notify_all()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(rig.stages.land, "1").result(DEADLINE)
+    rig.reader.await_commit(1)
+    rig.reader.feed(1)
+    rig.stages.land("2")
+    rig.reader.await_commit(2)
+    assert rig.reader.revoked_with == [1]
+
+
+def test_stop_drains_what_flies_and_commits_it(rig: Rig) -> None:
+    rig.reader.feed(0)
+    rig.stages.await_produced(1)
+    rig.pipeline.stop()
+    rig.stages.land("1")
+    rig.pipeline.join(DEADLINE)
+    assert rig.pipeline.failure is None
+    assert rig.reader.committed == 1
+    assert rig.reader.closed
+    assert rig.stages.closed
+
+
+def test_in_flight_changes_are_counted_back_when_the_pipeline_fails(rig: Rig) -> None:
+    rig.reader.feed(0, 1, 2)
+    rig.stages.await_produced(1)
+    rig.stages.land("3", PoisonError("no"))
+    rig.pipeline.join(DEADLINE)
+    assert rig.metrics.registry.get_sample_value("flusso_changes_in_flight") == 0

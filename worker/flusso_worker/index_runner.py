@@ -1,0 +1,192 @@
+"""Keeps one index: asks its keeper which generations there are, and runs one pipeline for each.
+
+An index that fails stops alone and is tried again with back-off, from the committed offsets; others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flusso_shared.errors import FlussoError, RetryableError
+from flusso_shared.metrics import Metrics
+from flusso_shared.names import GenerationName, TableName
+from flusso_shared.retry import Backoff
+from flusso_shared.status import IndexState, Status
+from flusso_worker.generations import Active
+from flusso_worker.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+class Keeper(Protocol):
+    """Looks after the generations of one index (`generations.GenerationKeeper`)."""
+
+    def step(self) -> Sequence[Active]:
+        """One round; what is to be run now."""
+        ...
+
+    def wanted_snapshot(self) -> TableName | None:
+        """The root table, while a seeding generation waits for its snapshot."""
+        ...
+
+
+@dataclass(slots=True)
+class _Trial:
+    """When something that failed is tried again."""
+
+    backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, ceiling=60.0))
+    at: float = 0.0
+    failed: bool = False
+
+    def fail(self, now: float) -> float:
+        """Note a failure; gives the delay."""
+        delay = self.backoff.next()
+        self.at, self.failed = now + delay, True
+        return delay
+
+    def succeed(self) -> None:
+        self.backoff.reset()
+        self.at, self.failed = 0.0, False
+
+
+class IndexRunner:
+    """One index in one process.  Owned by the lead thread."""
+
+    def __init__(
+        self,
+        index: str,
+        keeper: Keeper,
+        pipeline: Callable[[Active], Pipeline],
+        metrics: Metrics,
+        status: Status,
+    ) -> None:
+        self.index = index
+        self._keeper = keeper
+        self._make_pipeline = pipeline
+        self._metrics = metrics
+        self._status = status
+        self._pipelines: dict[GenerationName, Pipeline] = {}
+        self._trials: dict[GenerationName, _Trial] = {}
+        self._leaving: list[Pipeline] = []
+        self._step = _Trial()
+        self.state: IndexState = "pending"
+        self.wanted: TableName | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the index reads its changes, or has failed: nothing is gained by waiting longer."""
+        if self._step.failed or any(trial.failed for trial in self._trials.values()):
+            return True
+        return bool(self._pipelines) and all(
+            pipeline.reading.is_set() for pipeline in self._pipelines.values()
+        )
+
+    def step(self) -> None:
+        """One round.  Errors of this index are dealt with; anything unexpected is raised."""
+        self._bury()
+        self._notice_failures()
+        if time.monotonic() < self._step.at:
+            return
+        try:
+            active = self._keeper.step()
+            self.wanted = self._keeper.wanted_snapshot()
+        except RetryableError as error:
+            delay = self._step.fail(time.monotonic())
+            self._metrics.retries.labels("generations").inc()
+            logger.warning(
+                "index %s: cannot look after its generations, next try in %.1f s: %s",
+                self.index,
+                delay,
+                error,
+                extra={"action": "retry", "index": self.index},
+            )
+            return
+        except FlussoError as error:
+            self._stopped(error, self._step)
+            self._run_only([])
+            return
+        self._step.succeed()
+        self._run_only(active)
+        self._tell(active)
+
+    def _run_only(self, active: Sequence[Active]) -> None:
+        """Start what is missing and stop what is not to run any more."""
+        wanted = {item.name: item for item in active}
+        for name in [name for name in self._pipelines if name not in wanted]:
+            pipeline = self._pipelines.pop(name)
+            pipeline.stop()
+            self._leaving.append(pipeline)
+        for name in [name for name in self._trials if name not in wanted]:
+            del self._trials[name]
+        now = time.monotonic()
+        for name, item in wanted.items():
+            trial = self._trials.setdefault(name, _Trial())
+            if name not in self._pipelines and now >= trial.at:
+                pipeline = self._pipelines[name] = self._make_pipeline(item)
+                pipeline.start()
+
+    def _notice_failures(self) -> None:
+        for name, pipeline in list(self._pipelines.items()):
+            trial = self._trials.setdefault(name, _Trial())
+            if pipeline.running:
+                if trial.failed and pipeline.healthy:
+                    trial.succeed()
+                continue
+            del self._pipelines[name]
+            pipeline.join(0)
+            error = pipeline.failure
+            if error is None:
+                continue
+            if not isinstance(error, FlussoError):
+                raise error
+            self._stopped(error, trial)
+
+    def _stopped(self, error: FlussoError, trial: _Trial) -> None:
+        delay = trial.fail(time.monotonic())
+        self.state = "stopped"
+        self._status.set_index(self.index, "stopped")
+        self._status.failed(f"index {self.index}: {error}")
+        self._metrics.errors.inc()
+        logger.error(
+            "index %s stopped, next try in %.0f s: %s",
+            self.index,
+            delay,
+            error,
+            extra={"action": "index_stopped", "index": self.index},
+        )
+
+    def _tell(self, active: Sequence[Active]) -> None:
+        if not active:
+            return
+        if any(trial.failed for trial in self._trials.values()):
+            return
+        live = any(item.state == "live" for item in active)
+        seeding = [item for item in active if item.state != "live"]
+        self.state = "backfilling" if seeding else "seeded" if live else "pending"
+        self._status.set_index(self.index, self.state, seeding[-1].progress if seeding else None)
+
+    def _bury(self) -> None:
+        """Join pipelines that were stopped and have ended."""
+        for pipeline in [pipeline for pipeline in self._leaving if not pipeline.running]:
+            self._leaving.remove(pipeline)
+            pipeline.join(0)
+            error = pipeline.failure
+            if error is not None and not isinstance(error, FlussoError):
+                raise error
+
+    def stop(self) -> None:
+        """Ask all pipelines to drain and end."""
+        for pipeline in self._pipelines.values():
+            pipeline.stop()
+        self._leaving.extend(self._pipelines.values())
+        self._pipelines.clear()
+
+    def join(self, deadline: float) -> None:
+        """After `stop`: wait for the pipelines until `deadline` (monotonic), then interrupt them."""
+        for pipeline in self._leaving:
+            pipeline.join(max(0.0, deadline - time.monotonic()))
+        self._leaving.clear()
