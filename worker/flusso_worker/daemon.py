@@ -1,0 +1,165 @@
+"""The worker: keeps every index of the plan, each through its own runner, until it is asked to stop.
+
+Shutdown order: stop reading -> drain the flushes -> commit -> close, per pipeline, all pipelines at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flusso_shared import retry
+from flusso_shared.clock import Clock
+from flusso_shared.config import OnError, OpenSearchConnection, StdoutSinkConfig
+from flusso_shared.errors import FatalError, RetryableError, StoppedError
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
+from flusso_shared.status import Phase
+from flusso_worker.assembly import prepare_sql
+from flusso_worker.database import Database, address
+from flusso_worker.destinations import Destinations
+from flusso_worker.index_runner import IndexRunner
+from flusso_worker.stages import Process
+
+logger = logging.getLogger(__name__)
+
+_QUICK = 0.25
+_CALM = 1.0
+_SHUTDOWN_BUDGET = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Where the worker reads and writes."""
+
+    conninfo: str
+    topic_prefix: str
+    index_prefix: str
+    opensearch: tuple[OpenSearchConnection, ...]
+    """Sorted by name; the first is the one whose bookkeeping counts."""
+    stdout: tuple[StdoutSinkConfig, ...]
+    policy: Callable[[str], OnError]
+    """`on_error` of an index (`Config.policy`)."""
+    startup_timeout: float | None = None
+    """Seconds to wait for a Postgres that has never answered; None waits for ever."""
+
+
+class Worker:
+    """One worker process, or the worker half of `flusso run`."""
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        plan: Plan,
+        process: Process,
+        clock: Clock,
+        stop: threading.Event,
+    ) -> None:
+        """`clock` waits until `stop`."""
+        self._options = options
+        self._plan = plan
+        self._process = process
+        self._clock = clock
+        self._stop = stop
+        self._ready = threading.Event()
+        self._runners: list[IndexRunner] = []
+
+    def run(self) -> None:
+        """Keep the indexes until `stop` is set; then drain and return.
+
+        Raises `FatalError` when it cannot start, and any unexpected error of any of its threads.
+        """
+        status = self._process.status
+        status.set_phase("starting")
+        for index in self._plan.indexes:
+            status.set_index(index.name, "pending")
+        try:
+            self._await_postgres()
+            with Destinations(self._options, self._process, self._clock) as destinations:
+                self._runners = [destinations.runner(index) for index in self._plan.indexes]
+                self._process.metrics.indexes.set(len(self._runners))
+                try:
+                    self._lead()
+                finally:
+                    self._shut_down()
+        except StoppedError:
+            logger.debug("stopped while starting")
+        finally:
+            status.set_phase("stopped")
+
+    def ready_to_stream(self, timeout: float | None = None) -> bool:
+        """Wait until every index reads its changes (or has failed); False when `timeout` passed first."""
+        return self._ready.wait(timeout)
+
+    def wanted_snapshots(self) -> set[TableName]:
+        """The root tables whose snapshot a seeding generation waits for.  Callable from any thread."""
+        return {runner.wanted for runner in self._runners if runner.wanted is not None}
+
+    def _lead(self) -> None:
+        while not self._stop.is_set():
+            for runner in self._runners:
+                runner.step()
+            calm = self._tell()
+            self._stop.wait(_CALM if calm else _QUICK)
+
+    def _tell(self) -> bool:
+        """Publish the phase; whether everything is live."""
+        states = {runner.state for runner in self._runners}
+        phase: Phase = "live"
+        if "backfilling" in states:
+            phase = "backfilling"
+        elif "pending" in states:
+            phase = "starting"
+        self._process.status.set_phase(phase)
+        if not self._ready.is_set() and all(runner.ready for runner in self._runners):
+            self._ready.set()
+        return phase == "live" and self._ready.is_set()
+
+    def _await_postgres(self) -> None:
+        """Wait for the database, then check once that it has what the plan needs."""
+        where = address(self._options.conninfo)
+        database = Database(self._options.conninfo, "flusso-worker", self._clock)
+        deadline = self._options.startup_timeout
+        started = self._clock.monotonic()
+
+        def attempt() -> None:
+            try:
+                database.begin()
+                database.finish()
+            except RetryableError as error:
+                if deadline is not None and self._clock.monotonic() - started > deadline:
+                    raise FatalError(
+                        f"Postgres at {where} did not answer within {deadline:.0f} s: {error}"
+                    ) from error
+                self._process.status.waiting(f"Postgres at {where}")
+                raise
+
+        try:
+            retry.forever(attempt, doing=f"reach Postgres at {where}", clock=self._clock)
+            self._process.status.waiting(None)
+            retry.forever(
+                lambda: self._check(database), doing="read the catalog", clock=self._clock
+            )
+        finally:
+            database.close()
+
+    def _check(self, database: Database) -> None:
+        problems: list[str] = []
+        for index in self._plan.indexes:
+            try:
+                prepare_sql(index, database)
+            except FatalError as error:
+                problems.append(str(error))
+        if problems:
+            raise FatalError("\n".join(problems))
+
+    def _shut_down(self) -> None:
+        logger.info("draining", extra={"action": "drain"})
+        deadline = time.monotonic() + _SHUTDOWN_BUDGET
+        for runner in self._runners:
+            runner.stop()
+        for runner in self._runners:
+            runner.join(deadline)
