@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.compile import compile_index
+from flusso_shared.schema_file import load_schema
 from psycopg import pq
 
 from flusso_shared import mapping, pg_session
-from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.compile import compile_index
 from flusso_shared.plan import IndexPlan
-from flusso_shared.schema_file import load_schema
 from flusso_worker import document_sql
 
 CHUNK = 1000

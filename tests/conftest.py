@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 from psycopg import conninfo, sql
+
 from services import Services, provided
 
 _TIMEOUT = 30.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from services import Services
 from support.processes import Site
 

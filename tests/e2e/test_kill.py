@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 import pytest
+
 from support import store
 from support.processes import Pipeline, Site, cleaned_up
 from support.scenario import Scenario

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from support import store
 from support.processes import Site, cleaned_up
 from support.scenario import QUEUES, Scenario

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
+
 from services import Services
 from support import store
 from support.idle import end_offsets, wait_until

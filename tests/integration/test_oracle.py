@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import psycopg
 import pytest
+
 from support import oracle, store
 from support.oracle import AnyOrder, Average
 

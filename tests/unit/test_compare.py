@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+
 from support.compare import compare, differences, report
 from support.oracle import AnyOrder, Average
 
