@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 import psycopg
 from confluent_kafka.admin import AdminClient
-from psycopg import sql
+from psycopg import conninfo, sql
 from rich.console import Console
 from rich.table import Table
 
@@ -186,7 +186,7 @@ def scratch_database(admin_url: str) -> Iterator[str]:
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
     try:
-        yield psycopg.conninfo.make_conninfo(admin_url, dbname=NAME)
+        yield conninfo.make_conninfo(admin_url, dbname=NAME)
     finally:
         with psycopg.connect(admin_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -49,4 +49,10 @@ def test_every_document_follows_every_change(queue: str, site: Site, tmp_path: P
         # It went on from where it was: nothing was seeded again.
         assert scenario.generations() == generations
         assert pipeline.daemons[0].metric("flusso_snapshot_rows_total") == 0
+
+        # Truncated tables: a junction, a child, and a root with the child it cascades to.
+        store.truncate(site.database_url, "product_tags", "reviews")
+        scenario.assert_equal(DEADLINE)
+        store.truncate(site.database_url, "orders", "order_items")
+        scenario.assert_equal(DEADLINE)
         pipeline.stop()

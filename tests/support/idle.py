@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -75,7 +76,7 @@ def end_offsets(
 ) -> dict[tuple[str, int], int]:
     """The offset after the last record of each partition."""
     # The library's annotations have a gap here.
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     asked = admin.list_offsets(
         {TopicPartition(topic, number): latest for topic, number in partitions},
         request_timeout=_TIMEOUT,

@@ -79,14 +79,17 @@ class Store:
 
 def read_store(database_url: str) -> Store:
     """Read every table, in one transaction that sees one state of the database."""
-    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+    with (
+        psycopg.connect(database_url) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.execute("SET TIME ZONE 'UTC'")
+        cursor.execute("SET TIME ZONE 'UTC'")
         tables: dict[str, list[Row]] = {
-            name: list(connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))))
+            name: list(cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))))
             for name in TABLES
         }
-        labels = connection.execute("SELECT label FROM tags GROUP BY label ORDER BY label")
+        labels = cursor.execute("SELECT label FROM tags GROUP BY label ORDER BY label")
         return Store(tables, {row["label"]: rank for rank, row in enumerate(labels)})
 
 

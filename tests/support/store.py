@@ -41,6 +41,13 @@ def simulate_production(database_url: str, seconds: int) -> None:
         connection.execute("CALL simulate_production(%s)", (seconds,))
 
 
+def truncate(database_url: str, *tables: str) -> None:
+    """Empty `tables` in one statement."""
+    names = sql.SQL(", ").join(sql.Identifier(table) for table in tables)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(sql.SQL("TRUNCATE {}").format(names))
+
+
 def grow(database_url: str, users: int, first: int = 10_000) -> None:
     """Add `users` users with all that belongs to them, so that a seed takes a while."""
     _run_file(database_url, ROOT / "bench" / "volume.sql")
