@@ -1,0 +1,124 @@
+"""Chunks of documents from a real database; a row that spoils the statement is found and left out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.clock import SystemClock
+from flusso_shared.errors import PoisonError
+from flusso_shared.metrics import Metrics
+from flusso_worker.build import Builder
+from flusso_worker.chunks import Key
+from flusso_worker.database import Database, RowError
+from flusso_worker.document_sql import compose
+from support import small_store
+from support.small_store import PLAN
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Database]:
+    small_store.create(database)
+    small_store.fill(database, 20)
+    made = Database(database, "test", SystemClock(threading.Event()))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rejected() -> list[tuple[str, str]]:
+    return []
+
+
+@pytest.fixture
+def builder(connection: Database, rejected: list[tuple[str, str]]) -> Builder:
+    catalog = read_catalog(connection.connection(), PLAN.tables)
+    return Builder(
+        compose(PLAN, catalog), Metrics(), lambda name, reason: rejected.append((name, reason))
+    )
+
+
+def keys(*users: int) -> list[Key]:
+    return [(str(user),) for user in users]
+
+
+def test_documents_carry_the_snapshots_version_and_absent_rows_are_deletes(
+    connection: Database, builder: Builder
+) -> None:
+    snapshot = connection.begin()
+    built = builder.build(connection, snapshot, keys(1, 2, 99))
+    connection.finish()
+    found = {item.id: item for item in built.operations}
+    assert set(found) == {"1", "2", "99"}
+    assert {item.version for item in built.operations} == {snapshot.version}
+    assert found["99"].document is None
+    document = json.loads(found["1"].document or b"")
+    assert document["name"] == "name 1"
+    assert [order["id"] for order in document["orders"]] == [2, 3]
+    assert [item["id"] for item in document["orders"][0]["items"]] == [4, 5]
+    assert [tag["label"] for tag in document["tags"]] == ["green"]
+
+
+def test_all_documents_of_a_snapshot_are_one_cut(
+    connection: Database, builder: Builder, database: str
+) -> None:
+    snapshot = connection.begin()
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("UPDATE users SET name = 'changed'")
+    built = builder.build(connection, snapshot, keys(1))
+    assert json.loads(built.operations[0].document or b"")["name"] == "name 1"
+    later = connection.begin()
+    assert later.version > snapshot.version
+    built = builder.build(connection, later, keys(1))
+    assert json.loads(built.operations[0].document or b"")["name"] == "changed"
+    connection.finish()
+
+
+def test_a_row_that_fails_is_isolated(
+    connection: Database,
+    builder: Builder,
+    rejected: list[tuple[str, str]],
+    database: str,
+) -> None:
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("UPDATE users SET parts = 0 WHERE id IN (7, 13)")
+    everyone = keys(*range(1, 21))
+    with pytest.raises(RowError, match="division by zero"):
+        builder.build(connection, connection.begin(), everyone)
+    built = builder.isolate(connection, everyone)
+    written = [int(item.id) for chunk in built for item in chunk.operations]
+    assert sorted(written) == [n for n in range(1, 21) if n not in (7, 13)]
+    assert [name for name, _ in rejected] == ["7", "13"]
+
+
+def test_an_index_that_stops_at_the_row_says_so(
+    connection: Database, builder: Builder, database: str
+) -> None:
+    def stop(name: str, reason: str) -> None:
+        raise PoisonError(f"{name}: {reason}")
+
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("UPDATE users SET parts = 0 WHERE id = 7")
+    stopping = Builder(builder.sql, builder.metrics, stop)
+    with pytest.raises(PoisonError, match="7: division by zero"):
+        stopping.isolate(connection, keys(*range(1, 21)))
+
+
+def test_chunks_shrink_for_large_documents_and_grow_back(
+    connection: Database, builder: Builder, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("UPDATE users SET name = repeat('x', 1000000) WHERE id <= 10")
+    builder.build(connection, connection.begin(), keys(*range(1, 11)))
+    assert builder.chunk.keys == 4
+    for _ in range(10):
+        builder.build(connection, connection.begin(), keys(*range(11, 21)))
+    assert builder.chunk.keys == 1000
+    connection.finish()
