@@ -16,6 +16,7 @@ from flusso_shared.seams import ChangeReader, TopicPartition
 from flusso_worker.batches import Intake, gather
 from flusso_worker.flight import Flight
 from flusso_worker.offsets import Ledger, Ticket
+from flusso_worker.second_look import LONGEST_WAIT, SecondLook, truncate_only
 from flusso_worker.stages import Process, Stages, Subject
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ MAX_RECORDS = 5000
 _IDLE_POLL = 0.25
 _BUSY_POLL = 0.02
 _COMMIT_EVERY = 0.2
+_LOOK_EVERY = 0.5
 _REVOKE_BUDGET = 60.0
 _DRAIN_BUDGET = 15.0
 
@@ -51,6 +53,8 @@ class Loop:
         self._in_flight = 0
         self._committed_at = 0.0
         self._backoff = Backoff()
+        self._looks: list[SecondLook] = []
+        self._next_look = 0.0
 
     def run(self, reading: threading.Event) -> None:
         """Until `finish` is set, or a failure, which is raised.  `reading` is set once in the group."""
@@ -82,7 +86,8 @@ class Loop:
         records = self._poll(reader)
         self._flight.reap()
         if records:
-            self._take(gather(records))
+            self._take(gather(records), reader)
+        self._look_again(reader)
         due = not records or time.monotonic() - self._committed_at >= _COMMIT_EVERY
         if due and self._ledger.releasable:
             self._commit(reader)
@@ -106,17 +111,70 @@ class Loop:
         self._backoff.reset()
         return records
 
-    def _take(self, intake: Intake) -> None:
-        """Take a batch all the way to the flush threads; again from the start when a connection fails."""
+    def _take(self, intake: Intake, reader: ChangeReader) -> None:
+        """Take a batch all the way to the flush threads."""
         self._in_flight += intake.count
         self._process.metrics.changes_in_flight.inc(intake.count)
         ticket = self._ledger.open(intake.offsets, intake.count)
+        emptied = self._subject.plan.root in intake.truncated
+        if emptied:
+            self._land()
+        self._send(ticket, intake)
+        look = self._second_look(ticket, intake, reader) if emptied else None
+        if look is None:
+            ticket.closed = True
+        else:
+            self._looks.append(look)
+
+    def _send(self, ticket: Ticket, intake: Intake) -> None:
+        """Produce and hand over; again from the start when a connection fails."""
         retry.forever(
             lambda: self._produce(ticket, intake),
             doing=f"build documents of index {self._subject.generation.index}",
             clock=self._clock,
         )
-        ticket.closed = True
+
+    def _land(self) -> None:
+        """Wait until all that is in the air has landed."""
+        while not self._flight.drain(_IDLE_POLL, self._finish):
+            if self._finish.is_set():
+                raise StoppedError("stop requested")
+
+    def _second_look(
+        self, ticket: Ticket, intake: Intake, reader: ChangeReader
+    ) -> SecondLook | None:
+        """What to wait for before the index is looked through again; None when nobody else writes.
+
+        The truncate is visible by now: whatever others build from later records sees it.
+        """
+        ends = retry.forever(
+            lambda: self._process.log.groups.ends(self._subject.plan.tables),
+            doing="read end offsets",
+            clock=self._clock,
+        )
+        own = reader.assignment()
+        awaited = {at: end for at, end in ends.items() if at not in own}
+        if not awaited:
+            return None
+        until = time.monotonic() + LONGEST_WAIT
+        return SecondLook(ticket, truncate_only(intake), awaited, until)
+
+    def _look_again(self, reader: ChangeReader) -> None:
+        """Send the truncates again whose time has come."""
+        now = time.monotonic()
+        if not self._looks or now < self._next_look:
+            return
+        self._next_look = now + _LOOK_EVERY
+        subject, own = self._subject, reader.assignment()
+        try:
+            committed = self._process.log.groups.committed(subject.group, subject.plan.tables)
+        except RetryableError as error:
+            logger.debug("cannot read the group's offsets yet: %s", error)
+            return
+        for look in [look for look in self._looks if look.due(now, committed, own)]:
+            self._looks.remove(look)
+            self._send(look.ticket, look.intake)
+            look.ticket.closed = True
 
     def _produce(self, ticket: Ticket, intake: Intake) -> None:
         for built in self._stages.produce(intake):
