@@ -147,6 +147,8 @@ class Database:
         error = psycopg.errors.error_from_result(result)
         if self._connection is None or self._connection.pgconn.status != pq.ConnStatus.OK:
             self.close()
+            if error.sqlstate is None:
+                return RetryableError("the connection to Postgres broke while reading")
             return translate(error, "read from Postgres")
         if error.sqlstate and error.sqlstate.startswith(_ROW_CLASSES):
             # What stands in quotes may be a value of the row: it must not reach the logs.
