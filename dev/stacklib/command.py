@@ -18,6 +18,8 @@ _NOT_RUNNING = 3
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; gives the exit code."""
     options = _parser().parse_args(arguments)
+    # A shell starts background jobs with Ctrl-C ignored; who sends it all the same means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         return _run(options, Stack(Layout.of_repository()))

@@ -79,6 +79,8 @@ class Daemon:
             if not self._gone(grace):
                 self._signal(found, signal.SIGKILL)
                 self._gone(grace)
+        if self._child is not None:
+            self._child.wait()
         self._record.unlink(missing_ok=True)
         return found is not None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import socket
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
@@ -22,6 +24,15 @@ _DEADLINE = 180.0
 
 def engine_answers() -> bool:
     """Whether a Docker engine can be reached."""
+    with warnings.catch_warnings():
+        # The library leaves a socket open where nobody listens.
+        warnings.simplefilter("ignore", ResourceWarning)
+        answers = _pinged()
+        gc.collect()
+    return answers
+
+
+def _pinged() -> bool:
     try:
         with closing(docker.from_env()) as client:
             client.ping()
