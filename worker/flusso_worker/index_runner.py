@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from flusso_shared.errors import FlussoError, RetryableError
-from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
 from flusso_shared.retry import Backoff
-from flusso_shared.status import IndexState, Status
+from flusso_shared.status import IndexState
 from flusso_worker.generations import Active
 from flusso_worker.pipeline import Pipeline
+from flusso_worker.stages import Process
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +61,15 @@ class IndexRunner:
         index: str,
         keeper: Keeper,
         pipeline: Callable[[Active], Pipeline],
-        metrics: Metrics,
-        status: Status,
+        process: Process,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.index = index
         self._keeper = keeper
         self._make_pipeline = pipeline
-        self._metrics = metrics
-        self._status = status
+        self._metrics = process.metrics
+        self._status = process.status
+        self._now = now
         self._pipelines: dict[GenerationName, Pipeline] = {}
         self._trials: dict[GenerationName, _Trial] = {}
         self._leaving: list[Pipeline] = []
@@ -89,13 +90,13 @@ class IndexRunner:
         """One round.  Errors of this index are dealt with; anything unexpected is raised."""
         self._bury()
         self._notice_failures()
-        if time.monotonic() < self._step.at:
+        if self._now() < self._step.at:
             return
         try:
             active = self._keeper.step()
             self.wanted = self._keeper.wanted_snapshot()
         except RetryableError as error:
-            delay = self._step.fail(time.monotonic())
+            delay = self._step.fail(self._now())
             self._metrics.retries.labels("generations").inc()
             logger.warning(
                 "index %s: cannot look after its generations, next try in %.1f s: %s",
@@ -122,7 +123,7 @@ class IndexRunner:
             self._leaving.append(pipeline)
         for name in [name for name in self._trials if name not in wanted]:
             del self._trials[name]
-        now = time.monotonic()
+        now = self._now()
         for name, item in wanted.items():
             trial = self._trials.setdefault(name, _Trial())
             if name not in self._pipelines and now >= trial.at:
@@ -146,7 +147,7 @@ class IndexRunner:
             self._stopped(error, trial)
 
     def _stopped(self, error: FlussoError, trial: _Trial) -> None:
-        delay = trial.fail(time.monotonic())
+        delay = trial.fail(self._now())
         self.state = "stopped"
         self._status.set_index(self.index, "stopped")
         self._status.failed(f"index {self.index}: {error}")

@@ -1,0 +1,178 @@
+"""One index in one process: what runs, what fails, and when it is tried again."""
+
+from __future__ import annotations
+
+import threading
+from typing import cast
+
+import pytest
+
+from flusso_shared.errors import FatalError, FlussoError, PoisonError, RetryableError
+from flusso_shared.metrics import Metrics
+from flusso_shared.names import GenerationName, TableName
+from flusso_shared.plan import IndexPlan
+from flusso_shared.seams import ChangeLog
+from flusso_shared.status import Status
+from flusso_worker.generations import Active
+from flusso_worker.index_runner import IndexRunner
+from flusso_worker.pipeline import Pipeline
+from flusso_worker.stages import Process
+
+USERS = TableName("public", "users")
+PLAN = IndexPlan("users", "01234567", USERS, ("id",), (), None, (), ())
+FIRST, SECOND = (GenerationName("users", "01234567", number) for number in (1, 2))
+
+
+class FakePipeline:
+    def __init__(self, item: Active) -> None:
+        self.name = item.name
+        self.reading = threading.Event()
+        self.running = False
+        self.healthy = False
+        self.failure: BaseException | None = None
+        self.stopped = self.joined = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def join(self, seconds: float) -> None:
+        self.running = False
+        self.joined = True
+
+    def fail(self, error: BaseException) -> None:
+        self.running, self.failure = False, error
+
+
+class FakeKeeper:
+    def __init__(self) -> None:
+        self.active: list[Active] = []
+        self.error: FlussoError | None = None
+        self.snapshot: TableName | None = None
+
+    def step(self) -> list[Active]:
+        if self.error is not None:
+            raise self.error
+        return self.active
+
+    def wanted_snapshot(self) -> TableName | None:
+        return self.snapshot
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.keeper = FakeKeeper()
+        self.made: list[FakePipeline] = []
+        self.status = Status()
+        process = Process(cast(ChangeLog, None), Metrics(), self.status)
+        self.runner = IndexRunner("users", self.keeper, self.make, process, lambda: self.now)
+
+    def make(self, item: Active) -> Pipeline:
+        self.made.append(FakePipeline(item))
+        return cast(Pipeline, self.made[-1])
+
+    @property
+    def shown(self) -> str:
+        return str(self.status.to_json()["indexes"]["users"])
+
+    def run(self, *active: Active) -> None:
+        self.keeper.active = list(active)
+        self.runner.step()
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def active(name: GenerationName, state: str) -> Active:
+    return Active(name=name, plan=PLAN, state=state, group=name.group("p"), progress=None)  # type: ignore[arg-type]
+
+
+def test_each_generation_has_one_pipeline(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.run(active(FIRST, "live"), active(SECOND, "seeding"))
+    rig.run(active(FIRST, "live"), active(SECOND, "seeding"))
+    assert [made.name for made in rig.made] == [FIRST, SECOND]
+    assert rig.shown == "backfilling"
+
+
+def test_a_superseded_generation_is_drained_and_joined(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"), active(SECOND, "seeding"))
+    rig.run(active(SECOND, "live"))
+    old = rig.made[0]
+    assert old.stopped
+    assert not old.joined
+    old.running = False
+    rig.run(active(SECOND, "live"))
+    assert old.joined
+    assert rig.shown == "seeded"
+
+
+def test_it_is_ready_once_every_pipeline_reads(rig: Rig) -> None:
+    rig.run()
+    assert not rig.runner.ready
+    rig.run(active(FIRST, "live"))
+    assert not rig.runner.ready
+    rig.made[0].reading.set()
+    assert rig.runner.ready
+
+
+def test_a_failure_stops_the_index_and_is_tried_again_later(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.made[0].fail(PoisonError("document 7"))
+    rig.runner.step()
+    assert rig.shown == "stopped"
+    assert rig.status.to_json()["last_error"] == "index users: document 7"
+    assert rig.runner.ready
+    assert len(rig.made) == 1
+    rig.now += 1.0
+    rig.runner.step()
+    assert len(rig.made) == 2
+    assert rig.shown == "stopped"
+    rig.made[1].healthy = True
+    rig.runner.step()
+    assert rig.shown == "seeded"
+
+
+def test_one_generation_failing_leaves_the_other(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"), active(SECOND, "seeding"))
+    rig.made[1].fail(FatalError("gone"))
+    rig.runner.step()
+    assert not rig.made[0].stopped
+    assert rig.made[0].running
+
+
+def test_an_unexpected_error_is_raised(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.made[0].fail(ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        rig.runner.step()
+
+
+def test_bookkeeping_that_fails_for_now_leaves_the_pipelines_running(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.keeper.error = RetryableError("no cluster")
+    rig.runner.step()
+    assert not rig.made[0].stopped
+    rig.keeper.error = None
+    rig.now += 1.0
+    rig.runner.step()
+    assert rig.shown == "seeded"
+
+
+def test_bookkeeping_that_fails_for_good_stops_the_index(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.keeper.error = FatalError("an index has the alias' name")
+    rig.runner.step()
+    assert rig.made[0].stopped
+    assert rig.shown == "stopped"
+
+
+def test_the_wanted_snapshot_is_passed_on(rig: Rig) -> None:
+    rig.keeper.snapshot = USERS
+    rig.run(active(FIRST, "seeding"))
+    assert rig.runner.wanted == USERS
