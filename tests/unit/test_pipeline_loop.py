@@ -72,8 +72,8 @@ class Reader:
     def committed(self) -> int:
         return max((commit.get(AT, 0) for commit in self.commits), default=0)
 
-    def feed(self, *offsets: int) -> None:
-        change = Change(Op.READ, USERS, ("1",), None, None)
+    def feed(self, *offsets: int, op: Op = Op.READ) -> None:
+        change = Change(op, USERS, ("1",), None, None)
         with self.changed:
             self.waiting.extend(Record(Position(*AT, offset), change) for offset in offsets)
             self.changed.notify_all()
@@ -83,11 +83,26 @@ class Reader:
             assert self.changed.wait_for(lambda: self.committed >= offset, DEADLINE), self.commits
 
 
+class Ends:
+    """Another member's partition, and how far it has committed."""
+
+    def __init__(self) -> None:
+        self.other: dict[TopicPartition, int] = {}
+        self.reached: dict[TopicPartition, int] = {}
+
+    def ends(self, tables: Collection[TableName]) -> Offsets:
+        return {AT: 1, **self.other}
+
+    def committed(self, group: str, tables: Collection[TableName]) -> Offsets:
+        return self.reached
+
+
 class Log:
-    """The one method of a change log that a pipeline uses."""
+    """What a pipeline uses of a change log."""
 
     def __init__(self) -> None:
         self.readers: list[Reader] = []
+        self.groups = Ends()
 
     def reader(
         self,
@@ -107,16 +122,17 @@ class HeldStages:
         self.changed = threading.Condition()
         self.produced: list[int] = []
         self.produce_errors: list[Exception] = []
-        self.closed = False
+        self.closed = self.landing = False
         self.aborted = threading.Event()
 
     def produce(self, intake: Intake) -> Iterable[Built]:
         if self.produce_errors:
             raise self.produce_errors.pop(0)
         with self.changed:
-            self.produced.append(intake.offsets[AT])
+            end = intake.offsets.get(AT, 0)
+            self.produced.append(end)
             self.changed.notify_all()
-        operations = [Operation(str(intake.offsets[AT]), 1, b"{}")]
+        operations = [Operation(str(end), 1, b"{}")]
         yield Built([("1",)], operations, 0.0, 2)
 
     def flush(self, built: Built) -> None:
@@ -124,7 +140,7 @@ class HeldStages:
         with self.changed:
             self.flying.append((built, landed, errors))
             self.changed.notify_all()
-        while not landed.wait(0.01):
+        while not landed.wait(0.01) and not self.landing:
             if self.aborted.is_set():
                 raise RetryableError("aborted")
         if errors:
@@ -139,6 +155,10 @@ class HeldStages:
         if error is not None:
             found[2].append(error)
         found[1].set()
+
+    def land_all(self) -> None:
+        """Let every flush end, also those to come."""
+        self.landing = True
 
     def _find(self, document: str) -> tuple[Built, threading.Event, list[Exception]] | None:
         for item in self.flying:
@@ -311,3 +331,33 @@ def test_in_flight_changes_are_counted_back_when_the_pipeline_fails(rig: Rig) ->
     rig.stages.land("3", PoisonError("no"))
     rig.pipeline.join(DEADLINE)
     assert rig.metrics.registry.get_sample_value("flusso_changes_in_flight") == 0
+
+
+def test_a_truncate_is_looked_at_again_once_others_have_landed(rig: Rig) -> None:
+    other = TopicPartition("t.users", 1)
+    rig.log.groups.other[other] = 9
+    rig.reader.feed(0, op=Op.TRUNCATE)
+    rig.stages.land("1")
+    rig.reader.feed(1)
+    rig.stages.land("2")
+    rig.stages.await_produced(2)
+    assert rig.reader.commits == []
+    rig.log.groups.reached[other] = 9
+    rig.stages.await_produced(3)
+    rig.stages.land_all()
+    rig.reader.await_commit(2)
+
+
+def test_a_truncate_waits_for_nobody_when_nobody_else_writes(rig: Rig) -> None:
+    rig.reader.feed(0, op=Op.TRUNCATE)
+    rig.stages.land("1")
+    rig.reader.await_commit(1)
+    assert len(rig.stages.produced) == 1
+
+
+def test_a_flush_that_gives_up_ends_the_pipeline(rig: Rig) -> None:
+    rig.reader.feed(0)
+    rig.stages.land("1", RetryableError("never to be raised by a sink"))
+    rig.pipeline.join(DEADLINE)
+    assert isinstance(rig.pipeline.failure, FatalError)
+    assert rig.reader.committed == 0

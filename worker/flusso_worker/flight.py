@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from flusso_shared.errors import StoppedError
+from flusso_shared.errors import FatalError, RetryableError, StoppedError
 from flusso_worker.chunks import Built
 from flusso_worker.offsets import Ticket
 
@@ -60,6 +60,9 @@ class Flight:
                 ticket.pending -= 1
             else:
                 failure = failure or error
+        if isinstance(failure, RetryableError):
+            # Only a new start from the committed offsets does that chunk again.
+            raise FatalError(f"a chunk of documents was not written: {failure}") from failure
         if failure is not None:
             raise failure
 

@@ -16,7 +16,7 @@ from flusso_shared.seams import ChangeReader, TopicPartition
 from flusso_worker.batches import Intake, gather
 from flusso_worker.flight import Flight
 from flusso_worker.offsets import Ledger, Ticket
-from flusso_worker.second_look import LONGEST_WAIT, SecondLook, truncate_only
+from flusso_worker.second_look import SecondLooks
 from flusso_worker.stages import Process, Stages, Subject
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ MAX_RECORDS = 5000
 _IDLE_POLL = 0.25
 _BUSY_POLL = 0.02
 _COMMIT_EVERY = 0.2
-_LOOK_EVERY = 0.5
 _REVOKE_BUDGET = 60.0
 _DRAIN_BUDGET = 15.0
 
@@ -53,8 +52,7 @@ class Loop:
         self._in_flight = 0
         self._committed_at = 0.0
         self._backoff = Backoff()
-        self._looks: list[SecondLook] = []
-        self._next_look = 0.0
+        self._looks = SecondLooks(subject, process.log.groups, self._clock)
 
     def run(self, reading: threading.Event) -> None:
         """Until `finish` is set, or a failure, which is raised.  `reading` is set once in the group."""
@@ -87,7 +85,9 @@ class Loop:
         self._flight.reap()
         if records:
             self._take(gather(records), reader)
-        self._look_again(reader)
+        for look in self._looks.due(reader.assignment):
+            self._send(look.ticket, look.intake)
+            look.ticket.closed = True
         due = not records or time.monotonic() - self._committed_at >= _COMMIT_EVERY
         if due and self._ledger.releasable:
             self._commit(reader)
@@ -120,11 +120,10 @@ class Loop:
         if emptied:
             self._land()
         self._send(ticket, intake)
-        look = self._second_look(ticket, intake, reader) if emptied else None
-        if look is None:
-            ticket.closed = True
-        else:
-            self._looks.append(look)
+        # The truncate is visible by now: whatever others build from later records sees it.
+        if emptied and self._looks.wanted(ticket, intake, reader.assignment()):
+            return
+        ticket.closed = True
 
     def _send(self, ticket: Ticket, intake: Intake) -> None:
         """Produce and hand over; again from the start when a connection fails."""
@@ -139,42 +138,6 @@ class Loop:
         while not self._flight.drain(_IDLE_POLL, self._finish):
             if self._finish.is_set():
                 raise StoppedError("stop requested")
-
-    def _second_look(
-        self, ticket: Ticket, intake: Intake, reader: ChangeReader
-    ) -> SecondLook | None:
-        """What to wait for before the index is looked through again; None when nobody else writes.
-
-        The truncate is visible by now: whatever others build from later records sees it.
-        """
-        ends = retry.forever(
-            lambda: self._process.log.groups.ends(self._subject.plan.tables),
-            doing="read end offsets",
-            clock=self._clock,
-        )
-        own = reader.assignment()
-        awaited = {at: end for at, end in ends.items() if at not in own}
-        if not awaited:
-            return None
-        until = time.monotonic() + LONGEST_WAIT
-        return SecondLook(ticket, truncate_only(intake), awaited, until)
-
-    def _look_again(self, reader: ChangeReader) -> None:
-        """Send the truncates again whose time has come."""
-        now = time.monotonic()
-        if not self._looks or now < self._next_look:
-            return
-        self._next_look = now + _LOOK_EVERY
-        subject, own = self._subject, reader.assignment()
-        try:
-            committed = self._process.log.groups.committed(subject.group, subject.plan.tables)
-        except RetryableError as error:
-            logger.debug("cannot read the group's offsets yet: %s", error)
-            return
-        for look in [look for look in self._looks if look.due(now, committed, own)]:
-            self._looks.remove(look)
-            self._send(look.ticket, look.intake)
-            look.ticket.closed = True
 
     def _produce(self, ticket: Ticket, intake: Intake) -> None:
         for built in self._stages.produce(intake):
@@ -226,10 +189,14 @@ class Loop:
             self._flight.reap()
         except FlussoError as error:
             logger.debug("a flush ended with: %s", error)
+        finally:
+            if reader is not None:
+                self._part_with(reader)
+
+    def _part_with(self, reader: ChangeReader) -> None:
         try:
-            if reader is not None and self._ledger.releasable:
+            if self._ledger.releasable:
                 self._commit(reader)
         finally:
             self._finished(self._in_flight)
-            if reader is not None:
-                reader.close()
+            reader.close()

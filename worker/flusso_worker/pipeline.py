@@ -19,7 +19,6 @@ from flusso_shared.errors import StoppedError
 from flusso_worker.loop import Loop
 from flusso_worker.stages import Process, Stages, Subject
 
-
 _PROVEN = 10.0
 
 

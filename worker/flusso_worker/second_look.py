@@ -7,15 +7,24 @@ has landed once the group's offsets pass these.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from flusso_shared.seams import TopicPartition
+from flusso_shared import retry
+from flusso_shared.clock import Clock
+from flusso_shared.errors import RetryableError
+from flusso_shared.seams import Groups, TopicPartition
 from flusso_worker.batches import Intake
 from flusso_worker.offsets import Ticket
+from flusso_worker.stages import Subject
+
+logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 150.0
 """Seconds.  No worker writes anything that it built longer ago (see `Sink.write`)."""
+_EVERY = 0.5
 
 
 @dataclass(slots=True)
@@ -48,3 +57,43 @@ class SecondLook:
 def truncate_only(intake: Intake) -> Intake:
     """What of a batch has to be produced again."""
     return Intake({}, intake.truncated, intake.xids, {}, 0)
+
+
+class SecondLooks:
+    """The looks of one pipeline that are still to come.  Owned by its thread."""
+
+    def __init__(self, subject: Subject, groups: Groups, clock: Clock) -> None:
+        self._subject = subject
+        self._groups = groups
+        self._clock = clock
+        self._waiting: list[SecondLook] = []
+        self._next = 0.0
+
+    def wanted(self, ticket: Ticket, intake: Intake, own: Collection[TopicPartition]) -> bool:
+        """Note a truncate that is sent now; whether its ticket stays open, because others write too."""
+        ends = retry.forever(
+            lambda: self._groups.ends(self._subject.plan.tables),
+            doing="read end offsets",
+            clock=self._clock,
+        )
+        awaited = {at: end for at, end in ends.items() if at not in own}
+        if awaited:
+            until = time.monotonic() + LONGEST_WAIT
+            self._waiting.append(SecondLook(ticket, truncate_only(intake), awaited, until))
+        return bool(awaited)
+
+    def due(self, own: Callable[[], Collection[TopicPartition]]) -> list[SecondLook]:
+        """The looks whose time has come, each once."""
+        now = time.monotonic()
+        if not self._waiting or now < self._next:
+            return []
+        self._next = now + _EVERY
+        try:
+            committed = self._groups.committed(self._subject.group, self._subject.plan.tables)
+        except RetryableError as error:
+            logger.debug("cannot read the group's offsets yet: %s", error)
+            return []
+        mine = own()
+        due = [look for look in self._waiting if look.due(now, committed, mine)]
+        self._waiting = [look for look in self._waiting if look not in due]
+        return due
