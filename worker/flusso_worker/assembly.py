@@ -122,14 +122,20 @@ def assemble(
 
 def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentSql]:
     """What the database says about the plan's tables, and the SQL that follows from both."""
+    catalog = checked_catalog(Plan((plan,)), database)
+    return catalog, compose(plan, catalog)
+
+
+def checked_catalog(plan: Plan, database: Database) -> Catalog:
+    """The catalog of a plan's tables.  Raises `FatalError` naming everything that is missing."""
     try:
         catalog = read_catalog(database.connection(), plan.tables)
     except psycopg.Error as error:
         database.close()
-        raise translate(error, f"read the catalog for index {plan.name}") from error
-    if missing := missing_things(Plan((plan,)), catalog):
+        raise translate(error, "read the catalog") from error
+    if missing := missing_things(plan, catalog):
         raise FatalError(
-            f"index {plan.name} ({plan.schema_file}) needs what the database does not have: "
-            + "; ".join(missing)
+            "the database lacks what the schemas need; create it, or correct the schema:\n  "
+            + "\n  ".join(missing)
         )
-    return catalog, compose(plan, catalog)
+    return catalog

@@ -18,7 +18,7 @@ from flusso_shared.errors import FatalError, RetryableError, StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
 from flusso_shared.status import Phase
-from flusso_worker.assembly import prepare_sql
+from flusso_worker.assembly import checked_catalog
 from flusso_worker.database import Database, address
 from flusso_worker.destinations import Destinations
 from flusso_worker.index_runner import IndexRunner
@@ -141,20 +141,12 @@ class Worker:
             retry.forever(attempt, doing=f"reach Postgres at {where}", clock=self._clock)
             self._process.status.waiting(None)
             retry.forever(
-                lambda: self._check(database), doing="read the catalog", clock=self._clock
+                lambda: checked_catalog(self._plan, database),
+                doing="read the catalog",
+                clock=self._clock,
             )
         finally:
             database.close()
-
-    def _check(self, database: Database) -> None:
-        problems: list[str] = []
-        for index in self._plan.indexes:
-            try:
-                prepare_sql(index, database)
-            except FatalError as error:
-                problems.append(str(error))
-        if problems:
-            raise FatalError("\n".join(problems))
 
     def _shut_down(self) -> None:
         logger.info("draining", extra={"action": "drain"})
