@@ -1,0 +1,110 @@
+"""`dev/test`: every check of this repository, in its own virtual environment, on real servers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacklib import venv
+from stacklib.layout import ROOT
+from stacklib.problem import Problem
+
+SUITES = ("unit", "contract", "integration", "e2e", "failure")
+_CODE = ("capture", "worker", "shared", "cli", "tests", "dev", "bench")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command to run."""
+
+    title: str
+    command: tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the options ask for, everything without them; gives the exit code."""
+    options, rest = _parser().parse_known_args(arguments)
+    try:
+        programs = venv.ensure(with_tools=True)
+        return _run(_checks(options, rest, programs), programs)
+    except Problem as problem:
+        print(f"dev/test: {problem}", file=sys.stderr)
+        return 1
+
+
+def _checks(options: argparse.Namespace, rest: Sequence[str], programs: Path) -> list[Check]:
+    chosen = [suite for suite in SUITES if getattr(options, suite)]
+    everything = not chosen and not options.lint and not rest
+    checks = _lint(programs) if options.lint or everything else []
+    if chosen or everything:
+        # One run for all of them, in this order: the servers are started once.
+        folders = [f"tests/{suite}" for suite in chosen or SUITES if _has_tests(suite)]
+        rest = [*folders, *rest]
+    if rest:
+        checks.append(Check("pytest", ("pytest", *rest)))
+    return checks
+
+
+def _lint(programs: Path) -> list[Check]:
+    code = [name for name in _CODE if (ROOT / name).is_dir()]
+    return [
+        Check("ruff check", ("ruff", "check", *code)),
+        Check("ruff format", ("ruff", "format", "--check", *code)),
+        Check("mypy", ("mypy",)),
+        Check("pyright", ("pyright", "--pythonpath", str(programs / "python"))),
+        Check("import-linter", ("lint-imports",)),
+    ]
+
+
+def _has_tests(suite: str) -> bool:
+    return any((ROOT / "tests" / suite).rglob("test_*.py"))
+
+
+def _run(checks: Sequence[Check], programs: Path) -> int:
+    """Run them in order up to the first that fails."""
+    environment = os.environ | {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "VIRTUAL_ENV": str(programs.parent),
+    }
+    for check in checks:
+        began = time.monotonic()
+        print(f"--- {check.title}", flush=True)
+        code = _wait(
+            subprocess.Popen(
+                [programs / check.command[0], *check.command[1:]], cwd=ROOT, env=environment
+            )
+        )
+        if code != 0:
+            print(f"--- {check.title} failed", flush=True)
+            return 1 if code < 0 else code
+        print(f"--- {check.title} passed in {time.monotonic() - began:.0f} s", flush=True)
+    return 0
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for it; Ctrl-C and SIGTERM end it in its own good time, so that it can stop its servers."""
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the terminal has told the process as well
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dev/test",
+        description="Every check: lint, types, imports, then all tests on real servers.",
+        epilog="Other arguments go to pytest: ./dev/test tests/unit/test_names.py -k folds",
+    )
+    parser.add_argument("--lint", action="store_true", help="ruff, mypy, pyright, import-linter")
+    for suite in SUITES:
+        parser.add_argument(f"--{suite}", action="store_true", help=f"tests/{suite}")
+    return parser

@@ -1,0 +1,82 @@
+"""The project's virtual environment: made once, and again when what it was made from changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from stacklib.layout import ROOT
+from stacklib.problem import Problem
+from stacklib.progress import Step
+
+_PYPROJECT = ROOT / "pyproject.toml"
+_CONSTRAINTS = ROOT / "constraints.txt"
+
+
+def ensure(with_tools: bool) -> Path:
+    """The `bin` folder of an environment with the project in it, editable.
+
+    `with_tools` adds the dependency group `dev`.  The environment is `.venv`, or `$FLUSSO_VENV`.
+    """
+    place = Path(os.environ.get("FLUSSO_VENV") or ROOT / ".venv").resolve()
+    programs = place / "bin"
+    wanted = _digest()
+    marker = place / ".flusso"
+    have = marker.read_text().split() if marker.exists() else []
+    if have[:1] == [wanted] and (not with_tools or "tools" in have):
+        return programs
+    with_tools = with_tools or "tools" in have
+    with Step("environment") as step:
+        if not (programs / "python").exists():
+            step.tell("making it")
+            _make(place)
+        step.tell("installing")
+        _install(programs, with_tools)
+        marker.write_text(f"{wanted} {'tools' if with_tools else ''}")
+        step.end_with(f"ready in {place}")
+    return programs
+
+
+def _digest() -> str:
+    parts = [_PYPROJECT.read_bytes(), _CONSTRAINTS.read_bytes(), sys.version.encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _make(place: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", place], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        raise Problem(
+            f"The virtual environment could not be made:\n{made.stdout}{made.stderr}\n"
+            "  On Debian or Ubuntu: apt-get update && apt-get install -y python3-venv"
+        )
+
+
+def _install(programs: Path, with_tools: bool) -> None:
+    wanted = ["--editable", str(ROOT)]
+    if with_tools:
+        # pip before 25.1 does not know --group.
+        with _PYPROJECT.open("rb") as file:
+            wanted += tomllib.load(file)["dependency-groups"]["dev"]
+    command = [
+        programs / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
+    done = subprocess.run(
+        [*command, "--constraint", _CONSTRAINTS, *wanted],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Problem(f"pip could not install the project:\n{done.stdout[-3000:]}")
