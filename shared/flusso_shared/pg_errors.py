@@ -1,0 +1,81 @@
+"""Postgres' errors, sorted by what to do: SQLSTATE (appendix A of its manual) -> our error tree.
+
+Errors while connecting carry no SQLSTATE through libpq; they are told apart by their text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import psycopg
+
+from flusso_shared.errors import FatalError, FlussoError, RetryableError
+
+_CONNECTION = "the connection (DATABASE_URL, or [source].connection_url)"
+_DEFAULT_REMEDY = "see the server's log"
+
+_REMEDIES = {
+    "28P01": f"check user and password of {_CONNECTION}",
+    "28000": f"check the user of {_CONNECTION}, and pg_hba.conf: the server does not let it in",
+    "3D000": f"check the database name of {_CONNECTION}",
+    "42501": "grant the role what the message names",
+    "42P01": "check `table` and `schema` in the schema file against the database",
+    "42703": "check `column` in the schema file against the database",
+    "42704": "check the names in the schema file against the database",
+    "57P04": f"the database was dropped: check the database name of {_CONNECTION}",
+}
+
+# 08 connection, 40 rollback, 53 resources, 55 object in use, 57 operator, 58 system.
+_PASSING_CLASSES = ("08", "40", "53", "55", "57", "58")
+# "Not in the prerequisite state" (an invalidated slot, wal_level too low) and a dropped database stay.
+_LASTING = frozenset({"55000", "57P04"})
+
+
+class _ConnectFailure(NamedTuple):
+    state: str
+    pattern: re.Pattern[str]
+
+
+_CONNECT_FAILURES = (
+    _ConnectFailure("28P01", re.compile(r"authentication failed|no password supplied")),
+    _ConnectFailure(
+        "28000", re.compile(r"no pg_hba\.conf entry|not permitted to log in|role .* does not exist")
+    ),
+    _ConnectFailure("3D000", re.compile(r"database .* does not exist")),
+    _ConnectFailure(
+        "42501", re.compile(r"permission denied|must be superuser or replication role")
+    ),
+)
+
+
+def translate(error: psycopg.Error, doing: str) -> FlussoError:
+    """The error to raise instead of `error`; `doing` completes "cannot ...", e.g. "connect to Postgres"."""
+    state = error.sqlstate
+    if state is None:
+        return _without_state(error, doing)
+    reason = f"{_reason(error)} (SQLSTATE {state})"
+    if state.startswith(_PASSING_CLASSES) and state not in _LASTING:
+        return RetryableError(f"cannot {doing}: {reason}")
+    return FatalError(f"cannot {doing}: {reason}; {_REMEDIES.get(state, _DEFAULT_REMEDY)}")
+
+
+def _reason(error: psycopg.Error) -> str:
+    message = error.diag.message_primary or _one_line(error)
+    hint = error.diag.message_hint
+    return f"{message} ({hint})" if hint else message
+
+
+def _without_state(error: psycopg.Error, doing: str) -> FlussoError:
+    text = _one_line(error)
+    for failure in _CONNECT_FAILURES:
+        if failure.pattern.search(text):
+            return FatalError(f"cannot {doing}: {text}; {_REMEDIES[failure.state]}")
+    # Refused, unresolved, timed out, cut, starting up, shutting down: all of it passes.
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return RetryableError(f"cannot {doing}: {text}")
+    return FatalError(f"cannot {doing}: {text}; {_DEFAULT_REMEDY}")
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
