@@ -7,8 +7,8 @@ versioning, no snapshot gate, no retry: what is left is the work of Postgres and
 from __future__ import annotations
 
 import queue
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg
-from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.compile import compile_index
-from flusso_shared.schema_file import load_schema
 from psycopg import pq
 
 from flusso_shared import mapping, pg_session
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.compile import compile_index
 from flusso_shared.plan import IndexPlan
+from flusso_shared.schema_file import load_schema
 from flusso_worker import document_sql
 
 CHUNK = 1000
@@ -72,14 +72,10 @@ class BareScript:
             client.put(f"/{index}", json=self.body()).raise_for_status()
             started = time.monotonic()
             chunks = self._chunks()
-            threads = [
-                threading.Thread(target=self._work, args=(index, chunks), name=f"bare-{number}")
-                for number in range(THREADS)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            with ThreadPoolExecutor(THREADS) as threads:
+                running = [threads.submit(self._work, index, chunks) for _ in range(THREADS)]
+            for thread in running:
+                thread.result()
             written = time.monotonic() - started
             client.post(f"/{index}/_refresh").raise_for_status()
             return Bare(written, time.monotonic() - started)
@@ -94,13 +90,12 @@ class BareScript:
         return chunks
 
     def _work(self, index: str, chunks: queue.SimpleQueue[list[tuple[str, ...]]]) -> None:
-        options = " ".join(
-            f"-c {name}={value}" for name, value in pg_session.SESSION_SETTINGS.items()
-        )
         with (
-            psycopg.connect(self._database_url, autocommit=True, options=options) as connection,
+            psycopg.connect(self._database_url, autocommit=True) as connection,
             closing(HTTPConnection(urlsplit(self._opensearch_url).netloc, timeout=60)) as http,
         ):
+            for setting in pg_session.SESSION_SETTINGS.items():
+                connection.execute("SELECT set_config(%s, %s, false)", setting)
             while True:
                 try:
                     keys = chunks.get_nowait()
@@ -108,7 +103,7 @@ class BareScript:
                     return
                 post(http, index, self._build(connection.pgconn, keys))
 
-    def _build(self, pgconn: pq.PGconn, keys: list[tuple[str, ...]]) -> bytes:
+    def _build(self, pgconn: pq.abc.PGconn, keys: list[tuple[str, ...]]) -> bytes:
         columns = [document_sql.array_literal(values) for values in zip(*keys, strict=True)]
         result = pgconn.exec_params(self._sql.build, columns)
         assert result.status == pq.ExecStatus.TUPLES_OK, result.error_message
