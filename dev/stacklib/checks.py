@@ -30,6 +30,8 @@ class Check:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the options ask for, everything without them; gives the exit code."""
+    # Started as a background job it would ignore SIGINT, and pytest with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options, rest = _parser().parse_known_args(arguments)
     try:
         programs = venv.ensure(with_tools=True)

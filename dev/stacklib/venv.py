@@ -63,16 +63,10 @@ def _install(programs: Path, with_tools: bool) -> None:
         # pip before 25.1 does not know --group.
         with _PYPROJECT.open("rb") as file:
             wanted += tomllib.load(file)["dependency-groups"]["dev"]
-    command = [
-        programs / "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
+    python = str(programs / "python")
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
-        [*command, "--constraint", _CONSTRAINTS, *wanted],
+        [*command, "--constraint", str(_CONSTRAINTS), *wanted],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
