@@ -33,12 +33,17 @@ class NullCondition:
     negated: bool
 
 
+CompareOp = Literal[
+    "eq", "neq", "lt", "lte", "gt", "gte", "like", "ilike", "in", "not_in", "between"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class CompareCondition:
     """`column <op> operands`; operands are text, cast to the column's type by Postgres."""
 
     column: str
-    op: Literal["eq", "neq", "lt", "lte", "gt", "gte", "like", "ilike", "in", "not_in", "between"]
+    op: CompareOp
     operands: tuple[str, ...]
 
 

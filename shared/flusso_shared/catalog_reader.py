@@ -1,0 +1,73 @@
+"""Reads the catalog of a plan's tables, in two statements for all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any
+
+import psycopg
+
+from flusso_shared.catalog import Catalog, Column, Table
+from flusso_shared.names import TableName
+
+_TABLES = """
+SELECT c.oid, n.nspname, c.relname, c.relreplident::text, c.relkind = 'p',
+       pg_has_role(current_user, c.relowner, 'USAGE'),
+       coalesce((SELECT array_agg(a.attname::text ORDER BY k.position)
+                 FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
+                 JOIN pg_attribute a ON a.attnum = k.attnum
+                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid), '{}'),
+       coalesce((SELECT array_agg(a.attname::text)
+                 FROM pg_index i, unnest(i.indkey) AS k(attnum)
+                 JOIN pg_attribute a ON a.attnum = k.attnum
+                 WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}')
+FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
+JOIN pg_namespace n ON n.nspname = wanted.nspname
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
+WHERE c.relkind IN ('r', 'p')
+"""
+
+_COLUMNS = """
+SELECT attrelid, attname::text, format_type(atttypid, atttypmod), attnotnull
+FROM pg_attribute
+WHERE attrelid = ANY(%s) AND attnum > 0 AND NOT attisdropped
+ORDER BY attrelid, attnum
+"""
+
+
+def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableName]) -> Catalog:
+    """The tables that exist, of those asked for.  Raises `psycopg.Error`."""
+    wanted = sorted(set(tables))
+    names = ([name.schema for name in wanted], [name.name for name in wanted])
+    found = connection.execute(_TABLES, names).fetchall()
+    columns: dict[int, dict[str, Column]] = defaultdict(dict)
+    for oid, name, type_, not_null in connection.execute(_COLUMNS, ([row[0] for row in found],)):
+        columns[oid][name] = Column(name, type_, not_null)
+    result: dict[TableName, Table] = {}
+    for oid, schema, name, identity, partitioned, owned, primary_key, index in found:
+        table = TableName(schema, name)
+        result[table] = Table(
+            name=table,
+            columns=columns[oid],
+            primary_key=tuple(primary_key),
+            replica_identity=identity,
+            identity_columns=_identity(identity, columns[oid], primary_key, index),
+            owned=owned,
+            partitioned=partitioned,
+        )
+    return Catalog(result)
+
+
+def _identity(
+    identity: str, columns: Collection[str], primary_key: list[str], index: list[str]
+) -> frozenset[str]:
+    match identity:
+        case "d":
+            return frozenset(primary_key)
+        case "f":
+            return frozenset(columns)
+        case "i":
+            return frozenset(index)
+        case _:
+            return frozenset()

@@ -1,0 +1,21 @@
+"""A `*.schema.yml` as values: one document over one root table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flusso_shared.names import TableName
+from flusso_shared.plan import Columns, Condition, Field, SoftDelete
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What one schema file declares."""
+
+    root: TableName
+    key: Columns
+    """The root's declared primary key; empty when not declared (the catalog's is used then)."""
+    fields: tuple[Field, ...]
+    soft_delete: SoftDelete | None = None
+    filters: tuple[Condition, ...] = ()
+    version: int = 1

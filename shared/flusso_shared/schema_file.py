@@ -1,0 +1,119 @@
+"""Reads `*.schema.yml` into a `Schema`, or raises `Problems` with everything that is wrong in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flusso_shared.errors import ConfigError
+from flusso_shared.names import TableName
+from flusso_shared.plan import ColumnField, Field, ObjectField, SoftDelete, walk
+from flusso_shared.problems import Problems
+from flusso_shared.schema import Schema
+from flusso_shared.schema_conditions import conditions
+from flusso_shared.schema_fields import FieldReader, Level
+from flusso_shared.schema_names import columns, identifier
+from flusso_shared.yaml_nodes import Document, Node
+
+_KEYS = (
+    "version",
+    "table",
+    "schema",
+    "primary_key",
+    "doc_id",
+    "soft_delete",
+    "filters",
+    "fields",
+)
+
+
+def load_schema(path: Path, index: str) -> Schema:
+    """Read the schema of `index`.  Raises `ConfigError` naming the index and the file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"index `{index}`: cannot read schema {path}: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"index `{index}`: schema {path} is not UTF-8 text") from error
+    document = Document(str(path), text)
+    schema = _read(document) if document.root is not None else None
+    if document.root is None and not document.problems:
+        document.add(None, "the file is empty; it needs at least `table` and `fields`")
+    if document.problems:
+        raise Problems(document.problems)
+    assert schema is not None
+    return schema
+
+
+def _read(document: Document) -> Schema:
+    entries = document.entries(document.root, "a schema")
+    document.only(entries, _KEYS, "a schema")
+    for name in ("table", "fields"):
+        if entries and name not in entries:
+            document.add(document.root, f"`{name}` is missing")
+    _check_version(document, entries)
+    if "doc_id" in entries:
+        document.add(
+            entries["doc_id"][0], "`doc_id` is not supported; the primary key names documents"
+        )
+
+    def one(name: str, default: str) -> str:
+        return identifier(document, entries[name][1], name) if name in entries else default
+
+    root = TableName(one("schema", "public"), one("table", ""))
+    key = (
+        columns(document, entries["primary_key"][1], "primary_key")
+        if "primary_key" in entries
+        else ()
+    )
+    reader = FieldReader(document)
+    level = Level(schema=root.schema, key=key, root=True)
+    fields = reader.fields(entries["fields"][1], level) if "fields" in entries else ()
+    filters = conditions(document, entries["filters"][1]) if "filters" in entries else ()
+    soft_delete = None
+    if "soft_delete" in entries:
+        soft_delete = _soft_delete(document, entries["soft_delete"][1], fields)
+    return Schema(root, key, fields, soft_delete, filters)
+
+
+def _check_version(document: Document, entries: dict[str, tuple[Node, Node]]) -> None:
+    if "version" in entries and document.value(entries["version"][1]) != 1:
+        document.add(entries["version"][1], "this version is not supported; `version` must be 1")
+
+
+def _soft_delete(document: Document, node: Node, fields: tuple[Field, ...]) -> SoftDelete | None:
+    entries = document.entries(node, "`soft_delete`")
+    document.only(entries, ("column", "field", "when"), "`soft_delete`")
+    when = conditions(document, entries["when"][1]) if "when" in entries else ()
+    if ("column" in entries) == ("field" in entries):
+        document.add(node, "`soft_delete` takes exactly one of `column` and `field`")
+        return None
+    if "column" in entries:
+        return SoftDelete(identifier(document, entries["column"][1], "column"), when)
+    wanted = document.text(entries["field"][1], "`field`")
+    own = _own_columns(fields)
+    if wanted not in own:
+        document.add(
+            entries["field"][1],
+            f"no field `{wanted}` reads a column of the root table; name one that does, or use `column`",
+        )
+        return None
+    return SoftDelete(own[wanted], when)
+
+
+def _own_columns(fields: tuple[Field, ...]) -> dict[str | None, str]:
+    """Document key -> column, over fields that read the root row itself."""
+    found: dict[str | None, str] = {}
+    for item in fields:
+        if isinstance(item, ColumnField):
+            found.setdefault(item.key, item.column)
+        elif isinstance(item, ObjectField):
+            inner = {
+                field.key: field.column
+                for field in walk(item.fields)
+                if isinstance(field, ColumnField)
+            }
+            for key, column in inner.items():
+                found.setdefault(key, column)
+    return found

@@ -1,0 +1,69 @@
+"""The field types of the schema language: what each maps to and which siblings it takes (schema reference, 2-3)."""
+
+from __future__ import annotations
+
+SCALARS = {
+    "text": "text",
+    "identifier": "text",
+    "keyword": "keyword",
+    "enum": "keyword",
+    "uuid": "keyword",
+    "boolean": "boolean",
+    "short": "short",
+    "integer": "integer",
+    "long": "long",
+    "float": "float",
+    "double": "double",
+    "decimal": "double",
+    "date": "date",
+    "timestamp": "date",
+    "binary": "binary",
+    "json": "object",
+}
+"""Tag -> OpenSearch type."""
+
+MAP_VALUES = tuple(tag for tag in SCALARS if tag not in ("boolean", "binary", "json"))
+JOINS = ("belongs_to", "has_one", "has_many", "many_to_many")
+AGGREGATES = ("count", "sum", "avg", "min", "max", "ids")
+TAGS = (*SCALARS, "custom", "geo", "object", "map", *JOINS, *AGGREGATES, "constant")
+
+_COLUMN = ("required", "column", "options")
+_JOIN = ("table", "schema", "primary_key", "fields", "options", "filters")
+_AGGREGATE = ("table", "schema", "foreign_key", "through", "filters", "options")
+
+SIBLINGS: dict[str, tuple[str, ...]] = {
+    **{tag: (*_COLUMN, "transforms", "default") for tag in SCALARS},
+    "enum": (*_COLUMN, "transforms", "default", "variants"),
+    "custom": (*_COLUMN, "default", "postgres", "opensearch"),
+    "geo": (*_COLUMN, "lat", "lon"),
+    "object": ("fields", "options"),
+    "map": (*_COLUMN, "values"),
+    "belongs_to": (*_JOIN, "column", "required"),
+    "has_one": (*_JOIN, "foreign_key", "order_by", "required"),
+    "has_many": (*_JOIN, "foreign_key", "order_by", "limit"),
+    "many_to_many": (*_JOIN, "through", "order_by", "limit"),
+    "count": (*_AGGREGATE, "column", "value_type"),
+    "avg": (*_AGGREGATE, "column", "value_type"),
+    **{tag: (*_AGGREGATE, "column", "value_type") for tag in ("sum", "min", "max")},
+    "ids": (*_AGGREGATE, "element_type"),
+    "constant": ("value",),
+}
+"""Tag -> the keys that may stand beside it."""
+
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "custom": ("postgres", "opensearch"),
+    "object": ("fields",),
+    "map": ("values",),
+    "belongs_to": ("table", "primary_key", "fields"),
+    "has_one": ("table", "primary_key", "fields", "foreign_key"),
+    "has_many": ("table", "primary_key", "fields", "foreign_key"),
+    "many_to_many": ("table", "primary_key", "fields", "through"),
+    "count": ("table",),
+    "avg": ("table", "column"),
+    "sum": ("table", "column", "value_type"),
+    "min": ("table", "column", "value_type"),
+    "max": ("table", "column", "value_type"),
+    "ids": ("table", "element_type"),
+    "constant": ("value",),
+}
+"""Tag -> the keys that must stand beside it."""

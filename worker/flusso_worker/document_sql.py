@@ -1,0 +1,85 @@
+"""Plan and catalog -> the SQL that builds documents.  Pure; Postgres makes the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from flusso_shared.catalog import Catalog, Table
+from flusso_shared.plan import IndexPlan
+from flusso_worker.condition_sql import filtered
+from flusso_worker.hop_sql import keys_given, table
+from flusso_worker.object_sql import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSql:
+    """The statements of one index."""
+
+    build: bytes
+    """Rows (document id, document as JSON text) for the root keys in `$1`, ...; a key without a row is no document."""
+    all_keys: bytes
+    """Every root key as text columns, in key order."""
+    texts: tuple[Callable[[str], str], ...]
+    """Per key column: the log's text form of a value -> the one in document ids."""
+
+    def id_of(self, key: Sequence[str]) -> str:
+        """The document id of a root key, the same that `build` gives."""
+        if len(key) == 1:
+            return self.texts[0](key[0])
+        return ":".join(text(value) for text, value in zip(self.texts, key, strict=True))
+
+
+def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
+    """The SQL of `plan`, whose tables and columns the catalog has (see `catalog_check`)."""
+    root = catalog.tables[plan.root]
+    objects = Objects(catalog)
+    row = objects.level(plan.fields, root, "root")
+    source, given = keys_given(plan.root, plan.key, catalog, "root")
+    rows = filtered(plan.root, plan.filters, plan.soft_delete)
+    build = sql.SQL("SELECT {}, {}::text FROM {} AS root{}{} WHERE {}").format(
+        _id(plan.key), row.json, rows, row.joins, source, given
+    )
+    columns = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in plan.key]
+    order = [sql.Identifier(column) for column in plan.key]
+    all_keys = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+        sql.SQL(", ").join(columns), table(plan.root), sql.SQL(", ").join(order)
+    )
+    texts = tuple(_text_of(root, column) for column in plan.key)
+    return DocumentSql(build.as_bytes(None), all_keys.as_bytes(None), texts)
+
+
+def array_literal(values: Iterable[str | None]) -> bytes:
+    """An array in Postgres' text form, elements quoted (section 8.15.6 of its manual)."""
+    return ("{" + ",".join([_element(value) for value in values]) + "}").encode()
+
+
+def _element(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    if value.isascii() and value.isdigit():
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _id(key: Sequence[str]) -> sql.Composable:
+    parts = [sql.SQL("root.{}::text").format(sql.Identifier(column)) for column in key]
+    return sql.SQL(" || ':' || ").join(parts)
+
+
+def _text_of(root: Table, column: str) -> Callable[[str], str]:
+    """`::text` and the type's output function differ for two types."""
+    type_ = root.columns[column].type
+    if type_ == "boolean":
+        return _boolean
+    return _unpadded if type_.startswith("character(") else str
+
+
+def _boolean(text: str) -> str:
+    return {"t": "true", "f": "false"}.get(text, text)
+
+
+def _unpadded(text: str) -> str:
+    return text.rstrip(" ")

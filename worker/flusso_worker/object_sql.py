@@ -1,0 +1,200 @@
+"""A level of the document tree -> the SQL of its JSON object, relations and aggregates included.  Pure.
+
+Aggregates over the same rows share one scan: each is a column of a LATERAL sub-select, their own filters in
+FILTER clauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from psycopg import sql
+
+from flusso_shared.catalog import Catalog, Table
+from flusso_shared.plan import (
+    AggregateField,
+    ColumnField,
+    ConstantField,
+    Edge,
+    Field,
+    GeoField,
+    JoinField,
+    ObjectField,
+    RawCondition,
+)
+from flusso_worker.condition_sql import conditions, filtered, ordered
+from flusso_worker.hop_sql import table
+from flusso_worker.value_sql import column_value, constant_value, geo_value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A level's row: the JSON of its object, and what must be joined behind its FROM item for it."""
+
+    json: sql.Composable
+    joins: sql.Composable
+
+
+@dataclass(slots=True)
+class _Scan:
+    """Aggregates of one level over the same rows."""
+
+    alias: str
+    columns: list[sql.Composable] = field(default_factory=list)
+
+
+class Objects:
+    """Composes levels; keeps aliases unique over a statement."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._numbers = count(1)
+
+    def level(self, fields: Sequence[Field], row: Table, alias: str) -> Row:
+        """The object of `fields` over the row that `alias` names."""
+        scans: dict[Edge, _Scan] = {}
+        json = self._object(fields, row, alias, scans)
+        joins = [self._lateral(edge, scan, alias) for edge, scan in scans.items()]
+        return Row(json, sql.Composed(joins))
+
+    def _object(
+        self, fields: Sequence[Field], row: Table, alias: str, scans: dict[Edge, _Scan]
+    ) -> sql.Composable:
+        """`row_to_json` of a sub-select: unlike json_build_object it has no limit of 50 fields."""
+        if not fields:
+            return sql.SQL("'{}'::json")
+        columns = [
+            sql.SQL("{} AS {}").format(
+                self._value(item, row, alias, scans), sql.Identifier(item.key)
+            )
+            for item in fields
+        ]
+        return sql.SQL("(SELECT row_to_json(o) FROM (SELECT {}) AS o)").format(
+            sql.SQL(", ").join(columns)
+        )
+
+    def _value(
+        self, item: Field, row: Table, alias: str, scans: dict[Edge, _Scan]
+    ) -> sql.Composable:
+        match item:
+            case ColumnField():
+                return column_value(item, row, alias)
+            case GeoField():
+                return geo_value(item, alias)
+            case ConstantField():
+                return constant_value(item)
+            case ObjectField():
+                return self._object(item.fields, row, alias, scans)
+            case AggregateField():
+                return self._aggregate(item, scans)
+            case JoinField():
+                return self._many(item, alias) if item.many else self._one(item, alias)
+
+    # --- relations ------------------------------------------------------------------------------
+
+    def _one(self, item: JoinField, parent: str) -> sql.Composable:
+        alias = self._alias()
+        inner = self.level(item.fields, self._table(item.edge), alias)
+        return sql.SQL("(SELECT {} FROM {}{} WHERE {} ORDER BY {} LIMIT 1)").format(
+            inner.json,
+            self._from(item.edge, alias),
+            inner.joins,
+            self._related(item.edge, alias, parent),
+            ordered(alias, item.edge.order_by, item.primary_key),
+        )
+
+    def _many(self, item: JoinField, parent: str) -> sql.Composable:
+        edge, alias = item.edge, self._alias()
+        inner = self.level(item.fields, self._table(edge), alias)
+        order = ordered(alias, edge.order_by, item.primary_key)
+        source, related = self._from(edge, alias), self._related(edge, alias, parent)
+        if edge.limit is not None:
+            own = sql.Identifier(alias)
+            limited = sql.SQL("(SELECT {}.* FROM {} WHERE {} ORDER BY {} LIMIT {}) AS {}")
+            source = limited.format(own, source, related, order, sql.Literal(edge.limit), own)
+            related = sql.SQL("true")
+        return sql.SQL(
+            "(SELECT coalesce(json_agg({} ORDER BY {}), '[]'::json) FROM {}{} WHERE {})"
+        ).format(inner.json, order, source, inner.joins, related)
+
+    def _from(self, edge: Edge, alias: str) -> sql.Composable:
+        rows = filtered(edge.table, edge.filters)
+        source = sql.SQL("{} AS {}").format(rows, sql.Identifier(alias))
+        if edge.junction is None:
+            return source
+        through = sql.Identifier(f"{alias}_through")
+        equal = [
+            sql.SQL("{}.{} = {}.{}").format(
+                through, sql.Identifier(right), sql.Identifier(alias), sql.Identifier(child)
+            )
+            for right, child in zip(edge.junction.right, edge.child, strict=True)
+        ]
+        return sql.SQL("{} AS {} JOIN {} ON {}").format(
+            table(edge.junction.table), through, source, sql.SQL(" AND ").join(equal)
+        )
+
+    @staticmethod
+    def _related(edge: Edge, alias: str, parent: str) -> sql.Composable:
+        columns = edge.child if edge.junction is None else edge.junction.left
+        own = alias if edge.junction is None else f"{alias}_through"
+        equal = [
+            sql.SQL("{}.{} = {}.{}").format(
+                sql.Identifier(own),
+                sql.Identifier(column),
+                sql.Identifier(parent),
+                sql.Identifier(above),
+            )
+            for column, above in zip(columns, edge.parent, strict=True)
+        ]
+        return sql.SQL(" AND ").join(equal)
+
+    # --- aggregates -----------------------------------------------------------------------------
+
+    def _aggregate(self, item: AggregateField, scans: dict[Edge, _Scan]) -> sql.Composable:
+        raw = any(isinstance(term, RawCondition) for term in item.edge.filters)
+        # A raw filter's names must mean the related table only, so it keeps its own FROM item.
+        rows = item.edge if raw else replace(item.edge, filters=())
+        scan = scans.setdefault(rows, _Scan(self._alias()))
+        name = f"a{len(scan.columns) + 1}"
+        alias = f"{scan.alias}_row"
+        value = self._function(item, alias)
+        if item.edge.filters and not raw:
+            where = conditions(item.edge.filters, alias)
+            value = sql.SQL("{} FILTER (WHERE {})").format(value, where)
+        if item.op == "ids":
+            value = sql.SQL("coalesce({}, '[]'::json)").format(value)
+        scan.columns.append(sql.SQL("{} AS {}").format(value, sql.Identifier(name)))
+        return sql.SQL("{}.{}").format(sql.Identifier(scan.alias), sql.Identifier(name))
+
+    def _function(self, item: AggregateField, alias: str) -> sql.Composable:
+        own = sql.Identifier(alias)
+        if item.op == "count":
+            return sql.SQL("count(*)")
+        if item.op == "ids":
+            key = self._table(item.edge).primary_key
+            parts = [sql.SQL("{}.{}").format(own, sql.Identifier(column)) for column in key]
+            order = sql.SQL(", ").join(parts)
+            if len(parts) == 1:
+                return sql.SQL("json_agg({} ORDER BY {})").format(parts[0], order)
+            joined = sql.SQL(" || ':' || ").join([sql.SQL("{}::text").format(p) for p in parts])
+            return sql.SQL("json_agg({} ORDER BY {})").format(joined, order)
+        column = sql.SQL("{}.{}").format(own, sql.Identifier(item.column or ""))
+        function = {"sum": "sum({})", "avg": "avg({})", "min": "min({})", "max": "max({})"}[item.op]
+        return sql.SQL(function).format(column)  # type: ignore[arg-type]  # from the table above
+
+    def _lateral(self, edge: Edge, scan: _Scan, parent: str) -> sql.Composable:
+        row = f"{scan.alias}_row"
+        return sql.SQL(" CROSS JOIN LATERAL (SELECT {} FROM {} WHERE {}) AS {}").format(
+            sql.SQL(", ").join(scan.columns),
+            self._from(edge, row),
+            self._related(edge, row, parent),
+            sql.Identifier(scan.alias),
+        )
+
+    def _table(self, edge: Edge) -> Table:
+        return self._catalog.tables[edge.table]
+
+    def _alias(self) -> str:
+        return f"r{next(self._numbers)}"
