@@ -127,6 +127,11 @@ class Groups(Protocol):
 class ChangeLog(Protocol):
     """The log of row changes: one topic per table, each key's changes in order."""
 
+    @property
+    def durable(self) -> bool:
+        """Whether changes and positions outlive the process.  If not, positions start anew with it."""
+        ...
+
     def prepare(self, tables: Collection[TableName]) -> None:
         """Create what is missing (topics, the control topic).  Capture's side; may be repeated."""
         ...
