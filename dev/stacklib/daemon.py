@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,6 +33,9 @@ class Launch:
     user: int | None = None
     """The user id to run as, where that is not our own."""
     group: int | None = None
+    environment: Mapping[str, str] | None = None
+    output: Path | None = None
+    """Where standard output goes, if not to the log."""
 
 
 class Daemon:
@@ -55,13 +59,16 @@ class Daemon:
     def start(self, launch: Launch, port: int) -> Running:
         """Start the process in a session of its own, so that Ctrl-C at this terminal leaves it alone."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with ExitStack() as files:
+            log = files.enter_context(self.log.open("ab"))
+            output = files.enter_context(launch.output.open("ab")) if launch.output else log
             self._child = subprocess.Popen(
                 launch.command,
                 cwd=launch.folder,
+                env=launch.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=output,
+                stderr=log,
                 start_new_session=True,
                 user=launch.user,
                 group=launch.group,
