@@ -1,0 +1,133 @@
+# Everyday commands: `just` lists them.  Without just on this machine: `.venv/bin/just` after `./dev/test --lint`.
+
+set positional-arguments
+
+config := "dev/flusso.toml"
+public_address := "127.0.0.1:9464"
+private_address := "127.0.0.1:9465"
+db_url := env("DATABASE_URL", "postgresql://postgres@127.0.0.1:" + env("FLUSSO_POSTGRES_PORT", "5432") + "/flusso")
+
+export DATABASE_URL := db_url
+export KAFKA_BOOTSTRAP_SERVERS := env("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:" + env("FLUSSO_KAFKA_PORT", "9092"))
+export PRIMARY_OPENSEARCH_URL := env("PRIMARY_OPENSEARCH_URL", "http://127.0.0.1:" + env("FLUSSO_OPENSEARCH_PORT", "9200"))
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# --- servers ---
+
+# Start Postgres (with the example store), Kafka and OpenSearch as processes
+up:
+    @./dev/stack up
+
+# Stop them; the data stays
+down:
+    @./dev/stack down
+
+# Stop them, remove the data, start afresh
+reset:
+    @./dev/stack wipe
+    @./dev/stack up
+
+# Show what runs and where
+ps:
+    -@./dev/stack status
+
+# Follow the servers' logs, or those of one: postgres, kafka, opensearch
+logs *service:
+    @./dev/stack logs "$@"
+
+# The whole system in containers, with `workers` workers
+compose-up workers="2":
+    docker compose up --build --wait --scale worker={{ workers }}
+
+# Stop the containers; the data stays
+compose-down:
+    docker compose down
+
+# --- the product ---
+
+# Everything at once, with a change to watch, until Ctrl-C
+demo *args:
+    @./dev/demo "$@"
+
+# `flusso run`: one process, without Kafka
+run *args: install up
+    .venv/bin/flusso run --config {{ config }} --public-address {{ public_address }} --private-address {{ private_address }} "$@"
+
+# The same without seeding
+run-live *args: install up
+    .venv/bin/flusso run --config {{ config }} --public-address {{ public_address }} --private-address {{ private_address }} --skip-backfill "$@"
+
+# Capture
+capture *args: install up
+    .venv/bin/flusso-capture --config {{ config }} --public-address {{ public_address }} --private-address {{ private_address }} "$@"
+
+# A worker; start as many as you like
+worker *args: install up
+    .venv/bin/flusso-worker --config {{ config }} --public-address 127.0.0.1:0 --private-address 127.0.0.1:0 "$@"
+
+# --- the store ---
+
+# Ten changes, one of each kind; they run once
+changes:
+    psql --quiet --no-psqlrc -v ON_ERROR_STOP=1 --file dev/changes.sql {{ db_url }}
+
+# Everyday load on the store
+load seconds="60" operations="20" pause_ms="200":
+    psql --quiet --no-psqlrc -v ON_ERROR_STOP=1 --file dev/load.sql {{ db_url }}
+    psql --quiet --no-psqlrc -v ON_ERROR_STOP=1 --command 'CALL simulate_production({{ seconds }}, {{ operations }}, {{ pause_ms }})' {{ db_url }}
+
+# A shell in the store
+psql *args:
+    psql {{ db_url }} "$@"
+
+# --- looking ---
+
+# What the process on the public address is doing
+status:
+    @curl --silent --show-error http://{{ public_address }}/status | python3 -m json.tool
+
+# Its metrics
+metrics:
+    @curl --silent --show-error http://{{ public_address }}/metrics
+
+# --- development ---
+
+# Make or update .venv with the project and its tools
+install:
+    @python3 -c 'import sys; sys.path.insert(0, "dev"); from stacklib import venv; venv.ensure(with_tools=True)'
+
+# Tests that need no server, or what the arguments say to pytest
+test *args:
+    @if [ $# -eq 0 ]; then ./dev/test --unit; else ./dev/test "$@"; fi
+
+# Every check and every test, on real servers
+test-all:
+    @./dev/test
+
+# ruff, mypy, pyright, import-linter
+lint:
+    @./dev/test --lint
+
+# Format the code
+fmt: install
+    .venv/bin/ruff format .
+    .venv/bin/ruff check --select I --fix .
+
+# Is the code formatted?
+fmt-check: install
+    .venv/bin/ruff format --check .
+
+# What continuous integration runs
+ci:
+    @./.ci/run
+
+# How long seeding takes, against the bare work of building and posting the same documents
+bench users="100000" *args: install up
+    FLUSSO_TEST_POSTGRES_URL="${DATABASE_URL%/*}/postgres" FLUSSO_TEST_KAFKA="$KAFKA_BOOTSTRAP_SERVERS" FLUSSO_TEST_OPENSEARCH_URL="$PRIMARY_OPENSEARCH_URL" .venv/bin/python bench/seed.py --users "$@"
+
+# Pin the dependencies anew (needs uv)
+constraints:
+    uv export --no-hashes --no-emit-project --no-annotate --no-header --all-groups --quiet > constraints.txt
