@@ -1,0 +1,169 @@
+"""Asks and tells the brokers about topics, offsets and groups; every error comes out translated."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, TimeoutError
+from typing import Any, TypeVar
+
+import confluent_kafka
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from flusso_shared.errors import FlussoError, RetryableError
+from flusso_shared.kafka_client import REQUEST_TIMEOUT, Clients
+from flusso_shared.kafka_errors import (
+    ALL_BROKERS_DOWN,
+    TIMED_OUT,
+    TRANSPORT,
+    UNKNOWN_TOPIC,
+    error_of,
+    translate,
+)
+from flusso_shared.seams import Offsets, TopicPartition
+
+T = TypeVar("T")
+
+_UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN})
+
+
+class Admin:
+    """One admin client, made when it is first needed.  Thread-safe."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._complaints = clients.complaints()
+        self._lock = threading.Lock()
+        self._client: AdminClient | None = None
+
+    @property
+    def client(self) -> AdminClient:
+        with self._lock:
+            if self._client is None:
+                self._client = self._clients.admin(self._complaints)
+            return self._client
+
+    def done(self, future: Future[T], doing: str) -> T:
+        """The future's result, or its error translated."""
+        try:
+            return future.result(REQUEST_TIMEOUT * 2)
+        except KafkaException as error:
+            raise self.translated(error_of(error), doing) from error
+        except TimeoutError as error:
+            raise RetryableError(f"cannot {doing}: no answer from {self._servers}") from error
+
+    def translated(self, error: KafkaError, doing: str) -> FlussoError:
+        """`kafka_errors.translate`, looking through "timed out" at what is behind it."""
+        self.client.poll(0)
+        behind = self._complaints.newest
+        if error.code() not in _UNREACHED:
+            return translate(error, doing)
+        return translate(behind or error, f"{doing} at {self._servers}")
+
+    @property
+    def _servers(self) -> str:
+        return self._clients.connection.bootstrap_servers
+
+    # --- topics -------------------------------------------------------------------------------------
+
+    def partitions(self, topics: Collection[str]) -> dict[str, list[int]]:
+        """The partitions of those of `topics` that exist."""
+        if not topics:
+            return {}
+        asked = self.client.describe_topics(
+            TopicCollection(list(topics)), request_timeout=REQUEST_TIMEOUT
+        )
+        found: dict[str, list[int]] = {}
+        for topic, future in asked.items():
+            if error := self._error(future):
+                if error.code() in UNKNOWN_TOPIC:
+                    continue
+                raise self.translated(error, f"look at topic {topic}")
+            found[topic] = [info.id for info in future.result().partitions]
+        return found
+
+    def offsets(self, wanted: Mapping[TopicPartition, OffsetSpec]) -> dict[TopicPartition, int]:
+        """The offsets that the brokers give for `wanted`; -1 where no record is as young as asked."""
+        if not wanted:
+            return {}
+        asked = self.client.list_offsets(
+            {foreign(partition): spec for partition, spec in wanted.items()},
+            request_timeout=REQUEST_TIMEOUT,
+        )
+        return {
+            ours(at): self.done(future, f"read the offsets of {at.topic}").offset
+            for at, future in asked.items()
+        }
+
+    # --- groups -------------------------------------------------------------------------------------
+
+    def committed(
+        self, group: str, partitions: Collection[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """The group's offsets, where it has any."""
+        if not partitions:
+            return {}
+        request = ConsumerGroupTopicPartitions(group, [foreign(each) for each in partitions])
+        asked = self.client.list_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT)
+        if error := self._error(asked[group]):
+            if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise self.translated(error, f"read the offsets of group {group}")
+        return self._readable(asked[group].result(), f"read the offsets of group {group}")
+
+    def reset(self, group: str, offsets: Offsets) -> None:
+        """Set the group's offsets."""
+        if not offsets:
+            return
+        doing = f"set the offsets of group {group} (it must have no members)"
+        request = ConsumerGroupTopicPartitions(
+            group, [foreign(partition, offset) for partition, offset in offsets.items()]
+        )
+        asked = self.client.alter_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT)
+        self._readable(self.done(asked[group], doing), doing)
+
+    def forget(self, group: str) -> None:
+        """Delete the group, if there is one."""
+        asked = self.client.delete_consumer_groups([group], request_timeout=REQUEST_TIMEOUT)
+        error = self._error(asked[group])
+        if error is not None and error.code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise self.translated(error, f"delete group {group}")
+
+    def _readable(self, answer: Any, doing: str) -> dict[TopicPartition, int]:
+        found: dict[TopicPartition, int] = {}
+        for at in answer.topic_partitions:
+            if at.error is not None:
+                raise self.translated(at.error, doing)
+            if at.offset >= 0:
+                found[ours(at)] = at.offset
+        return found
+
+    @staticmethod
+    def _error(future: Future[Any]) -> KafkaError | None:
+        try:
+            error = future.exception(REQUEST_TIMEOUT * 2)
+        except TimeoutError:
+            return KafkaError(TIMED_OUT)
+        if error is None:
+            return None
+        if isinstance(error, KafkaException):
+            return error_of(error)
+        raise error
+
+
+def foreign(
+    at: TopicPartition, offset: int = confluent_kafka.OFFSET_INVALID
+) -> confluent_kafka.TopicPartition:
+    """The library's form of a partition and, if given, an offset."""
+    return confluent_kafka.TopicPartition(at.topic, at.partition, offset)
+
+
+def ours(at: confluent_kafka.TopicPartition) -> TopicPartition:
+    """The inverse of `foreign`."""
+    return TopicPartition(at.topic, at.partition)

@@ -1,0 +1,57 @@
+"""Positions of Kafka's consumer groups, seen from outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from confluent_kafka.admin import OffsetSpec
+
+from flusso_shared.errors import RetryableError
+from flusso_shared.kafka_admin import Admin
+from flusso_shared.kafka_topics import Topics
+from flusso_shared.names import TableName
+from flusso_shared.seams import Offsets, TopicPartition
+
+
+class KafkaGroups:
+    """`Groups` over the admin client.  Thread-safe."""
+
+    def __init__(self, admin: Admin, topics: Topics) -> None:
+        self._admin = admin
+        self._topics = topics
+
+    def starts(
+        self, beginning: Collection[TableName], recent: Collection[TableName], seconds: float
+    ) -> Offsets:
+        from_first = self._partitions(beginning)
+        from_recent = [each for each in self._partitions(recent) if each not in set(from_first)]
+        earliest = self._admin.offsets({each: OffsetSpec.earliest() for each in from_first})
+        # The ends first: what is published between the two requests must not be passed over.
+        ends = self._admin.offsets({each: OffsetSpec.latest() for each in from_recent})
+        since = int((time.time() - seconds) * 1000)
+        found = self._admin.offsets({each: OffsetSpec.for_timestamp(since) for each in from_recent})
+        young = {each: offset if offset >= 0 else ends[each] for each, offset in found.items()}
+        return earliest | young
+
+    def ends(self, tables: Collection[TableName]) -> Offsets:
+        return self._admin.offsets({each: OffsetSpec.latest() for each in self._partitions(tables)})
+
+    def committed(self, group: str, tables: Collection[TableName]) -> Offsets:
+        return self._admin.committed(group, self._partitions(tables))
+
+    def reset(self, group: str, offsets: Offsets) -> None:
+        self._admin.reset(group, offsets)
+
+    def forget(self, group: str) -> None:
+        """Delete the group.  Raises `RetryableError` while it has members."""
+        self._admin.forget(group)
+
+    def _partitions(self, tables: Collection[TableName]) -> list[TopicPartition]:
+        topics = sorted({self._topics.name(table) for table in tables})
+        found = self._admin.partitions(topics)
+        if missing := [topic for topic in topics if topic not in found]:
+            raise RetryableError(
+                f"topics do not exist yet: {', '.join(missing)}; flusso-capture creates them"
+            )
+        return [TopicPartition(topic, number) for topic in topics for number in found[topic]]

@@ -1,0 +1,61 @@
+"""The change log over Kafka: puts writer, reader, groups and control of one cluster together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from flusso_shared.config import QueueConnection
+from flusso_shared.control_topic import ControlTopic
+from flusso_shared.kafka_admin import Admin
+from flusso_shared.kafka_client import Clients
+from flusso_shared.kafka_groups import KafkaGroups
+from flusso_shared.kafka_reader import KafkaReader
+from flusso_shared.kafka_topics import Topics
+from flusso_shared.kafka_writer import KafkaWriter, Keep
+from flusso_shared.names import TableName
+from flusso_shared.seams import TopicPartition
+
+
+class KafkaLog:
+    """A `ChangeLog` in Kafka.  Nothing is connected before the first call that needs it."""
+
+    durable = True
+
+    def __init__(self, connection: QueueConnection, keep: Keep | None = None) -> None:
+        """`keep` has the key and link columns of each table: they stay in a change however large it is."""
+        self._clients = Clients(connection)
+        self._admin = Admin(self._clients)
+        self._topics = Topics(self._clients, self._admin)
+        self._groups = KafkaGroups(self._admin, self._topics)
+        self._control = ControlTopic(self._clients, self._topics.control)
+        self._keep: Keep = keep or {}
+
+    def prepare(self, tables: Collection[TableName]) -> None:
+        self._topics.prepare(tables)
+
+    def missing(self, tables: Collection[TableName]) -> list[str]:
+        return self._topics.missing(tables)
+
+    def writer(self) -> KafkaWriter:
+        return KafkaWriter(self._clients, self._topics, self._keep)
+
+    def reader(
+        self,
+        group: str,
+        tables: Collection[TableName],
+        on_revoked: Callable[[Collection[TopicPartition]], None],
+    ) -> KafkaReader:
+        topics = sorted({self._topics.name(table) for table in tables})
+        return KafkaReader(self._clients, group, topics, on_revoked)
+
+    @property
+    def control(self) -> ControlTopic:
+        return self._control
+
+    @property
+    def groups(self) -> KafkaGroups:
+        return self._groups
+
+    def close(self) -> None:
+        """Let go of the control topic's connections.  Writers and readers are closed by their owners."""
+        self._control.close()

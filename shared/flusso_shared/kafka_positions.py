@@ -1,0 +1,84 @@
+"""What one member knows about the offsets of its partitions.  Pure.
+
+Workers only see changes, but a group's position also has to pass what they do not see: tombstones, and
+records that compaction removed.  Otherwise a group that has done everything would seem to lag for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from flusso_shared.seams import Offsets, TopicPartition
+
+
+@dataclass(slots=True)
+class _Place:
+    """Offsets of what comes next, since the partition was assigned; 0 for nothing yet."""
+
+    read: int = 0
+    """After the last record, seen by the worker or not."""
+    delivered: int = 0
+    """After the last change that the worker got."""
+    applied: int = 0
+    """Where the worker said it is."""
+    committed: int = 0
+
+    @property
+    def due(self) -> int:
+        """What may be committed: past unseen records only when everything before them is applied."""
+        return max(self.applied, self.read) if self.applied >= self.delivered else self.applied
+
+
+class Positions:
+    """The partitions that a member owns."""
+
+    def __init__(self) -> None:
+        self._places: dict[TopicPartition, _Place] = {}
+
+    @property
+    def owned(self) -> Collection[TopicPartition]:
+        return set(self._places)
+
+    def assign(self, partitions: Collection[TopicPartition]) -> None:
+        for partition in partitions:
+            self._places[partition] = _Place()
+
+    def remove(self, partitions: Collection[TopicPartition]) -> None:
+        for partition in partitions:
+            self._places.pop(partition, None)
+
+    def deliver(self, partition: TopicPartition, offset: int) -> bool:
+        """Note a change for the worker; False when the partition is not ours any more."""
+        place = self._places.get(partition)
+        if place is None:
+            return False
+        place.read = place.delivered = offset + 1
+        return True
+
+    def skip(self, partition: TopicPartition, next_offset: int) -> None:
+        """Note that there is nothing for the worker before `next_offset`."""
+        place = self._places.get(partition)
+        if place is not None:
+            place.read = max(place.read, next_offset)
+
+    def apply(self, offsets: Offsets) -> None:
+        """Note what the worker has applied; other members' partitions are left out."""
+        for partition, offset in offsets.items():
+            place = self._places.get(partition)
+            if place is not None:
+                place.applied = max(place.applied, offset)
+
+    def due(self) -> dict[TopicPartition, int]:
+        """What should be committed and is not."""
+        return {
+            partition: place.due
+            for partition, place in self._places.items()
+            if place.due > place.committed
+        }
+
+    def committed(self, offsets: Offsets) -> None:
+        for partition, offset in offsets.items():
+            place = self._places.get(partition)
+            if place is not None:
+                place.committed = max(place.committed, offset)

@@ -1,0 +1,207 @@
+"""Reads changes from Kafka as a member of a consumer group."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from flusso_shared import change_codec
+from flusso_shared.change import Change, Position, Record
+from flusso_shared.errors import FatalError, FlussoError, RetryableError
+from flusso_shared.kafka_admin import foreign, ours
+from flusso_shared.kafka_client import Clients
+from flusso_shared.kafka_errors import (
+    AUTO_OFFSET_RESET,
+    MAX_POLL_EXCEEDED,
+    NOT_A_MEMBER,
+    PARTITION_EOF,
+    error_of,
+    from_exception,
+    translate,
+)
+from flusso_shared.kafka_positions import Positions
+from flusso_shared.seams import Offsets, TopicPartition
+
+logger = logging.getLogger(__name__)
+
+_RETRY_COMMIT_AFTER = 0.5
+
+
+class KafkaReader:
+    """One consumer.  Its rebalance callbacks run inside `poll`, in the owner's thread."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        group: str,
+        topics: Collection[str],
+        on_revoked: Callable[[Collection[TopicPartition]], None],
+    ) -> None:
+        self._group = group
+        self._on_revoked = on_revoked
+        self._positions = Positions()
+        self._failure: FlussoError | None = None
+        self._closing = False
+        self._commit_again_at = 0.0
+        self._consumer = clients.consumer(clients.complaints(), group_id=group)
+        self._consumer.subscribe(
+            list(topics),
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+
+    def poll(self, max_records: int, timeout: float) -> list[Record]:
+        """Up to `max_records` records; returns with what there is as soon as there is something."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        records = self._read(max_records, timeout)
+        self._catch_up()
+        if self._failure is not None and not records:
+            failure, self._failure = self._failure, None
+            raise failure
+        return records
+
+    def commit(self, offsets: Offsets) -> None:
+        self._positions.apply(offsets)
+        due = self._positions.due()
+        wanted = {partition: offset for partition, offset in due.items() if partition in offsets}
+        self._commit(wanted)
+
+    def assignment(self) -> Collection[TopicPartition]:
+        return self._positions.owned
+
+    def close(self) -> None:
+        self._closing = True
+        self._consumer.close()
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def _read(self, max_records: int, timeout: float) -> list[Record]:
+        # `consume` would wait for the whole batch, or the whole timeout.
+        try:
+            first = self._consumer.poll(timeout)
+            if first is None:
+                return []
+            rest = self._consumer.consume(max_records - 1, 0) if max_records > 1 else []
+        except KafkaException as error:
+            raise from_exception(error, f"read as a member of group {self._group}") from error
+        return self._decoded([first, *rest])
+
+    def _decoded(self, messages: Iterable[Message]) -> list[Record]:
+        records: list[Record] = []
+        positions = self._positions
+        for message in messages:
+            topic, partition, offset = _place(message)
+            error = message.error()
+            if error is not None:
+                self._notice(error, TopicPartition(topic, partition), offset)
+                continue
+            value: Any = message.value()
+            if value is None:
+                positions.skip(TopicPartition(topic, partition), offset + 1)
+            elif positions.deliver(TopicPartition(topic, partition), offset):
+                records.append(Record(Position(topic, partition, offset), _change(message, value)))
+        return records
+
+    def _notice(self, error: KafkaError, at: TopicPartition, offset: int) -> None:
+        """Sort out an event that is not a record; a failure is raised when what came before is delivered."""
+        code = error.code()
+        if code == PARTITION_EOF:
+            self._positions.skip(at, offset)
+        elif code == MAX_POLL_EXCEEDED:
+            # The next poll joins again; what is in flight is another member's meanwhile.
+            logger.warning(
+                "group %s: a batch took longer than max.poll.interval.ms; joining again",
+                self._group,
+                extra={"action": "max_poll_exceeded"},
+            )
+        elif code in (AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            self._failure = FatalError(
+                f"group {self._group} has no valid position in {at.topic} partition {at.partition}"
+                f" ({error.str()}): changes may be missing; build the index anew with `flusso reindex`"
+            )
+        else:
+            self._failure = translate(error, f"read {at.topic or 'changes'}")
+
+    # --- committing ---------------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Commit what no worker will: a tail without changes, and commits that came during a rebalance."""
+        if time.monotonic() < self._commit_again_at:
+            return
+        if due := self._positions.due():
+            self._commit_again_at = time.monotonic() + _RETRY_COMMIT_AFTER
+            try:
+                self._commit(due)
+            except RetryableError as error:
+                logger.debug("group %s: %s", self._group, error)
+
+    def _commit(self, offsets: Offsets) -> None:
+        if not offsets:
+            return
+        try:
+            done = self._consumer.commit(
+                offsets=[foreign(partition, offset) for partition, offset in offsets.items()],
+                asynchronous=False,
+            )
+        except KafkaException as exception:
+            self._not_committed(error_of(exception))
+            return
+        for each in done or ():
+            if each.error is not None:
+                self._not_committed(each.error)
+                return
+        self._positions.committed(offsets)
+
+    def _not_committed(self, error: KafkaError) -> None:
+        if error.code() not in NOT_A_MEMBER:
+            raise translate(error, f"commit offsets of group {self._group}")
+        # If the partitions stay ours after all, `_catch_up` commits; if not, the new owner applies again.
+        logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
+
+    # --- rebalance ----------------------------------------------------------------------------------
+
+    def _assigned(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
+        self._positions.assign([ours(each) for each in partitions])
+        logger.info(
+            "group %s: took %d partitions",
+            self._group,
+            len(partitions),
+            extra={"action": "assigned", "partitions": len(partitions)},
+        )
+
+    def _revoked(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
+        if not partitions:
+            return
+        gone = [ours(each) for each in partitions]
+        if not self._closing:
+            self._on_revoked(gone)
+        self._positions.remove(gone)
+
+    def _lost(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
+        """Like `_revoked`, but somebody else has them already: nothing of them may be committed."""
+        gone = [ours(each) for each in partitions]
+        self._positions.remove(gone)
+        if not self._closing:
+            self._on_revoked(gone)
+
+
+def _place(message: Message) -> tuple[str, int, int]:
+    partition, offset = message.partition(), message.offset()
+    return message.topic() or "", -1 if partition is None else partition, offset or 0
+
+
+def _change(message: Message, value: bytes) -> Change:
+    key: Any = message.key()
+    try:
+        return change_codec.decode(value, key)
+    except FatalError as error:
+        topic, partition, offset = _place(message)
+        raise FatalError(f"{topic} partition {partition} offset {offset}: {error}") from error
