@@ -22,7 +22,7 @@ def heading(text: str) -> None:
 
 def say(text: str) -> None:
     """A sentence; `text` may have rich's markup."""
-    console.print(text)
+    console.print(text, soft_wrap=True)
 
 
 def sql(text: str) -> None:

@@ -37,7 +37,8 @@ def main() -> int:
 
 
 def _demonstrate(once: bool) -> None:
-    stack = Stack(Layout.of_repository())
+    layout = Layout.of_repository()
+    stack = Stack(layout)
     started: list[str] = []
     running: list[Program] = []
     try:
@@ -47,10 +48,11 @@ def _demonstrate(once: bool) -> None:
         search = Search(addresses["opensearch"])
 
         display.heading("flusso-capture and two times flusso-worker")
-        running = programs.start(addresses)
+        running = programs.start(addresses, layout.folder / "demo")
         seeding.wait_until_live(running, search)
         for index in seeding.INDEXES:
-            display.say(f"  {index:<10} {search.count(index)} documents")
+            count, generation = search.count(index), search.generation(index)
+            display.say(f"  {index:<10} {count} documents in {generation}")
 
         story = Story(addresses["postgres"], search)
         display.heading("Ten changes")
@@ -97,7 +99,9 @@ def _where_to_look(running: Sequence[Program], database_url: str, search_url: st
     display.say(
         "  what it follows   dev/flusso.toml, dev/schemas/*.schema.yml, dev/sql/01_schema.sql"
     )
-    display.say("  more to do        just --list   (just load, just status, just psql, ...)")
+    display.say(
+        "  more to do        the recipes in justfile: just load, just status, just psql, ..."
+    )
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

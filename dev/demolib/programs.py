@@ -16,7 +16,6 @@ from stacklib.layout import ROOT
 from stacklib.ports import HOST, free_ports, require_free
 from stacklib.problem import Problem
 
-FOLDER = ROOT / ".dev" / "demo"
 _CONFIG = ROOT / "dev" / "flusso.toml"
 _GRACE = 30.0
 
@@ -43,9 +42,8 @@ class Program:
             )
 
 
-def start(addresses: Mapping[str, str]) -> list[Program]:
-    """Start capture and two workers over those servers."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+def start(addresses: Mapping[str, str], folder: Path) -> list[Program]:
+    """Start capture and two workers over those servers; their logs go below `folder`."""
     programs: list[Program] = []
     try:
         for name, command, port in (
@@ -53,7 +51,7 @@ def start(addresses: Mapping[str, str]) -> list[Program]:
             ("worker-1", "flusso-worker", 9466),
             ("worker-2", "flusso-worker", 9468),
         ):
-            programs.append(_start(name, command, port, addresses))
+            programs.append(_start(command, port, addresses, folder / name))
     except BaseException:
         stop(programs)
         raise
@@ -70,9 +68,8 @@ def stop(programs: Sequence[Program]) -> None:
         program.daemon.stop(signal.SIGTERM, _GRACE)
 
 
-def _start(name: str, command: str, port: int, addresses: Mapping[str, str]) -> Program:
-    folder = FOLDER / name
-    folder.mkdir(exist_ok=True)
+def _start(command: str, port: int, addresses: Mapping[str, str], folder: Path) -> Program:
+    folder.mkdir(parents=True, exist_ok=True)
     daemon = Daemon(folder)
     # One that a killed demonstration left behind would hold the slot.
     daemon.stop(signal.SIGTERM, _GRACE)
@@ -95,7 +92,7 @@ def _start(name: str, command: str, port: int, addresses: Mapping[str, str]) -> 
         ),
         public,
     )
-    return Program(name, daemon, f"http://{HOST}:{public}", output)
+    return Program(folder.name, daemon, f"http://{HOST}:{public}", output)
 
 
 def _ports(wanted: int) -> tuple[int, int]:

@@ -31,9 +31,10 @@ class Search:
         answer = get(f"{self.url}/{index}/_doc/{key}")
         return dict(answer["_source"]) if answer and answer.get("found") else None
 
-    def exists(self, index: str) -> bool:
-        """Whether the index, that is its alias, is there."""
-        return get(f"{self.url}/_alias/{index}") is not None
+    def generation(self, index: str) -> str | None:
+        """The physical index behind the alias; None while there is no alias."""
+        answer = get(f"{self.url}/_alias/{index}")
+        return next(iter(answer), None) if answer else None
 
     def count(self, index: str) -> int | None:
         """How many documents a search in it finds."""

@@ -26,7 +26,7 @@ def wait_until_live(programs: Sequence[Program], search: Search) -> None:
             for program in programs:
                 program.check()
             statuses = {program.name: program.status() for program in programs}
-            if _live(statuses) and all(search.exists(index) for index in INDEXES):
+            if _live(statuses) and all(search.generation(index) for index in INDEXES):
                 return
             now = _told(statuses)
             spinner.update(now)

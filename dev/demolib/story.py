@@ -96,13 +96,21 @@ class Story:
         display.differences(f"products/{reviewed}", before, after)
 
     def _changes_show(self) -> bool:
-        price = (self._search.document("products", 3) or {}).get("pricing", {}).get("amount")
-        order = self._search.document("orders", 11) or {}
+        """Whether every document that the ten changes touch is as they left it."""
+        users = {key: self._search.document("users", key) or {} for key in (1, 2, 3, 4, 5)}
+        orders = {key: self._search.document("orders", key) or {} for key in (11, 15)}
+        products = {key: self._search.document("products", key) or {} for key in (1, 3, 5)}
         return (
-            self._search.document("users", 5) is not None
-            and self._search.document("users", 3) is None
-            and price == 589
-            and order.get("status") == "cancelled"
+            bool(users[5])
+            and not users[3]
+            and users[2].get("email") == "jonas@lind.example.com"
+            and bool(users[4].get("profile"))
+            and [order["total"] for order in users[1].get("orders", ())][:1] == [144]
+            and orders[15].get("unitsSold") == 3
+            and orders[11].get("status") == "cancelled"
+            and {"label": "sale"} in products[1].get("tags", ())
+            and products[3].get("pricing", {}).get("amount") == 589
+            and any(review["userId"] == 2 for review in products[5].get("reviews", ()))
         )
 
     def _document(self, index: str, key: int) -> Document:

@@ -32,12 +32,16 @@ class Layout:
 
     @classmethod
     def of_repository(cls, environment: Mapping[str, str] = os.environ) -> Layout:
-        """The servers of this working copy, with the example store: data in `.dev`."""
+        """The servers of this working copy, with the example store.
+
+        Their data is in `.dev`, or in `$FLUSSO_DEV_FOLDER`.
+        """
         ports = {
             service: _port(environment, variable, default)
             for service, (variable, default) in PORT_VARIABLES.items()
         }
-        return cls(ROOT / ".dev", cache_folder(environment), ports, with_store=True)
+        folder = Path(environment.get("FLUSSO_DEV_FOLDER") or ROOT / ".dev").resolve()
+        return cls(folder, cache_folder(environment), ports, with_store=True)
 
     @classmethod
     def temporary(cls, folder: Path, environment: Mapping[str, str] = os.environ) -> Layout:

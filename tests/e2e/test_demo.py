@@ -1,0 +1,68 @@
+"""The demonstration shows a change to a child row, and a second one starts from what is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stacklib.layout import PORT_VARIABLES, ROOT
+from stacklib.ports import accepts, free_ports
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+
+_DEADLINE = 240
+_PORTS = {name: variable for name, (variable, _) in PORT_VARIABLES.items()}
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """Servers of the demonstration's own: free ports, an empty folder."""
+    with tempfile.TemporaryDirectory(prefix="flusso-demo-") as folder:
+        # Postgres' own user has to get in here.
+        Path(folder).chmod(0o755)
+        ports = dict(zip(_PORTS.values(), map(str, free_ports(len(_PORTS))), strict=True))
+        inherited = {name: value for name, value in os.environ.items() if "FLUSSO" not in name}
+        yield inherited | ports | {"FLUSSO_DEV_FOLDER": folder, "PYTHONPATH": str(ROOT / "dev")}
+
+
+def _demonstrate(environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "demolib.main", "--once"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _generations(output: str) -> list[str]:
+    return re.findall(r"\d+ documents in (\S+)", output)
+
+
+def test_the_demonstration_runs_twice_and_stops_what_it_started(
+    environment: dict[str, str],
+) -> None:
+    first = _demonstrate(environment)
+    assert "dev/changes.sql has run" in first
+    assert re.search(r"^> .*\"quantity\": 4", first, re.MULTILINE)
+    assert "orders/15.unitsSold: 3 -> 4" in first
+    assert "products/1.avgRating: " in first
+
+    second = _demonstrate(environment)
+    assert "are there from an earlier run" in second
+    assert "orders/15.unitsSold: 4 -> 5" in second
+    assert len(_generations(first)) == 3
+    assert _generations(second) == _generations(first), "an index was seeded again"
+
+    for variable in _PORTS.values():
+        assert not accepts(int(environment[variable]))
