@@ -16,18 +16,24 @@ class Service(Protocol):
 
     def check(self) -> None:
         """Fail if a program is missing that this server needs."""
+        ...
 
     def prepare(self) -> None:
         """Download and set up what it needs before it can start.  Safe to be interrupted and repeated."""
+        ...
 
     def launch(self, port: int) -> Launch:
         """How to start it."""
+        ...
 
     def ready(self, port: int) -> bool:
         """Whether it answers requests."""
+        ...
 
     def address(self, port: int) -> str:
         """What a client is told to connect to."""
+        ...
 
     def wipe(self) -> None:
         """Remove its data.  It does not run."""
+        ...
