@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Collection
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from flusso_shared.errors import FatalError
+from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.kafka_admin import Admin
 from flusso_shared.kafka_client import REQUEST_TIMEOUT, Clients
 from flusso_shared.kafka_errors import error_of
 from flusso_shared.kafka_names import control_topic, topic_name
 from flusso_shared.names import TableName
+from flusso_shared.seams import TopicPartition
 
 logger = logging.getLogger(__name__)
 
 _SEVEN_DAYS_MS = 7 * 24 * 3600 * 1000
+_LEADER_PAUSE = 0.05
 _FRAMING = 1024
 """More than a record batch of one record takes beyond key and value."""
 
@@ -49,6 +53,7 @@ class Topics:
         missing = self.missing(tables)
         for topic in missing:
             self._create(topic, 1 if topic == self.control else self._queue.partitions)
+        self._await_leaders(missing)
         self._inspect([self.control, *sorted({self.name(table) for table in tables})])
 
     def _create(self, topic: str, partitions: int) -> None:
@@ -75,6 +80,30 @@ class Topics:
                 partitions,
                 extra={"action": "topic_created", "topic": topic},
             )
+
+    def _await_leaders(self, topics: list[str]) -> None:
+        """Wait until every partition of topics just created answers; they do within moments."""
+        deadline = time.monotonic() + REQUEST_TIMEOUT
+        pause = threading.Event()
+        while topics:
+            try:
+                found = self._admin.partitions(topics)
+                self._admin.offsets(
+                    {
+                        TopicPartition(topic, number): OffsetSpec.latest()
+                        for topic in topics
+                        for number in found.get(topic, ())
+                    }
+                )
+            except RetryableError:
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                topics = [topic for topic in topics if topic not in found]
+                if topics and time.monotonic() >= deadline:
+                    raise RetryableError(f"topics do not appear: {', '.join(topics)}")
+            if topics:
+                pause.wait(_LEADER_PAUSE)
 
     def _creation_failed(self, topic: str, exception: KafkaException) -> None:
         error = error_of(exception)

@@ -1,0 +1,85 @@
+"""Drives a change log in tests: publishes, reads until enough has come, always with a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from flusso_shared.change import Change, Op, Record
+from flusso_shared.config import QueueConnection
+from flusso_shared.names import TableName
+from flusso_shared.seams import (
+    ChangeLog,
+    ChangeReader,
+    ChangeWriter,
+    Offsets,
+    TopicPartition,
+)
+
+USERS = TableName("public", "users")
+ORDERS = TableName("public", "orders")
+PATIENCE = 30.0
+
+
+def connection(
+    servers: str, prefix: str, partitions: int = 4, **properties: str | int
+) -> QueueConnection:
+    return QueueConnection(
+        bootstrap_servers=servers,
+        topic_prefix=prefix,
+        partitions=partitions,
+        replication_factor=1,
+        max_value_bytes=65536,
+        properties={name.replace("_", "."): value for name, value in properties.items()},
+    )
+
+
+def change(key: object, op: Op = Op.UPDATE, table: TableName = USERS, lsn: int = 1) -> Change:
+    image = None if op is Op.DELETE else {"id": str(key)}
+    return Change(op, table, (str(key),), None, image, lsn=lsn)
+
+
+def until(condition: Callable[[], bool], step: Callable[[], object]) -> None:
+    """Do `step` until `condition` holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        step()
+
+
+def publish(writer: ChangeWriter, changes: Iterable[Change]) -> list[Change]:
+    """Publish all; the list that comes back grows with the acknowledgements."""
+    acknowledged: list[Change] = []
+
+    def taken(each: Change) -> bool:
+        return writer.publish(each, lambda: acknowledged.append(each))
+
+    for each in changes:
+        deadline = time.monotonic() + PATIENCE
+        while not taken(each):
+            assert time.monotonic() < deadline, "the buffer stays full"
+            writer.poll(0.1)
+    return acknowledged
+
+
+def start(log: ChangeLog, group: str, tables: Collection[TableName] = (USERS,)) -> None:
+    """Set the group to the beginning of what is there."""
+    log.groups.reset(group, log.groups.starts(tables, (), 60))
+
+
+def read(reader: ChangeReader, count: int) -> list[Record]:
+    """Exactly `count` records."""
+    records: list[Record] = []
+    until(
+        lambda: len(records) >= count,
+        lambda: records.extend(reader.poll(count - len(records), 0.5)),
+    )
+    return records
+
+
+def after(records: Sequence[Record]) -> Offsets:
+    """The offsets that say that all of `records` are applied."""
+    return {
+        TopicPartition(each.position.topic, each.position.partition): each.position.offset + 1
+        for each in records
+    }
