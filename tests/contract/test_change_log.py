@@ -264,7 +264,7 @@ def test_members_share_the_partitions_and_hand_them_over_applied(
     more: list[Record] = []
     until(
         lambda: len(more) >= 80,
-        lambda: (more.extend(first.poll(100, 0.1)), more.extend(second.poll(100, 0.1))),
+        lambda: more.extend([*first.poll(100, 0.1), *second.poll(100, 0.1)]),
     )
     assert len(more) == 80
     assert {record.change.lsn for record in more} == {2}
