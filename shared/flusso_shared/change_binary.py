@@ -111,8 +111,8 @@ def _write_image(parts: list[bytes], image: Image | None) -> None:
 # --- reading ----------------------------------------------------------------------------------------
 
 
-def read_body(data: bytes, at: int) -> Change:
-    """The change whose body starts at `at`.  Raises `ValueError` or `IndexError` for anything else."""
+def read_body(data: bytes, at: int, key: tuple[str, ...]) -> Change:
+    """The change of `key` whose body starts at `at`.  Raises `ValueError` or `IndexError` for anything else."""
     op, at = _read_long(data, at)
     schema, at = _read_name(data, at)
     name, at = _read_name(data, at)
@@ -131,7 +131,7 @@ def read_body(data: bytes, at: int) -> Change:
     return Change(
         _OPS[_checked(op)],
         TableName(schema, name),
-        (),
+        key,
         before,
         after,
         omitted,

@@ -73,25 +73,23 @@ def decode(value: bytes, key: bytes | None) -> Change:
     try:
         names = decode_key(key or b"null")
         if value[:_HEADER_LENGTH] != _header():
-            change = _decode_resolving(value)
-        else:
-            change = _decode_current(value)
+            return _decode_resolving(value, names)
+        return _decode_current(value, names)
     except (ValueError, LookupError, EOFError, TypeError) as error:
         raise FatalError(
             f"the record is not a change that flusso-capture wrote ({error}); "
             "no other program may write to its topics: give flusso a `topic_prefix` of its own"
         ) from error
-    return change._replace(key=names)
 
 
-def _decode_current(value: bytes) -> Change:
+def _decode_current(value: bytes, key: tuple[str, ...]) -> Change:
     try:
-        return change_binary.read_body(value, _HEADER_LENGTH)
+        return change_binary.read_body(value, _HEADER_LENGTH, key)
     except change_binary.UnusualBlockError:
-        return _decode_resolving(value)
+        return _decode_resolving(value, key)
 
 
-def _decode_resolving(value: bytes) -> Change:
+def _decode_resolving(value: bytes, key: tuple[str, ...]) -> Change:
     """Read with the schema of whoever wrote it."""
     if value[:2] != _MARKER:
         raise ValueError("the marker of Avro's single-object encoding is missing")
@@ -107,14 +105,14 @@ def _decode_resolving(value: bytes) -> Change:
         )
     except SchemaResolutionError as error:
         raise ValueError(f"the schemas do not resolve: {error}") from error
-    return _from_fields(found)
+    return _from_fields(found, key)
 
 
-def _from_fields(fields: dict[str, Any]) -> Change:
+def _from_fields(fields: dict[str, Any], key: tuple[str, ...]) -> Change:
     return Change(
         op=Op(fields["op"]),
         table=TableName(fields["schema"], fields["table"]),
-        key=(),
+        key=key,
         before=fields["before"],
         after=fields["after"],
         omitted=tuple(fields["omitted"]),

@@ -8,21 +8,25 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import confluent_kafka
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import OffsetSpec
 
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
+from flusso_shared.kafka_admin import Admin, foreign
 from flusso_shared.kafka_client import REQUEST_TIMEOUT, Clients
 from flusso_shared.kafka_errors import PARTITION_EOF, from_exception, translate
+from flusso_shared.seams import TopicPartition
 
 _PUT_TIMEOUT_MS = 30_000
+_FETCH_WAIT_MS = 20
 
 
 class ControlTopic:
     """`Control` over one topic.  Thread-safe; its clients are made when they are first needed."""
 
-    def __init__(self, clients: Clients, topic: str) -> None:
+    def __init__(self, clients: Clients, admin: Admin, topic: str) -> None:
         self._clients = clients
+        self._admin = admin
         self._topic = topic
         self._lock = threading.Lock()
         self._consumer: Consumer | None = None
@@ -86,24 +90,31 @@ class ControlTopic:
                 # No group is joined: the partition is assigned by hand and nothing is committed.
                 group_id=f"{self._topic}.reader",
                 auto_offset_reset="earliest",
+                fetch_wait_max_ms=_FETCH_WAIT_MS,
             )
-            self._consumer.assign([confluent_kafka.TopicPartition(self._topic, 0, self._next)])
         return self._consumer
 
     def _read_to_end(self) -> None:
-        consumer = self._reading()
-        place = confluent_kafka.TopicPartition(self._topic, 0)
-        watermarks = consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT, cached=False)
-        if watermarks is None:
-            raise RetryableError(f"cannot read {self._topic}: no answer in time")
-        low, end = watermarks
+        partition = TopicPartition(self._topic, 0)
+        end = self._admin.offsets({partition: OffsetSpec.latest()})[partition]
         if end < self._next:
             raise FatalError(
                 f"{self._topic} got shorter while it was read: it was deleted and created anew; "
                 "start the process again"
             )
+        if end == self._next:
+            return
+        consumer = self._reading()
+        # Assigned only while there is something to read: nothing is asked of the broker in between.
+        consumer.assign([foreign(partition, self._next)])
+        try:
+            self._read(consumer, end)
+        finally:
+            consumer.unassign()
+
+    def _read(self, consumer: Consumer, end: int) -> None:
         deadline = time.monotonic() + REQUEST_TIMEOUT
-        while self._next < end and low < end:
+        while self._next < end:
             message = consumer.poll(max(0.0, deadline - time.monotonic()))
             if message is not None:
                 self._take(message)

@@ -52,8 +52,10 @@ _CONSUMER: Properties = {
     "heartbeat.interval.ms": 3_000,
     # One change may fan out to a million documents between two polls.
     "max.poll.interval.ms": 900_000,
-    "queued.max.messages.kbytes": 16_384,
-    "queued.min.messages": 20_000,
+    # Per partition; librdkafka takes several times the size of a small message in memory.
+    "queued.max.messages.kbytes": 8_192,
+    "queued.min.messages": 5_000,
+    "max.partition.fetch.bytes": 262_144,
     "fetch.queue.backoff.ms": 20,
     "fetch.wait.max.ms": 500,
 }

@@ -27,7 +27,7 @@ class KafkaLog:
         self._admin = Admin(self._clients)
         self._topics = Topics(self._clients, self._admin)
         self._groups = KafkaGroups(self._admin, self._topics)
-        self._control = ControlTopic(self._clients, self._topics.control)
+        self._control = ControlTopic(self._clients, self._admin, self._topics.control)
         self._keep: Keep = keep or {}
 
     def prepare(self, tables: Collection[TableName]) -> None:

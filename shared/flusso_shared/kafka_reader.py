@@ -98,16 +98,17 @@ class KafkaReader:
         records: list[Record] = []
         positions = self._positions
         for message in messages:
-            topic, partition, offset = _place(message)
+            position = _position(message)
+            at = TopicPartition(position.topic, position.partition)
             error = message.error()
             if error is not None:
-                self._notice(error, TopicPartition(topic, partition), offset)
+                self._notice(error, at, position.offset)
                 continue
             value: Any = message.value()
             if value is None:
-                positions.skip(TopicPartition(topic, partition), offset + 1)
-            elif positions.deliver(TopicPartition(topic, partition), offset):
-                records.append(Record(Position(topic, partition, offset), _change(message, value)))
+                positions.skip(at, position.offset + 1)
+            elif positions.deliver(at, position.offset):
+                records.append(Record(position, _change(message, value, position)))
         return records
 
     def _notice(self, error: KafkaError, at: TopicPartition, offset: int) -> None:
@@ -193,15 +194,17 @@ class KafkaReader:
             self._on_revoked(gone)
 
 
-def _place(message: Message) -> tuple[str, int, int]:
-    partition, offset = message.partition(), message.offset()
-    return message.topic() or "", -1 if partition is None else partition, offset or 0
+def _position(message: Message) -> Position:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    # An event that is no record may lack them.
+    return Position(topic or "", -1 if partition is None else partition, offset or 0)
 
 
-def _change(message: Message, value: bytes) -> Change:
+def _change(message: Message, value: bytes, position: Position) -> Change:
     key: Any = message.key()
     try:
         return change_codec.decode(value, key)
     except FatalError as error:
-        topic, partition, offset = _place(message)
-        raise FatalError(f"{topic} partition {partition} offset {offset}: {error}") from error
+        raise FatalError(
+            f"{position.topic} partition {position.partition} offset {position.offset}: {error}"
+        ) from error
