@@ -47,6 +47,8 @@ class TableSnapshot:
     """The planner's estimate of the table's rows, for progress."""
     ends: Mapping[TopicPartition, int] = field(default_factory=dict)
     """When complete: the topic's end offsets, so that all snapshot rows stand before them."""
+    skipped: bool = False
+    """Complete on request (`--skip-backfill`), without its rows."""
 
     @property
     def key(self) -> str:
@@ -61,6 +63,7 @@ class TableSnapshot:
             "rows": self.rows,
             "total": self.total,
             "ends": offsets_to_json(self.ends),
+            "skipped": self.skipped,
         }
 
     @classmethod
@@ -73,6 +76,7 @@ class TableSnapshot:
             rows=value["rows"],
             total=value["total"],
             ends=offsets_from_json(value["ends"]),
+            skipped=bool(value.get("skipped", False)),
         )
 
 

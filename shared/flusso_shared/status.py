@@ -63,6 +63,14 @@ class Status:
             else:
                 self._progress[name] = progress
 
+    def set_progress(self, name: str, progress: Progress | None) -> None:
+        """Say how far something that is not an index has come (a table's snapshot); None when it is over."""
+        with self._lock:
+            if progress is None:
+                self._progress.pop(name, None)
+            else:
+                self._progress[name] = progress
+
     def add(self, counter: str, amount: int = 1) -> None:
         """Count; `counter` is one of the names in `/status`."""
         with self._lock:
