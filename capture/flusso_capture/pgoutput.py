@@ -1,0 +1,300 @@
+"""The pgoutput protocol, version 1: bytes of one message -> values.  Pure; no sockets, no meaning.
+
+Format: Postgres manual, "Logical Replication Message Formats".
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from flusso_shared.errors import FatalError
+
+_U16: Final = struct.Struct(">H").unpack_from
+_U32: Final = struct.Struct(">I").unpack_from
+_BEGIN: Final = struct.Struct(">QqI").unpack_from
+_COMMIT: Final = struct.Struct(">BQQq").unpack_from
+_ORIGIN: Final = struct.Struct(">Q").unpack_from
+_COLUMN: Final = struct.Struct(">Ii").unpack_from
+_TRUNCATE: Final = struct.Struct(">IB").unpack_from
+_MESSAGE: Final = struct.Struct(">BQ").unpack_from
+
+_TEXT: Final = ord("t")
+_NULL: Final = ord("n")
+_UNCHANGED: Final = ord("u")
+_NEW: Final = ord("N")
+_KEY: Final = ord("K")
+_OLD: Final = ord("O")
+
+_POSTGRES_EPOCH: Final = 946_684_800_000_000
+"""2000-01-01 in microseconds since 1970."""
+
+
+class DecodeError(FatalError):
+    """The server sent what the protocol does not know."""
+
+
+class Unchanged(enum.Enum):
+    """Stands for a TOASTed value that did not change and was not sent."""
+
+    TOKEN = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.TOKEN
+
+Value = str | Unchanged | None
+Row = list[Value]
+"""A tuple's values in the order of the relation's columns."""
+
+
+class Begin(NamedTuple):
+    """Start of a transaction; it is sent once the transaction has committed."""
+
+    commit_lsn: int
+    commit_time: int
+    """Microseconds since the Unix epoch."""
+    xid: int
+    """32 bits."""
+
+
+class Commit(NamedTuple):
+    """End of a transaction; `end_lsn` is what may be confirmed for it."""
+
+    commit_lsn: int
+    end_lsn: int
+    commit_time: int
+
+
+class Origin(NamedTuple):
+    """The transaction was replicated from elsewhere."""
+
+    lsn: int
+    name: str
+
+
+class RelationColumn(NamedTuple):
+    """A column as the log describes it; `identity` when it belongs to the replica identity."""
+
+    name: str
+    identity: bool
+    type_oid: int
+    type_modifier: int
+
+
+class Relation(NamedTuple):
+    """Describes a table, before its first row and whenever it changed."""
+
+    id: int
+    schema: str
+    name: str
+    identity: str
+    columns: tuple[RelationColumn, ...]
+
+
+class Type(NamedTuple):
+    """Names a type that is not built in."""
+
+    oid: int
+    schema: str
+    name: str
+
+
+class Insert(NamedTuple):
+    """A new row."""
+
+    relation: int
+    new: Row
+
+
+class Update(NamedTuple):
+    """A changed row.  `old` is the replica identity's columns, others None, or (`full`) the whole row."""
+
+    relation: int
+    old: Row | None
+    full: bool
+    new: Row
+
+
+class Delete(NamedTuple):
+    """A removed row; `old` and `full` as in `Update`."""
+
+    relation: int
+    old: Row
+    full: bool
+
+
+class Truncate(NamedTuple):
+    """Emptied tables."""
+
+    relations: tuple[int, ...]
+    cascade: bool
+    restart_identity: bool
+
+
+class Message(NamedTuple):
+    """What `pg_logical_emit_message` wrote."""
+
+    transactional: bool
+    lsn: int
+    prefix: str
+    content: bytes
+
+
+AnyMessage = (
+    Begin | Commit | Origin | Relation | Type | Insert | Update | Delete | Truncate | Message
+)
+
+
+def decode(data: bytes) -> AnyMessage:
+    """One whole message.  Raises `DecodeError`, and nothing else, when it is not one."""
+    try:
+        reader = _READERS[data[0]]
+        message, end = reader(data)
+    except (LookupError, ValueError, struct.error) as error:
+        raise DecodeError(_complaint(data)) from error
+    if end != len(data):
+        raise DecodeError(_complaint(data))
+    return message
+
+
+def _complaint(data: bytes) -> str:
+    # No content: it may hold values of rows.
+    return (
+        f"the replication stream holds a message of kind {data[:1]!r} and {len(data)} bytes that is "
+        "not pgoutput version 1; check the server's version and that nothing rewrites the connection"
+    )
+
+
+def _begin(data: bytes) -> tuple[Begin, int]:
+    lsn, time, xid = _BEGIN(data, 1)
+    return Begin(lsn, time + _POSTGRES_EPOCH, xid), 21
+
+
+def _commit(data: bytes) -> tuple[Commit, int]:
+    _flags, lsn, end_lsn, time = _COMMIT(data, 1)
+    return Commit(lsn, end_lsn, time + _POSTGRES_EPOCH), 26
+
+
+def _origin(data: bytes) -> tuple[Origin, int]:
+    (lsn,) = _ORIGIN(data, 1)
+    name, at = _string(data, 9)
+    return Origin(lsn, name), at
+
+
+def _relation(data: bytes) -> tuple[Relation, int]:
+    (number,) = _U32(data, 1)
+    schema, at = _string(data, 5)
+    name, at = _string(data, at)
+    identity = chr(data[at])
+    (count,) = _U16(data, at + 1)
+    at += 3
+    columns: list[RelationColumn] = []
+    for _ in range(count):
+        flags = data[at]
+        column, at = _string(data, at + 1)
+        oid, modifier = _COLUMN(data, at)
+        at += 8
+        columns.append(RelationColumn(column, bool(flags & 1), oid, modifier))
+    return Relation(number, schema or "pg_catalog", name, identity, tuple(columns)), at
+
+
+def _type(data: bytes) -> tuple[Type, int]:
+    (oid,) = _U32(data, 1)
+    schema, at = _string(data, 5)
+    name, at = _string(data, at)
+    return Type(oid, schema or "pg_catalog", name), at
+
+
+def _insert(data: bytes) -> tuple[Insert, int]:
+    (number,) = _U32(data, 1)
+    _expect(data[5] == _NEW)
+    new, at = _row(data, 6)
+    return Insert(number, new), at
+
+
+def _update(data: bytes) -> tuple[Update, int]:
+    (number,) = _U32(data, 1)
+    kind, at = data[5], 6
+    old: Row | None = None
+    if kind in (_KEY, _OLD):
+        old, at = _row(data, at)
+        _expect(data[at] == _NEW)
+        at += 1
+    else:
+        _expect(kind == _NEW)
+    new, at = _row(data, at)
+    return Update(number, old, kind == _OLD, new), at
+
+
+def _delete(data: bytes) -> tuple[Delete, int]:
+    (number,) = _U32(data, 1)
+    kind = data[5]
+    _expect(kind in (_KEY, _OLD))
+    old, at = _row(data, 6)
+    return Delete(number, old, kind == _OLD), at
+
+
+def _truncate(data: bytes) -> tuple[Truncate, int]:
+    count, flags = _TRUNCATE(data, 1)
+    end = 6 + 4 * count
+    _expect(end == len(data))
+    numbers = struct.unpack_from(f">{count}I", data, 6)
+    return Truncate(numbers, bool(flags & 1), bool(flags & 2)), end
+
+
+def _message(data: bytes) -> tuple[Message, int]:
+    flags, lsn = _MESSAGE(data, 1)
+    prefix, at = _string(data, 10)
+    (size,) = _U32(data, at)
+    start, end = at + 4, at + 4 + size
+    return Message(bool(flags & 1), lsn, prefix, data[start:end]), end
+
+
+def _row(data: bytes, at: int) -> tuple[Row, int]:
+    """A tuple.  A slice beyond the end is short, not an error: `decode` compares the end."""
+    (count,) = _U16(data, at)
+    at += 2
+    values: Row = []
+    append = values.append
+    for _ in range(count):
+        kind = data[at]
+        if kind == _TEXT:
+            (size,) = _U32(data, at + 1)
+            start = at + 5
+            at = start + size
+            append(data[start:at].decode())
+        elif kind == _NULL:
+            append(None)
+            at += 1
+        elif kind == _UNCHANGED:
+            append(UNCHANGED)
+            at += 1
+        else:
+            raise ValueError("kind of a column")
+    return values, at
+
+
+def _string(data: bytes, at: int) -> tuple[str, int]:
+    end = data.index(0, at)
+    return data[at:end].decode(), end + 1
+
+
+def _expect(true: bool) -> None:
+    if not true:
+        raise ValueError("kind of a tuple")
+
+
+_READERS: Final[dict[int, Callable[[bytes], tuple[AnyMessage, int]]]] = {
+    ord("B"): _begin,
+    ord("C"): _commit,
+    ord("O"): _origin,
+    ord("R"): _relation,
+    ord("Y"): _type,
+    ord("I"): _insert,
+    ord("U"): _update,
+    ord("D"): _delete,
+    ord("T"): _truncate,
+    ord("M"): _message,
+}
