@@ -1,0 +1,75 @@
+"""DDL on busy tables: take the lock in short turns, and wait for those who wrote before."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+import psycopg
+from psycopg import sql
+
+from flusso_capture.session import Connection
+from flusso_shared import retry
+from flusso_shared.clock import Clock
+from flusso_shared.names import TableName
+from flusso_shared.pg_errors import translate
+
+logger = logging.getLogger(__name__)
+
+_LOCK_TIMEOUT = "2s"
+_TELL_AFTER = 5.0
+
+# Every kind of write to a table holds one of these until its transaction ends.
+_WRITERS = """
+SELECT l.virtualtransaction, l.pid
+FROM pg_locks l
+JOIN pg_class c ON c.oid = l.relation
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
+  ON wanted.nspname = n.nspname AND wanted.relname = c.relname
+WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+"""
+
+
+def run(connection: Connection, statement: sql.Composed, doing: str, clock: Clock) -> None:
+    """Run a statement that locks tables.  While it waits for its lock others queue behind it, so it gives
+    up after two seconds and tries again, for as long as it takes.  Raises `psycopg.Error`."""
+
+    def attempt() -> None:
+        try:
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
+                connection.execute(statement)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            raise translate(error, doing) from error
+
+    retry.forever(attempt, doing=doing, clock=clock)
+
+
+def await_writers(connection: Connection, tables: Collection[TableName], clock: Clock) -> None:
+    """Wait until every transaction that has written to `tables` by now has ended.
+
+    What such a transaction wrote before a table was published is not in the stream, so a snapshot must
+    not begin before it is visible.
+    """
+    earlier = _writers(connection, tables)
+    started = clock.monotonic()
+    told = False
+    while earlier:
+        clock.wait(0.05)
+        now = _writers(connection, tables)
+        earlier = {transaction: pid for transaction, pid in earlier.items() if transaction in now}
+        if earlier and not told and clock.monotonic() - started > _TELL_AFTER:
+            told = True
+            logger.warning(
+                "waiting for transactions that wrote to newly published tables (backends %s)",
+                ", ".join(str(pid) for pid in sorted(set(earlier.values()))),
+                extra={"action": "await_writers"},
+            )
+
+
+def _writers(connection: Connection, tables: Collection[TableName]) -> dict[str, int]:
+    names = ([table.schema for table in tables], [table.name for table in tables])
+    return dict(connection.execute(_WRITERS, names).fetchall())

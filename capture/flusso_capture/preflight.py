@@ -1,0 +1,94 @@
+"""What the database must have before capture can begin; every complaint comes with its remedy."""
+
+from __future__ import annotations
+
+import logging
+
+from psycopg import sql
+
+from flusso_capture.session import Connection
+from flusso_shared.catalog import Catalog
+from flusso_shared.catalog_check import missing_things
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+_OLDEST = 14
+
+_SERVER = """
+SELECT current_setting('wal_level'), pg_is_in_recovery(), current_user,
+       (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user)
+       OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication'
+                  AND pg_has_role(current_user, oid, 'MEMBER'))
+"""
+_EXISTING = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+_UNREADABLE = """
+SELECT n.nspname, c.relname, NOT has_schema_privilege(n.oid, 'USAGE')
+FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
+JOIN pg_namespace n ON n.nspname = wanted.nspname
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
+WHERE NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_table_privilege(c.oid, 'SELECT')
+ORDER BY 1, 2
+"""
+
+
+def check(connection: Connection, plan: Plan) -> Catalog:
+    """The catalog of the plan's tables.  Raises `FatalError` with everything that is wrong with them."""
+    _check_server(connection)
+    catalog = read_catalog(connection, plan.tables)
+    existing = [TableName(*row) for row in connection.execute(_EXISTING)]
+    problems = missing_things(plan, catalog, existing)
+    problems += _unreadable(connection, plan)
+    if problems:
+        raise FatalError("\n".join(problems))
+    return catalog
+
+
+def _check_server(connection: Connection) -> None:
+    version = connection.info.server_version // 10000
+    if version < _OLDEST:
+        raise FatalError(
+            f"the server is Postgres {version}; capture needs {_OLDEST} or newer: upgrade the server"
+        )
+    row = connection.execute(_SERVER).fetchone()
+    assert row is not None
+    wal_level, standby, role, may_replicate = row
+    if standby:
+        raise RetryableError(
+            "the Postgres server is a standby in recovery; changes are read from the primary: "
+            "point the connection there, or wait for the promotion"
+        )
+    if wal_level != "logical":
+        raise FatalError(
+            f"wal_level is {wal_level}, so the log has no rows; run ALTER SYSTEM SET wal_level = "
+            "'logical'; and restart the Postgres server"
+        )
+    if not may_replicate:
+        statement = sql.SQL("ALTER ROLE {} REPLICATION;").format(sql.Identifier(role))
+        raise FatalError(
+            f"role {role} may not replicate; let a superuser run {statement.as_string(None)} "
+            f"(on Amazon RDS: GRANT rds_replication TO {sql.Identifier(role).as_string(None)};)"
+        )
+
+
+def _unreadable(connection: Connection, plan: Plan) -> list[str]:
+    names = ([table.schema for table in plan.tables], [table.name for table in plan.tables])
+    problems: list[str] = []
+    role = sql.Identifier(connection.info.user)
+    for schema, name, no_usage in connection.execute(_UNREADABLE, names):
+        table = sql.Identifier(schema, name)
+        grants = [sql.SQL("GRANT SELECT ON {} TO {};").format(table, role)]
+        if no_usage:
+            usage = sql.SQL("GRANT USAGE ON SCHEMA {} TO {};")
+            grants.insert(0, usage.format(sql.Identifier(schema), role))
+        text = " ".join(grant.as_string(None) for grant in grants)
+        problems.append(
+            f"role {connection.info.user} may not read table {schema}.{name}; run {text}"
+        )
+    return problems

@@ -1,0 +1,183 @@
+"""The publication: it must cover every table of the plan, before the slot is made.
+
+`decide` is pure; `ensure` reads, decides and, where that is allowed, acts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from flusso_capture import locks
+from flusso_capture.session import Connection
+from flusso_shared.catalog import Table
+from flusso_shared.clock import Clock
+from flusso_shared.errors import FatalError
+from flusso_shared.names import TableName
+
+logger = logging.getLogger(__name__)
+
+_READ = """
+SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate, p.pubviaroot,
+       pg_has_role(current_user, p.pubowner, 'USAGE'),
+       coalesce((SELECT array_agg(ARRAY[t.schemaname::text, t.tablename::text])
+                 FROM pg_publication_tables t WHERE t.pubname = p.pubname), '{}')
+FROM pg_publication p WHERE p.pubname = %s
+"""
+# What is published via the root shows only after the second.
+_ROUNDS = 4
+# Column lists and row filters came with Postgres 15.
+_RESTRICTED = """
+SELECT n.nspname, c.relname, r.prattrs IS NOT NULL, r.prqual IS NOT NULL
+FROM pg_publication_rel r
+JOIN pg_publication p ON p.oid = r.prpubid
+JOIN pg_class c ON c.oid = r.prrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.pubname = %s AND (r.prattrs IS NOT NULL OR r.prqual IS NOT NULL)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A publication as it stands; `tables` as Postgres expands them."""
+
+    tables: frozenset[TableName]
+    complete: bool = True
+    """Whether it publishes inserts, updates, deletes and truncates."""
+    via_root: bool = True
+    owned: bool = True
+    restricted: frozenset[TableName] = frozenset()
+    """Tables published with a column list or a row filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement that a publication needs, and why."""
+
+    statement: sql.Composed
+    reason: str
+
+
+def decide(
+    name: str, current: Publication | None, tables: Mapping[TableName, Table]
+) -> tuple[list[Step], list[TableName]]:
+    """The statements that make the publication cover `tables`, and the tables that this adds."""
+    wanted = sorted(tables)
+    identifier = sql.Identifier(name)
+    if current is None:
+        statement = sql.SQL(
+            "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true)"
+        ).format(identifier, _listed(wanted))
+        return [Step(statement, f"publication {name} does not exist")], wanted
+    steps: list[Step] = []
+    if not current.complete:
+        text = "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate')"
+        steps.append(
+            Step(
+                sql.SQL(text).format(identifier), f"publication {name} leaves out kinds of changes"
+            )
+        )
+    if not current.via_root and any(table.partitioned for table in tables.values()):
+        text = "ALTER PUBLICATION {} SET (publish_via_partition_root = true)"
+        steps.append(
+            Step(
+                sql.SQL(text).format(identifier), f"publication {name} names partitions, not tables"
+            )
+        )
+        # Until it names them by their root, partitioned tables do not show as covered.
+        missing = [table for table in wanted if not tables[table].partitioned]
+    else:
+        missing = wanted
+    missing = [table for table in missing if table not in current.tables]
+    if missing:
+        statement = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(
+            identifier, _listed(missing)
+        )
+        names = ", ".join(map(str, missing))
+        steps.append(Step(statement, f"publication {name} does not cover {names}"))
+    return steps, missing
+
+
+def ensure(
+    connection: Connection, name: str, tables: Mapping[TableName, Table], manage: bool, clock: Clock
+) -> None:
+    """Make the publication cover `tables`; once this returns all their changes will be in the stream.
+
+    Raises `FatalError` with the SQL when it may not.
+    """
+    added: set[TableName] = set()
+    steps: list[Step] = []
+    for _ in range(_ROUNDS):
+        current = read(connection, name)
+        _refuse_restrictions(name, current, tables)
+        steps, missing = decide(name, current, tables)
+        if not steps:
+            break
+        if not manage:
+            raise _not_done(steps, "and managing the publication is off (--manage-publication)")
+        for step in steps:
+            _run(connection, step, clock)
+        added.update(missing)
+    else:
+        raise _not_done(
+            steps, "although it was changed; is one of them a partition of a table in it?"
+        )
+    if added:
+        locks.await_writers(connection, added, clock)
+
+
+def read(connection: Connection, name: str) -> Publication | None:
+    """The publication as the catalog has it."""
+    row = connection.execute(_READ, (name,)).fetchone()
+    if row is None:
+        return None
+    complete, via_root, owned, tables = row
+    restricted: list[TableName] = []
+    if connection.info.server_version >= 150000:
+        rows = connection.execute(_RESTRICTED, (name,)).fetchall()
+        restricted = [TableName(schema, table) for schema, table, *_ in rows]
+    return Publication(
+        tables=frozenset(TableName(*item) for item in tables),
+        complete=complete,
+        via_root=via_root,
+        owned=owned,
+        restricted=frozenset(restricted),
+    )
+
+
+def _refuse_restrictions(
+    name: str, current: Publication | None, tables: Collection[TableName]
+) -> None:
+    found = sorted(current.restricted & set(tables)) if current else []
+    if not found:
+        return
+    text = "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};"
+    statement = sql.SQL(text).format(sql.Identifier(name), _listed(found))
+    raise FatalError(
+        f"publication {name} has a column list or a row filter for {', '.join(map(str, found))}: "
+        "changes would be missed.  Choose another publication with --publication, or run\n"
+        f"    {statement.as_string(None)}"
+    )
+
+
+def _run(connection: Connection, step: Step, clock: Clock) -> None:
+    text = step.statement.as_string(None)
+    try:
+        locks.run(connection, step.statement, "manage the publication", clock)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise _not_done([step], "and this role may not change that") from error
+    logger.info("%s: ran %s", step.reason, text, extra={"action": "publication"})
+
+
+def _not_done(steps: Collection[Step], why: str) -> FatalError:
+    reasons = "; ".join(step.reason for step in steps)
+    statements = "\n".join(f"    {step.statement.as_string(None)};" for step in steps)
+    return FatalError(f"{reasons}, {why}.  Let the publication's owner run\n{statements}")
+
+
+def _listed(tables: Collection[TableName]) -> sql.Composed:
+    return sql.SQL(", ").join([sql.Identifier(*table) for table in tables])
