@@ -1,0 +1,190 @@
+"""Capture: wires its parts, and streams from the slot until it is asked to stop.
+
+Threads: the caller of `run` streams; `snapshot` reads tables; `slot-lag` reads the lag.
+Shutdown order: stop reading -> last acknowledgements -> last status -> CopyDone -> snapshot, lag -> close.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from flusso_capture import snapshotter as snapshots
+from flusso_capture.background import Background
+from flusso_capture.changes import Changes
+from flusso_capture.lag import LagGauge
+from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.relations import Relations
+from flusso_capture.replication import Replication
+from flusso_capture.session import session
+from flusso_capture.startup import Footing, Startup
+from flusso_capture.stream import Stream
+from flusso_capture.watermark import Watermark
+from flusso_capture.xids import Xids
+from flusso_shared import retry
+from flusso_shared.catalog import Table
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.control_records import Lineage
+from flusso_shared.errors import FlussoError, RetryableError, StoppedError
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
+from flusso_shared.retry import Backoff
+from flusso_shared.seams import ChangeLog
+
+__all__ = ["Capture", "CaptureOptions", "Process"]
+
+logger = logging.getLogger(__name__)
+
+_CLOSE_BUDGET = 2.0
+_JOIN_BUDGET = 5.0
+_SOUND_AFTER = 10.0
+
+
+class Capture:
+    """One capture process, or the capture half of `flusso run`."""
+
+    def __init__(
+        self,
+        options: CaptureOptions,
+        plan: Plan,
+        log: ChangeLog,
+        process: Process,
+        wanted: snapshots.Wanted | None = None,
+    ) -> None:
+        """`wanted` says which root tables want a snapshot, from any thread; without it those that have no
+        complete one in the current lineage."""
+        self._options = options
+        self._plan = plan
+        self._log = log
+        self._process = process
+        self._wanted = wanted
+        self._startup = Startup(options, plan, log, process)
+        self._footing: Footing | None = None
+        self._shaken = False
+        """Whether what `_footing` stands for may have changed since."""
+        self._backoff = Backoff()
+        self._streaming = False
+
+    def prepare(self) -> None:
+        """Wait for the servers; then preflight, replica identity, publication, topics, slot and lineage.
+
+        Raises `FatalError` when somebody has to do something first, `StoppedError` on a stop.
+        """
+        if self._process.owns_status:
+            self._process.status.set_phase("starting")
+        self._startup.await_servers()
+        self._footing = retry.forever(
+            self._startup.prepare, doing="prepare the source", clock=self._process.clock
+        )
+
+    def run(self) -> None:
+        """Stream, and snapshot what is wanted, until a stop is requested; then drain and return.
+
+        Raises `FatalError`, and any unexpected error of any of its threads.
+        """
+        process = self._process
+        if self._footing is None:
+            self.prepare()
+        wanted = self._wanted or snapshots.MissingSnapshots(self._plan, self._log, self._lineage)
+        snapshotter = snapshots.Snapshotter(
+            wanted, self._plan, self._history, self._log, self._options, process
+        )
+        background = [
+            Background("snapshot", snapshotter.work),
+            Background("slot-lag", LagGauge(self._options, process).work),
+        ]
+
+        def on_round() -> None:
+            for thread in background:
+                thread.check()
+            self._tell(snapshotter)
+
+        for thread in background:
+            thread.start()
+        try:
+            retry.forever(
+                lambda: self._stretch(on_round),
+                doing="follow the write-ahead log",
+                clock=process.clock,
+                backoff=self._backoff,
+            )
+        except StoppedError:
+            logger.debug("stopped while waiting")
+        except FlussoError as error:
+            process.metrics.errors.inc()
+            process.status.failed(str(error))
+            raise
+        finally:
+            process.stop.set()
+            for thread in background:
+                thread.join(_JOIN_BUDGET)
+            if process.owns_status:
+                process.status.set_phase("stopped")
+        for thread in background:
+            thread.check()
+
+    def _stretch(self, on_round: Callable[[], None]) -> None:
+        """Stream over one connection and one writer until a stop is requested or one of them breaks."""
+        clock = self._process.clock
+        started = clock.monotonic()
+        try:
+            with ExitStack() as stack:
+                self._open(stack, on_round).run()
+        except RetryableError:
+            self._process.metrics.retries.labels("stream").inc()
+            # Whatever broke, the ground may have shifted: another primary, no slot, other columns.
+            self._shaken = True
+            if clock.monotonic() - started > _SOUND_AFTER:
+                self._backoff.reset()
+            raise
+        finally:
+            self._streaming = False
+
+    def _open(self, stack: ExitStack, on_round: Callable[[], None]) -> Stream:
+        if self._footing is None or self._shaken:
+            self._footing, self._shaken = self._startup.prepare(), False
+        footing = self._footing
+        options, process = self._options, self._process
+        replication = Replication(options.conninfo)
+        stack.callback(replication.close)
+        relations = Relations(footing.catalog.tables, self._plan.link_columns(), self._read_table)
+        changes = Changes(
+            relations, Xids(footing.next_xid), replication.identify(), options.max_value_bytes
+        )
+        writer = self._log.writer()
+        stack.callback(writer.close, _CLOSE_BUDGET)
+        stream = Stream(
+            replication,
+            writer,
+            changes,
+            relations,
+            Watermark(footing.slot.confirmed),
+            process,
+            on_round,
+        )
+        replication.start(options.slot, options.publication)
+        self._streaming = True
+        logger.info(
+            "streaming from slot %s at %s",
+            options.slot,
+            footing.slot.confirmed_text,
+            extra={"action": "stream"},
+        )
+        return stream
+
+    def _tell(self, snapshotter: snapshots.Snapshotter) -> None:
+        if self._process.owns_status and self._streaming:
+            self._process.status.set_phase("backfilling" if snapshotter.busy else "live")
+
+    def _history(self) -> snapshots.History:
+        footing = self._footing
+        assert footing is not None, "prepare comes before run"
+        return footing.lineage, footing.origin
+
+    def _lineage(self) -> Lineage:
+        return self._history()[0]
+
+    def _read_table(self, name: TableName) -> Table | None:
+        with session(self._options.conninfo, self._process.stop, "read the catalog") as connection:
+            return read_catalog(connection, [name]).tables.get(name)

@@ -1,0 +1,42 @@
+"""What capture is told by its command line and configuration, and what it shares with its process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from flusso_shared.clock import Clock
+from flusso_shared.metrics import Metrics
+from flusso_shared.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """Where and how capture reads."""
+
+    conninfo: str
+    slot: str = "flusso"
+    publication: str = "flusso"
+    manage_publication: bool = True
+    manage_replica_identity: bool = True
+    skip_backfill: bool = False
+    max_value_bytes: int = 65536
+    lag_poll_seconds: float = 15.0
+    startup_timeout: float | None = None
+    """Seconds to wait for a Postgres that has never answered; None waits for ever."""
+    snapshot_chunk: int = 10_000
+    """Rows per query of a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the parts of a capture process share."""
+
+    metrics: Metrics
+    status: Status
+    clock: Clock
+    """Waits until `stop`."""
+    stop: threading.Event
+    owns_status: bool = True
+    """Whether the phase and the commits in `Status` are capture's to tell.  In `flusso run` they are the
+    worker's."""

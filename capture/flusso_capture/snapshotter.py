@@ -1,0 +1,123 @@
+"""The thread that snapshots the tables that are wanted, one after the other, as long as capture runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.snapshot import SnapshotRun
+from flusso_shared import retry
+from flusso_shared.change import Origin
+from flusso_shared.control_records import Lineage, TableSnapshot, snapshots_of
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
+from flusso_shared.seams import ChangeLog
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 0.5
+
+Wanted = Callable[[], Collection[TableName]]
+History = tuple[Lineage, Origin]
+
+
+class MissingSnapshots:
+    """The roots that have no complete snapshot in the current lineage: what Kafka's workers wait for.
+
+    The control records are read once per lineage: nobody else writes them.
+    """
+
+    def __init__(self, plan: Plan, log: ChangeLog, lineage: Callable[[], Lineage]) -> None:
+        self._plan = plan
+        self._log = log
+        self._lineage = lineage
+        self._read_for: Lineage | None = None
+        self._missing: frozenset[TableName] = frozenset()
+
+    def __call__(self) -> Collection[TableName]:
+        lineage = self._lineage()
+        if self._read_for != lineage:
+            done = {
+                table
+                for table, snapshot in snapshots_of(self._log.control.load()).items()
+                if snapshot.lineage == lineage
+                and snapshot.state == "complete"
+                and not snapshot.skipped
+            }
+            self._missing = frozenset(self._plan.roots) - done
+            self._read_for = lineage
+        return self._missing
+
+
+class Snapshotter:
+    """Runs snapshots.  `work` is the body of its thread; the rest may be called from any."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        plan: Plan,
+        history: Callable[[], History],
+        log: ChangeLog,
+        options: CaptureOptions,
+        process: Process,
+    ) -> None:
+        """`history` tells the lineage and origin that hold now."""
+        self._wanted = wanted
+        self._links = plan.link_columns()
+        self._history = history
+        self._log = log
+        self._options = options
+        self._process = process
+        self._done: set[TableName] = set()
+        self._done_for: Lineage | None = None
+        self.busy = True
+        """Whether a snapshot is running or about to; True until the first look."""
+
+    def work(self) -> None:
+        """Look for wanted tables and snapshot them, until a stop is requested (`StoppedError`)."""
+        clock = self._process.clock
+        while True:
+            todo = retry.forever(self._todo, doing="read the control records", clock=clock)
+            self.busy = bool(todo)
+            for table in todo:
+                retry.forever(
+                    lambda table=table: self._serve(table),  # type: ignore[misc]
+                    doing=f"snapshot table {table}",
+                    clock=clock,
+                )
+            if not todo:
+                clock.wait(_LOOK_EVERY)
+
+    def _todo(self) -> list[TableName]:
+        """What is wanted and was not served yet.  A table is served again once it was not wanted for a while."""
+        lineage, _ = self._history()
+        if self._done_for != lineage:
+            self._done_for, self._done = lineage, set()
+        wanted = set(self._wanted())
+        self._done &= wanted
+        return sorted(wanted - self._done)
+
+    def _serve(self, table: TableName) -> None:
+        lineage, origin = self._history()
+        if self._options.skip_backfill:
+            self._skip(table, lineage)
+        else:
+            links = self._links.get(table, frozenset())
+            SnapshotRun(
+                table, links, lineage, origin, self._log, self._options, self._process
+            ).run()
+        if lineage == self._done_for:
+            self._done.add(table)
+
+    def _skip(self, table: TableName, lineage: Lineage) -> None:
+        """Say that the snapshot is complete, without one; a start without --skip-backfill takes it."""
+        record = TableSnapshot(table, lineage, "complete", skipped=True)
+        record = replace(record, ends=dict(self._log.groups.ends([table])))
+        self._log.control.put(record.key, record.to_json())
+        logger.warning(
+            "the snapshot of table %s is skipped: indexes built on it now hold only rows that change",
+            table,
+            extra={"action": "snapshot_skipped", "table": str(table)},
+        )
