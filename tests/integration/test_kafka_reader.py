@@ -1,0 +1,187 @@
+"""Reading as a member of a real group: positions, offsets by time, members that die."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+
+import pytest
+from confluent_kafka import Producer
+
+from flusso_shared.change import Change, Op
+from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.kafka_log import KafkaLog
+from flusso_shared.kafka_reader import KafkaReader
+from flusso_shared.seams import TopicPartition
+from services import Services
+from support.change_logs import (
+    ORDERS,
+    USERS,
+    after,
+    change,
+    connection,
+    publish,
+    read,
+    start,
+    until,
+)
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def log(services: Services, topic_prefix: str) -> KafkaLog:
+    made = KafkaLog(connection(services.kafka, topic_prefix))
+    made.prepare([USERS, ORDERS])
+    return made
+
+
+@pytest.fixture
+def group(topic_prefix: str) -> str:
+    return f"{topic_prefix}.users_01234567_1"
+
+
+def published(log: KafkaLog, *changes: Change) -> None:
+    writer = log.writer()
+    acknowledged = publish(writer, changes)
+    until(lambda: len(acknowledged) == len(changes), lambda: writer.poll(0.2))
+    writer.close(1)
+
+
+def test_a_group_without_positions_is_fatal_and_says_what_to_do(log: KafkaLog, group: str) -> None:
+    published(log, change(1))
+    reader = log.reader(group, [USERS], lambda _: None)
+    with pytest.raises(FatalError, match="flusso reindex"):
+        until(lambda: False, lambda: reader.poll(1, 0.5))
+    reader.close()
+
+
+def test_related_tables_start_with_what_is_young(
+    services: Services, topic_prefix: str, log: KafkaLog
+) -> None:
+    producer = Producer({"bootstrap.servers": services.kafka})
+    # Two that are an hour old, one in each table; then a young one.
+    hour_ago = int((time.time() - 3600) * 1000)
+    for table in (USERS, ORDERS):
+        topic = f"{topic_prefix}.{table}"
+        producer.produce(topic, b"old", b"k", partition=0, timestamp=hour_ago)
+    producer.produce(f"{topic_prefix}.{ORDERS}", b"young", b"k", partition=0)
+    producer.flush(10)
+    found = log.groups.starts([USERS], [ORDERS], 60)
+    by_table = {
+        table: {at.partition: offset for at, offset in found.items() if table.name in at.topic}
+        for table in (USERS, ORDERS)
+    }
+    assert by_table[USERS] == {0: 0, 1: 0, 2: 0, 3: 0}
+    assert by_table[ORDERS] == {0: 1, 1: 0, 2: 0, 3: 0}
+    # Where nothing is young, the end.
+    assert log.groups.starts([], [USERS], 60)[TopicPartition(f"{topic_prefix}.{USERS}", 0)] == 1
+
+
+def test_a_record_that_is_no_change_is_fatal_and_named(
+    services: Services, topic_prefix: str, log: KafkaLog, group: str
+) -> None:
+    producer = Producer({"bootstrap.servers": services.kafka})
+    producer.produce(f"{topic_prefix}.{USERS}", b"nonsense", b'["1"]', partition=2)
+    producer.flush(10)
+    start(log, group)
+    reader = log.reader(group, [USERS], lambda _: None)
+    with pytest.raises(FatalError, match=r"public\.users partition 2 offset 0: .*topic_prefix"):
+        until(lambda: False, lambda: reader.poll(1, 0.5))
+    reader.close()
+
+
+def test_deletes_at_the_end_do_not_leave_a_group_behind_that_starts_there(
+    log: KafkaLog, group: str
+) -> None:
+    """A group whose first record is a tombstone, and nothing after it."""
+    published(log, change(1, Op.DELETE))
+    ends = log.groups.ends([USERS])
+    log.groups.reset(group, {at: max(0, end - 1) for at, end in ends.items()})
+    reader = log.reader(group, [USERS], lambda _: None)
+    until(lambda: log.groups.committed(group, [USERS]) == ends, lambda: reader.poll(10, 0.2))
+    reader.close()
+
+
+def test_a_member_that_dies_is_replaced_and_its_changes_come_again(
+    services: Services, topic_prefix: str, log: KafkaLog, group: str
+) -> None:
+    queue = connection(
+        services.kafka, topic_prefix, session_timeout_ms=6000, max_poll_interval_ms=6000
+    )
+    start(log, group)
+    published(log, *[change(number) for number in range(40)])
+    dead = KafkaLog(queue).reader(group, [USERS], lambda _: None)
+    applied = read(dead, 10)
+    dead.commit(after(applied))
+    read(dead, 10)
+    # It never polls again, as if it hung; others get its partitions.
+    reader = log.reader(group, [USERS], lambda _: None)
+    rest = {record.change.key for record in read(reader, 30)}
+    assert rest | {record.change.key for record in applied} == {(str(n),) for n in range(40)}
+    reader.close()
+    dead.close()
+
+
+def test_a_member_that_lost_its_partitions_is_told_and_commits_nothing(
+    services: Services, topic_prefix: str, log: KafkaLog, group: str
+) -> None:
+    queue = connection(
+        services.kafka, topic_prefix, session_timeout_ms=6000, max_poll_interval_ms=6000
+    )
+    start(log, group)
+    published(log, *[change(number) for number in range(40)])
+    revoked: list[TopicPartition] = []
+
+    def on_revoked(partitions: Collection[TopicPartition]) -> None:
+        revoked.extend(partitions)
+        slow.commit(after(held))
+
+    slow: KafkaReader = KafkaLog(queue).reader(group, [USERS], on_revoked)
+    held = read(slow, 40)
+    owned = set(slow.assignment())
+    other = log.reader(group, [USERS], lambda _: None)
+    taken = read(other, 40)
+    assert len(taken) == 40
+    until(lambda: set(revoked) == owned, lambda: slow.poll(10, 0.2))
+    committed = log.groups.committed(group, [USERS])
+    assert all(committed[at] == 0 for at in owned)
+    slow.close()
+    other.close()
+
+
+def test_control_is_read_by_other_processes_while_it_is_written(
+    services: Services, topic_prefix: str, log: KafkaLog
+) -> None:
+    other = KafkaLog(connection(services.kafka, topic_prefix))
+    for number in range(5):
+        log.control.put("snapshot/public.users", {"rows": number})
+        assert other.control.load() == {"snapshot/public.users": {"rows": number}}
+        assert other.control.load() == {"snapshot/public.users": {"rows": number}}
+    other.close()
+    assert other.control.load() == {"snapshot/public.users": {"rows": 4}}
+    other.close()
+    log.close()
+
+
+def test_control_is_loaded_from_several_threads(log: KafkaLog) -> None:
+    log.control.put("lineage", {"slot": "a"})
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(log.control.load())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [{"lineage": {"slot": "a"}}] * 8
+    log.close()
+
+
+def test_positions_cannot_be_set_under_a_member(log: KafkaLog, group: str) -> None:
+    start(log, group)
+    reader = log.reader(group, [USERS], lambda _: None)
+    until(lambda: bool(reader.assignment()), lambda: reader.poll(1, 0.2))
+    with pytest.raises(RetryableError, match="it must have no members"):
+        log.groups.reset(group, log.groups.ends([USERS]))
+    reader.close()
+    log.groups.reset(group, log.groups.ends([USERS]))
