@@ -60,11 +60,10 @@ class Admin:
 
     def translated(self, error: KafkaError, doing: str) -> FlussoError:
         """`kafka_errors.translate`, looking through "timed out" at what is behind it."""
-        self.client.poll(0)
-        behind = self._complaints.newest
         if error.code() not in _UNREACHED:
             return translate(error, doing)
-        return translate(behind or error, f"{doing} at {self._servers}")
+        self.client.poll(0)
+        return translate(self._complaints.lately() or error, f"{doing} at {self._servers}")
 
     @property
     def _servers(self) -> str:

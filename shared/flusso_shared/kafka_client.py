@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from flusso_shared.config import QueueConnection
 from flusso_shared.errors import ConfigError
-from flusso_shared.kafka_errors import from_exception
+from flusso_shared.kafka_errors import ALL_BROKERS_DOWN, from_exception
 
 logger = logging.getLogger(__name__)
 library_logger = logging.getLogger(f"{__name__}.librdkafka")
@@ -76,17 +76,19 @@ class Complaints:
         self._servers = servers
         self._said: dict[int, float] = {}
         self._count = 0
-        self.newest: KafkaError | None = None
+        self._newest: tuple[float, KafkaError] | None = None
         self.fatal: KafkaError | None = None
         """The client itself is broken and has to be made anew."""
 
     def __call__(self, error: KafkaError) -> None:
         self._count += 1
-        self.newest = error
         if error.fatal():
             self.fatal = error
         now = time.monotonic()
         code = error.code()
+        if code != ALL_BROKERS_DOWN:
+            # That one only sums up what was said before it.
+            self._newest = (now, error)
         if now - self._said.get(code, -_REPEAT_AFTER) < _REPEAT_AFTER:
             return
         self._said[code] = now
@@ -98,6 +100,12 @@ class Complaints:
             self._count,
             extra={"action": "kafka_degraded"},
         )
+
+    def lately(self) -> KafkaError | None:
+        """The newest complaint, unless it is old news."""
+        if self._newest is None or time.monotonic() - self._newest[0] > _REPEAT_AFTER:
+            return None
+        return self._newest[1]
 
 
 class Clients:
