@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import OffsetSpec
 
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.kafka_admin import Admin, foreign
@@ -96,7 +95,7 @@ class ControlTopic:
 
     def _read_to_end(self) -> None:
         partition = TopicPartition(self._topic, 0)
-        end = self._admin.offsets({partition: OffsetSpec.latest()})[partition]
+        end = self._admin.latest([partition])[partition]
         if end < self._next:
             raise FatalError(
                 f"{self._topic} got shorter while it was read: it was deleted and created anew; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from concurrent.futures import Future, TimeoutError
 from typing import Any, TypeVar
 
@@ -87,12 +87,27 @@ class Admin:
             found[topic] = [info.id for info in future.result().partitions]
         return found
 
-    def offsets(self, wanted: Mapping[TopicPartition, OffsetSpec]) -> dict[TopicPartition, int]:
-        """The offsets that the brokers give for `wanted`; -1 where no record is as young as asked."""
-        if not wanted:
+    def earliest(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset of the first record of each partition."""
+        return self._offsets(partitions, OffsetSpec.earliest())
+
+    def latest(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset after the last record of each partition."""
+        return self._offsets(partitions, OffsetSpec.latest())
+
+    def since(
+        self, partitions: Collection[TopicPartition], milliseconds: int
+    ) -> dict[TopicPartition, int]:
+        """The offset of the first record as young as that (since the epoch); -1 where there is none."""
+        return self._offsets(partitions, OffsetSpec.for_timestamp(milliseconds))
+
+    def _offsets(
+        self, partitions: Collection[TopicPartition], spec: Any
+    ) -> dict[TopicPartition, int]:
+        if not partitions:
             return {}
         asked = self.client.list_offsets(
-            {foreign(partition): spec for partition, spec in wanted.items()},
+            {foreign(partition): spec for partition in partitions},
             request_timeout=REQUEST_TIMEOUT,
         )
         return {

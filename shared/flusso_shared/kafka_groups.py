@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from confluent_kafka.admin import OffsetSpec
-
 from flusso_shared.errors import RetryableError
 from flusso_shared.kafka_admin import Admin
 from flusso_shared.kafka_topics import Topics
@@ -26,16 +24,16 @@ class KafkaGroups:
     ) -> Offsets:
         from_first = self._partitions(beginning)
         from_recent = [each for each in self._partitions(recent) if each not in set(from_first)]
-        earliest = self._admin.offsets({each: OffsetSpec.earliest() for each in from_first})
+        earliest = self._admin.earliest(from_first)
         # The ends first: what is published between the two requests must not be passed over.
-        ends = self._admin.offsets({each: OffsetSpec.latest() for each in from_recent})
+        ends = self._admin.latest(from_recent)
         since = int((time.time() - seconds) * 1000)
-        found = self._admin.offsets({each: OffsetSpec.for_timestamp(since) for each in from_recent})
+        found = self._admin.since(from_recent, since)
         young = {each: offset if offset >= 0 else ends[each] for each, offset in found.items()}
         return earliest | young
 
     def ends(self, tables: Collection[TableName]) -> Offsets:
-        return self._admin.offsets({each: OffsetSpec.latest() for each in self._partitions(tables)})
+        return self._admin.latest(self._partitions(tables))
 
     def committed(self, group: str, tables: Collection[TableName]) -> Offsets:
         return self._admin.committed(group, self._partitions(tables))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.kafka_admin import Admin
@@ -85,25 +85,23 @@ class Topics:
         """Wait until every partition of topics just created answers; they do within moments."""
         deadline = time.monotonic() + REQUEST_TIMEOUT
         pause = threading.Event()
-        while topics:
+        while True:
             try:
-                found = self._admin.partitions(topics)
-                self._admin.offsets(
-                    {
-                        TopicPartition(topic, number): OffsetSpec.latest()
-                        for topic in topics
-                        for number in found.get(topic, ())
-                    }
-                )
+                self._require_leaders(topics)
             except RetryableError:
                 if time.monotonic() >= deadline:
                     raise
-            else:
-                topics = [topic for topic in topics if topic not in found]
-                if topics and time.monotonic() >= deadline:
-                    raise RetryableError(f"topics do not appear: {', '.join(topics)}")
-            if topics:
                 pause.wait(_LEADER_PAUSE)
+            else:
+                return
+
+    def _require_leaders(self, topics: list[str]) -> None:
+        found = self._admin.partitions(topics)
+        if absent := [topic for topic in topics if topic not in found]:
+            raise RetryableError(f"topics just created do not appear: {', '.join(absent)}")
+        self._admin.latest(
+            [TopicPartition(topic, number) for topic in topics for number in found[topic]]
+        )
 
     def _creation_failed(self, topic: str, exception: KafkaException) -> None:
         error = error_of(exception)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flusso_shared.change import Change
 from flusso_shared.errors import FatalError
 from flusso_shared.memory_log import MemoryControl, MemoryLog
+from flusso_shared.memory_reader import MemoryReader
 from flusso_shared.seams import TopicPartition
 from support.change_logs import ORDERS, USERS, after, change, publish, read, start
 
@@ -168,10 +169,12 @@ def test_only_the_lineage_is_kept_elsewhere() -> None:
 def test_acknowledged_is_what_all_groups_have_applied(steps: list[tuple[str, int]]) -> None:
     """Whatever the order of publishing, reading, committing and rejoining."""
     log = MemoryLog(capacity=20)
-    names = ("a", "b")
-    readers = {name: log.reader(name, [USERS], lambda _: None) for name in names}
-    read_to = dict.fromkeys(names, 0)
-    applied = dict.fromkeys(names, 0)
+    names: tuple[str, ...] = ("a", "b")
+    readers: dict[str, MemoryReader] = {
+        name: log.reader(name, [USERS], lambda _: None) for name in names
+    }
+    read_to: dict[str, int] = dict.fromkeys(names, 0)
+    applied: dict[str, int] = dict.fromkeys(names, 0)
     writer = log.writer()
     acknowledged: list[int] = []
     published = 0

@@ -1,0 +1,99 @@
+"""A broker that is killed and comes back: degraded meanwhile, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flusso_shared.errors import RetryableError
+from flusso_shared.kafka_log import KafkaLog
+from flusso_shared.seams import TopicPartition
+from stacklib.layout import Layout
+from stacklib.stack import Stack
+from support.change_logs import USERS, after, change, connection, publish, read, start, until
+
+pytestmark = pytest.mark.services
+
+
+class Broker:
+    """A Kafka of the test's own, which it may kill."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @property
+    def address(self) -> str:
+        return self._stack.addresses()["kafka"]
+
+    def kill(self) -> None:
+        (state,) = self._stack.status()
+        assert state.pid is not None
+        os.kill(state.pid, signal.SIGKILL)
+        until(lambda: self._stack.status()[0].pid is None, lambda: None)
+
+    def start(self) -> None:
+        self._stack.up()
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with tempfile.TemporaryDirectory(prefix="flusso-test-") as folder:
+        stack = Stack(Layout.temporary(Path(folder)), only=["kafka"])
+        try:
+            stack.up()
+            yield Broker(stack)
+        finally:
+            stack.wipe()
+
+
+def test_everything_is_acknowledged_and_applied_once_the_broker_is_back(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flusso_shared.kafka_admin.REQUEST_TIMEOUT", 2.0)
+    log = KafkaLog(connection(broker.address, "outage", queue_buffering_max_messages=300))
+    log.prepare([USERS])
+    start(log, "outage.group")
+    writer = log.writer()
+    before = publish(writer, [change(number, lsn=1) for number in range(100)])
+    until(lambda: len(before) == 100, lambda: writer.poll(0.2))
+    reader = log.reader("outage.group", [USERS], lambda _: None)
+    reader.commit(after(read(reader, 100)))
+
+    broker.kill()
+    meanwhile: list[int] = []
+    taken = 0
+    while taken < 1000 and writer.publish(
+        change(taken % 100, lsn=2 + taken),
+        lambda number=taken: meanwhile.append(number),  # type: ignore[misc]
+    ):
+        taken += 1
+    assert taken == 300, "the buffer has its bound, and no error"
+    writer.poll(0.5)
+    assert reader.poll(10, 0.5) == []
+    with pytest.raises(RetryableError, match=broker.address):
+        log.groups.ends([USERS])
+    with pytest.raises(RetryableError):
+        log.prepare([USERS])
+    assert meanwhile == []
+
+    broker.start()
+    until(lambda: len(meanwhile) == taken, lambda: writer.poll(0.2))
+    assert sorted(meanwhile) == list(range(taken))
+    seen: dict[tuple[str, ...], int] = {}
+    for record in read(reader, taken):
+        assert record.change.lsn > seen.get(record.change.key, 0)
+        seen[record.change.key] = record.change.lsn
+        reader.commit(
+            {TopicPartition(*record.position[:2]): record.position.offset + 1}
+            if record.position.offset % 50 == 0
+            else {}
+        )
+    assert reader.poll(10, 0.3) == []
+    reader.close()
+    writer.close(5)
+    log.close()
