@@ -1,0 +1,213 @@
+"""Snapshots on a real database: whole, thin, resumed, and in step with the lineage."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from flusso_shared.change import Op
+from flusso_shared.control_records import TableSnapshot, lineage_of, snapshots_of
+from support.capture_kit import USERS, Kit, create_tables, until
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def kit(database: str, slot_name: str) -> Kit:
+    create_tables(database)
+    return Kit(database, slot_name, wanted=None)
+
+
+def snapshot(kit: Kit) -> TableSnapshot | None:
+    return snapshots_of(kit.log.records).get(USERS)
+
+
+def complete(kit: Kit) -> bool:
+    found = snapshot(kit)
+    return found is not None and found.state == "complete"
+
+
+def test_every_row_is_read_once_and_thin(kit: Kit) -> None:
+    kit.sql("INSERT INTO users SELECT n, 'name' FROM generate_series(1, 2500) n", "ANALYZE users")
+    with kit.running(snapshot_chunk=1000):
+        until(lambda: complete(kit), "the snapshot")
+        until(lambda: kit.status.phase == "live", "the phase")
+    changes = kit.log.take()
+    assert sorted(int(change.key[0]) for change in changes) == list(range(1, 2501))
+    assert {change.op for change in changes} == {Op.READ}
+    assert {change.xid for change in changes} == {0}
+    assert changes[0].after == {"id": changes[0].key[0]}
+    found = snapshot(kit)
+    assert found is not None
+    assert (found.rows, found.total) == (2500, 2500)
+    assert sum(found.ends.values()) == 2500
+    assert found.lineage == lineage_of(kit.log.records)
+    value = kit.metrics.registry.get_sample_value
+    assert value("flusso_snapshot_rows_total", {"table": "public.users"}) == 2500
+
+
+def test_an_empty_table_is_complete_at_once(kit: Kit) -> None:
+    with kit.running():
+        until(lambda: complete(kit), "the snapshot")
+    assert kit.log.take() == []
+
+
+def test_a_complete_snapshot_is_not_taken_again(kit: Kit) -> None:
+    kit.sql("INSERT INTO users VALUES (1)")
+    with kit.running():
+        until(lambda: complete(kit), "the snapshot")
+    assert len(kit.log.take()) == 1
+    with kit.running():
+        until(lambda: kit.status.phase == "live", "the phase")
+    assert kit.log.take() == []
+
+
+def test_an_interrupted_snapshot_goes_on_where_it_was(kit: Kit) -> None:
+    kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 3000) n")
+    with kit.running(snapshot_chunk=1000):
+        until(lambda: complete(kit), "the snapshot")
+    kit.log.take()
+    found = snapshot(kit)
+    assert found is not None
+    interrupted = TableSnapshot(USERS, found.lineage, "running", last_key=("2000",), rows=2000)
+    kit.log.records[interrupted.key] = interrupted.to_json()
+    with kit.running(snapshot_chunk=300):
+        until(lambda: complete(kit), "the snapshot")
+    keys = [int(change.key[0]) for change in kit.log.take()]
+    assert keys == list(range(2001, 3001))
+    found = snapshot(kit)
+    assert found is not None
+    assert found.rows == 3000
+
+
+def test_progress_never_passes_what_is_acknowledged(kit: Kit) -> None:
+    kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 3000) n")
+    kit.log.hold.set()
+    with kit.running(snapshot_chunk=1000):
+        until(lambda: kit.log.count == 3000, "the rows")
+    # Stopped with everything published and nothing acknowledged.
+    assert snapshot(kit) is None
+    kit.log.hold.clear()
+    kit.log.take()
+    with kit.running(snapshot_chunk=1000):
+        until(lambda: complete(kit), "the snapshot")
+    assert len({change.key for change in kit.log.take()}) == 3000
+
+
+def test_the_snapshot_waits_for_a_full_buffer(kit: Kit) -> None:
+    kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 300) n")
+    kit.log.full.set()
+    with kit.running():
+        until(lambda: kit.status.phase == "backfilling", "the phase")
+        assert not complete(kit)
+        kit.log.full.clear()
+        until(lambda: complete(kit), "the snapshot")
+
+
+def test_changes_and_snapshot_together_hold_every_row(kit: Kit) -> None:
+    kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 2000) n")
+    with (
+        psycopg.connect(kit.url) as writer,
+        psycopg.connect(kit.url, autocommit=True) as other,
+    ):
+        kit.prepare()
+        # Begun after the slot, ended after the snapshot.
+        writer.execute("INSERT INTO users SELECT n FROM generate_series(5001, 5010) n")
+        with kit.running(snapshot_chunk=100):
+            for number in range(2001, 2051):
+                other.execute("INSERT INTO users VALUES (%s)", (number,))
+            until(lambda: complete(kit), "the snapshot")
+            writer.commit()
+            end = kit.position()
+            until(lambda: kit.confirmed() >= end, "the confirmed position")
+    keys = {int(change.key[0]) for change in kit.log.take()}
+    assert keys == {*range(1, 2051), *range(5001, 5011)}
+
+
+def test_a_composite_key_of_hostile_text(kit: Kit) -> None:
+    kit.sql(
+        "DROP TABLE users",
+        "CREATE TABLE users (id text, name text, note text, PRIMARY KEY (name, id))",
+        r"""INSERT INTO users SELECT 'a''"\ {,}' || n, E'b\n\\' || (n % 7), NULL
+            FROM generate_series(1, 100) n""",
+    )
+    with kit.running(snapshot_chunk=9):
+        until(lambda: complete(kit), "the snapshot")
+    changes = kit.log.take()
+    assert len({change.key for change in changes}) == len(changes) == 100
+    assert all(change.after == {"name": change.key[0], "id": change.key[1]} for change in changes)
+
+
+def test_a_new_slot_begins_a_new_lineage(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    kit.sql("INSERT INTO users VALUES (1)")
+    with kit.running():
+        until(lambda: complete(kit), "the snapshot")
+    first = lineage_of(kit.log.records)
+    kit.log.take()
+    kit.sql(f"SELECT pg_drop_replication_slot('{kit.slot}')", "INSERT INTO users VALUES (2)")
+    with kit.running():
+        until(lambda: lineage_of(kit.log.records) != first and complete(kit), "the snapshot")
+    assert sorted(change.key[0] for change in kit.log.take()) == ["1", "2"]
+    assert "a new history begins" in caplog.text
+
+
+def test_a_slot_lost_while_streaming_begins_a_new_lineage(kit: Kit) -> None:
+    kit.sql("INSERT INTO users VALUES (1)")
+    with kit.running():
+        until(lambda: complete(kit), "the snapshot")
+        first = lineage_of(kit.log.records)
+        kit.log.take()
+        with psycopg.connect(kit.url, autocommit=True) as connection:
+            connection.execute(
+                "DO $$ DECLARE p int; BEGIN LOOP"
+                " SELECT active_pid INTO p FROM pg_replication_slots WHERE slot_name = '%(s)s';"
+                " PERFORM pg_terminate_backend(p, 5000);"
+                " BEGIN PERFORM pg_drop_replication_slot('%(s)s'); EXIT;"
+                " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$".replace(
+                    "%(s)s", kit.slot
+                )
+            )
+        until(lambda: lineage_of(kit.log.records) != first and complete(kit), "the snapshot")
+    assert [change.key for change in kit.log.take()] == [("1",)]
+
+
+def test_a_crash_before_the_lineage_was_recorded_is_noticed(kit: Kit) -> None:
+    kit.sql("INSERT INTO users VALUES (1)")
+    with kit.running():
+        until(lambda: complete(kit), "the snapshot")
+    first = lineage_of(kit.log.records)
+    kit.sql(f"SELECT pg_drop_replication_slot('{kit.slot}')")
+    # As if the process had died right after making the slot.
+    kit.log.records["slot_pending"] = {"slot": kit.slot}
+    kit.sql(f"SELECT pg_create_logical_replication_slot('{kit.slot}', 'pgoutput')")
+    kit.prepare()
+    assert lineage_of(kit.log.records) != first
+
+
+def test_a_skipped_snapshot_is_taken_later(kit: Kit) -> None:
+    kit.sql("INSERT INTO users VALUES (1)")
+    with kit.running(skip_backfill=True):
+        until(lambda: complete(kit), "the record")
+    assert kit.log.take() == []
+    with kit.running():
+        until(lambda: kit.log.count == 1, "the row")
+
+
+def test_a_table_is_snapshotted_again_only_when_wanted_anew(kit: Kit) -> None:
+    kit.sql("INSERT INTO users VALUES (1)")
+    wanted = {USERS}
+    kit.wanted = lambda: set(wanted)
+    with kit.running():
+        until(lambda: complete(kit), "the snapshot")
+        until(lambda: kit.status.phase == "live", "the phase")
+        assert kit.log.count == 1
+        wanted.clear()
+        kit.sql("INSERT INTO users VALUES (2)")
+        kit.expect(2)
+        del kit.log.records[f"snapshot/{USERS}"]
+        # Served once more than the wish was withdrawn; the snapshotter looks twice a second.
+        withdrawn = kit.one("SELECT clock_timestamp() + interval '1.2 seconds'").isoformat()
+        until(lambda: kit.one(f"SELECT clock_timestamp() > '{withdrawn}'"), "a look")
+        wanted.add(USERS)
+        until(lambda: complete(kit), "the second snapshot")
+        assert kit.log.count == 4
