@@ -57,6 +57,9 @@ class FakeKeeper:
             raise self.error
         return self.active
 
+    def streaming_began(self) -> None:
+        """Nobody comes late here."""
+
     def wanted_snapshot(self) -> TableName | None:
         return self.snapshot
 

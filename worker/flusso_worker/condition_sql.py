@@ -57,7 +57,7 @@ def _condition(item: Condition, alias: str) -> sql.Composable:
     """One condition in parentheses.  Operands are untyped literals: Postgres gives them the column's type."""
     match item:
         case RawCondition(text):
-            return sql.SQL("(" + text + "\n)")  # type: ignore[arg-type]  # the user's own SQL
+            return sql.SQL("(" + text + "\n)")
         case NullCondition(column, negated):
             test = sql.SQL("IS NOT NULL" if negated else "IS NULL")
             return sql.SQL("({} {})").format(_column(column, alias), test)
@@ -74,7 +74,7 @@ def _compare(item: CompareCondition, alias: str) -> sql.Composable:
     operands = [sql.Literal(operand) for operand in item.operands]
     if item.op == "between":
         return sql.SQL("({} BETWEEN {} AND {})").format(column, *operands)
-    operator = sql.SQL(_OPERATORS[item.op])  # type: ignore[arg-type]  # from the table above
+    operator = sql.SQL(_OPERATORS[item.op])
     if item.op in ("in", "not_in"):
         listed = sql.SQL(", ").join(operands)
         return sql.SQL("({} {} ({}))").format(column, operator, listed)

@@ -115,6 +115,8 @@ class Worker:
             phase = "starting"
         self._process.status.set_phase(phase)
         if not self._ready.is_set() and all(runner.ready for runner in self._runners):
+            for runner in self._runners:
+                runner.streaming_began()
             self._ready.set()
         return phase == "live" and self._ready.is_set()
 

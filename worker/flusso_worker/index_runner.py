@@ -33,6 +33,10 @@ class Keeper(Protocol):
         """The root table, while a seeding generation waits for its snapshot."""
         ...
 
+    def streaming_began(self) -> None:
+        """Changes flow from now on; a log that does not outlive the process keeps none for who came late."""
+        ...
+
 
 @dataclass(slots=True)
 class _Trial:
@@ -74,13 +78,14 @@ class IndexRunner:
         self._trials: dict[GenerationName, _Trial] = {}
         self._leaving: list[Pipeline] = []
         self._step = _Trial()
+        self._refused = False
         self.state: IndexState = "pending"
         self.wanted: TableName | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether the index reads its changes, or has failed: nothing is gained by waiting longer."""
-        if self._step.failed or any(trial.failed for trial in self._trials.values()):
+        """Whether the index reads its changes, or cannot without help: nothing is gained by waiting longer."""
+        if self._refused or any(trial.failed for trial in self._trials.values()):
             return True
         return bool(self._pipelines) and all(
             pipeline.reading.is_set() for pipeline in self._pipelines.values()
@@ -107,12 +112,17 @@ class IndexRunner:
             )
             return
         except FlussoError as error:
+            self._refused = True
             self._stopped(error, self._step)
             self._run_only([])
             return
         self._step.succeed()
         self._run_only(active)
         self._tell(active)
+
+    def streaming_began(self) -> None:
+        """Tell the keeper that changes flow, whether or not it reads them."""
+        self._keeper.streaming_began()
 
     def _run_only(self, active: Sequence[Active]) -> None:
         """Start what is missing and stop what is not to run any more."""

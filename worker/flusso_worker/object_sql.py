@@ -182,7 +182,7 @@ class Objects:
             return sql.SQL("json_agg({} ORDER BY {})").format(joined, order)
         column = sql.SQL("{}.{}").format(own, sql.Identifier(item.column or ""))
         function = {"sum": "sum({})", "avg": "avg({})", "min": "min({})", "max": "max({})"}[item.op]
-        return sql.SQL(function).format(column)  # type: ignore[arg-type]  # from the table above
+        return sql.SQL(function).format(column)
 
     def _lateral(self, edge: Edge, scan: _Scan, parent: str) -> sql.Composable:
         row = f"{scan.alias}_row"

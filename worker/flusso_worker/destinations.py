@@ -1,0 +1,83 @@
+"""What a worker writes to: the clusters and streams of its options, and a runner per index over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from flusso_shared.clock import Clock
+from flusso_shared.names import GenerationName
+from flusso_shared.plan import IndexPlan
+from flusso_shared.seams import Sink
+from flusso_worker.assembly import Surroundings, assemble
+from flusso_worker.generations import Active, GenerationKeeper, Names, Teller
+from flusso_worker.index_runner import IndexRunner
+from flusso_worker.opensearch import Cluster
+from flusso_worker.opensearch_sink import OpenSearchSink, indexed_ids
+from flusso_worker.pipeline import Pipeline
+from flusso_worker.stages import Process, Subject
+from flusso_worker.stdout_sink import StdoutSink
+
+if TYPE_CHECKING:
+    from flusso_worker.daemon import WorkerOptions
+
+
+class Destinations:
+    """Owns the connections to the sinks; use it as a context manager."""
+
+    def __init__(self, options: WorkerOptions, process: Process, clock: Clock) -> None:
+        self._options = options
+        self._process = process
+        self._clock = clock
+        self._clusters = [Cluster(connection) for connection in options.opensearch]
+        self._stdout = [StdoutSink(config) for config in options.stdout]
+
+    def __enter__(self) -> Destinations:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for cluster in self._clusters:
+            cluster.close()
+
+    def runner(self, index: IndexPlan) -> IndexRunner:
+        """What keeps `index`."""
+        options, process = self._options, self._process
+        keeper = GenerationKeeper(
+            index,
+            self._clusters,
+            process.log,
+            Names(options.topic_prefix, options.index_prefix),
+            Teller(process.metrics, process.status, self._clock),
+        )
+        return IndexRunner(index.name, keeper, self._pipeline, process)
+
+    def _pipeline(self, active: Active) -> Pipeline:
+        # Without versions, as on a stream, the order of writes is all there is.
+        flushes = 1 if self._stdout else 2
+        subject = Subject(active.name, active.plan, active.group, flushes)
+        surroundings = Surroundings(
+            conninfo=self._options.conninfo,
+            sinks=self._sinks,
+            indexed_ids=self._indexed_ids,
+            policy=self._options.policy,
+        )
+        return Pipeline(
+            subject, self._process, partial(assemble, subject, self._process, surroundings)
+        )
+
+    def _sinks(self, clock: Clock) -> Sequence[Sink]:
+        sinks: list[Sink] = [OpenSearchSink(cluster, clock) for cluster in self._clusters]
+        sinks.extend(self._stdout)
+        return sorted(sinks, key=lambda sink: sink.name)
+
+    def _indexed_ids(self, generation: GenerationName) -> Iterable[list[str]]:
+        """Of every cluster: what one lacks, another may hold."""
+        for cluster in self._clusters:
+            yield from indexed_ids(cluster, generation.write_alias)

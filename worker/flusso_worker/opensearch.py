@@ -1,0 +1,134 @@
+"""One OpenSearch cluster over opensearch-py; turns its errors into ours, in one place."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import urllib3
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import ConnectionError as LostConnection
+from opensearchpy.exceptions import SSLError, TransportError
+
+from flusso_shared.config import OpenSearchConnection
+from flusso_shared.errors import FatalError, RetryableError
+
+logger = logging.getLogger(__name__)
+
+_PASSING = frozenset({408, 429, 502, 503, 504})
+_JSON = "application/json"
+_NDJSON = "application/x-ndjson"
+
+
+class Reply(NamedTuple):
+    """An answer, unparsed: bulk replies are large and mostly say that all went well."""
+
+    status: int
+    text: str
+
+    def json(self) -> Any:
+        """The parsed body; an empty one is an empty object."""
+        return json.loads(self.text) if self.text.strip() else {}
+
+
+class Cluster:
+    """A cluster as one sink sees it.  Thread-safe: requests share a pool of connections."""
+
+    def __init__(self, connection: OpenSearchConnection, connections: int = 8) -> None:
+        self.name = connection.name
+        self.config = connection.config
+        self._url = connection.url
+        self._user = connection.username
+        auth = None
+        if connection.username is not None:
+            password = connection.password.get_secret_value() if connection.password else ""
+            auth = (connection.username, password)
+        if not connection.config.tls_verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._client = OpenSearch(
+            hosts=[connection.url],
+            http_auth=auth,
+            verify_certs=connection.config.tls_verify,
+            ssl_show_warn=False,
+            timeout=connection.config.timeout_secs,
+            pool_maxsize=connections,
+            max_retries=0,
+        )
+        # Failed attempts are ours to tell, with what follows from them.
+        logging.getLogger("opensearch").setLevel(logging.CRITICAL)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        allow: Collection[int] = (),
+    ) -> Reply:
+        """Ask; gives the answer when it is a success or its status is in `allow`.
+
+        `body` is sent as it is when it is bytes (NDJSON), else as JSON.  Raises `RetryableError` for what
+        passes, `FatalError` for the rest.
+        """
+        raw = isinstance(body, bytes)
+        data = body if raw or body is None else json.dumps(body).encode()
+        headers = {"content-type": _NDJSON if raw else _JSON}
+        connection = self._client.transport.get_connection()
+        try:
+            status, _, text = connection.perform_request(
+                method, path, params=dict(params or {}), body=data, headers=headers
+            )
+        except SSLError as error:
+            raise FatalError(
+                f"OpenSearch at {self._url}: TLS failed: {error.error}; check the certificate, or set"
+                f" tls_verify = false for [sinks.{self.name}]"
+            ) from error
+        except LostConnection as error:
+            raise RetryableError(
+                f"OpenSearch at {self._url} does not answer: {error.error}"
+            ) from error
+        except TransportError as error:
+            code = error.status_code if isinstance(error.status_code, int) else 0
+            if code in allow:
+                info = error.info
+                return Reply(code, info if isinstance(info, str) else json.dumps(info))
+            raise self._translated(error, code, f"{method} {path}") from error
+        return Reply(status, text)
+
+    def _translated(self, error: TransportError, code: int, what: str) -> Exception:
+        where = f"OpenSearch at {self._url}: {what} was answered {code}"
+        if code in _PASSING:
+            return RetryableError(f"{where}: {error.error}")
+        if code == 401:
+            return FatalError(
+                f"{where}: wrong user or password for `{self._user or 'nobody'}`; check username and"
+                f" password of [sinks.{self.name}]"
+            )
+        if code == 403:
+            if "cluster_block_exception" in str(error.error):
+                return RetryableError(f"{where}: {error.error}")
+            return FatalError(
+                f"{where}: user `{self._user or 'nobody'}` lacks a privilege: {_reason(error)}; it must be"
+                " allowed to create, write and delete its indexes, their aliases and `flusso_meta`"
+            )
+        return FatalError(f"{where}: {_reason(error)}")
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def path(*parts: str) -> str:
+    """A URL path of quoted parts."""
+    return "/" + "/".join(quote(part, safe="*,") for part in parts)
+
+
+def _reason(error: TransportError) -> str:
+    info = error.info
+    if isinstance(info, Mapping):
+        found = info.get("error")
+        if isinstance(found, Mapping) and "reason" in found:
+            return str(found["reason"])
+    return str(error.error)
