@@ -98,7 +98,7 @@ class Kit:
         def work() -> None:
             try:
                 capture.run()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again at the end
                 failures.append(error)
 
         thread = threading.Thread(target=work, name="capture")

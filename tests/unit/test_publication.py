@@ -1,0 +1,54 @@
+"""Which statements a publication needs."""
+
+from __future__ import annotations
+
+from flusso_capture.publication import Publication, decide
+from flusso_shared.catalog import Table
+from flusso_shared.names import TableName
+
+A, B = TableName("public", "a"), TableName("Shop", 'b"c')
+
+
+def tables(*names: TableName, partitioned: bool = False) -> dict[TableName, Table]:
+    return {
+        name: Table(name, {}, ("id",), "d", frozenset({"id"}), owned=True, partitioned=partitioned)
+        for name in names
+    }
+
+
+def statements(current: Publication | None, wanted: dict[TableName, Table]) -> list[str]:
+    return [step.statement.as_string(None) for step in decide("p", current, wanted)[0]]
+
+
+def test_it_is_created_over_all_tables() -> None:
+    assert statements(None, tables(A, B)) == [
+        'CREATE PUBLICATION "p" FOR TABLE "Shop"."b""c", "public"."a"'
+        " WITH (publish_via_partition_root = true)"
+    ]
+
+
+def test_nothing_is_done_when_it_covers_everything() -> None:
+    current = Publication(frozenset({A, B, TableName("public", "other")}))
+    assert decide("p", current, tables(A, B)) == ([], [])
+
+
+def test_only_missing_tables_are_added() -> None:
+    steps, added = decide("p", Publication(frozenset({A})), tables(A, B))
+    assert [step.statement.as_string(None) for step in steps] == [
+        'ALTER PUBLICATION "p" ADD TABLE "Shop"."b""c"'
+    ]
+    assert added == [B]
+
+
+def test_kinds_of_changes_that_are_left_out_are_added() -> None:
+    assert statements(Publication(frozenset({A}), complete=False), tables(A)) == [
+        "ALTER PUBLICATION \"p\" SET (publish = 'insert, update, delete, truncate')"
+    ]
+
+
+def test_a_partitioned_table_is_published_by_its_root() -> None:
+    leaves = Publication(frozenset({TableName("public", "a_1")}), via_root=False)
+    assert statements(leaves, tables(A, partitioned=True)) == [
+        'ALTER PUBLICATION "p" SET (publish_via_partition_root = true)'
+    ]
+    assert statements(Publication(frozenset({A}), via_root=False), tables(A)) == []

@@ -1,0 +1,158 @@
+"""Relations and changes: what a row's key is, and what goes into its images."""
+
+from __future__ import annotations
+
+import pytest
+
+from flusso_capture import pgoutput
+from flusso_capture.changes import Changes
+from flusso_capture.pgoutput import (
+    UNCHANGED,
+    Begin,
+    Delete,
+    Insert,
+    Relation,
+    RelationColumn,
+    Update,
+)
+from flusso_capture.relations import Relations
+from flusso_capture.xids import Xids
+from flusso_shared.catalog import Column, Table
+from flusso_shared.change import Op, Origin
+from flusso_shared.errors import FatalError
+from flusso_shared.names import TableName
+
+ITEMS = TableName("public", "items")
+
+
+def table(*columns: str, key: tuple[str, ...]) -> Table:
+    return Table(
+        name=ITEMS,
+        columns={name: Column(name, "text", False) for name in columns},
+        primary_key=key,
+        replica_identity="d",
+        identity_columns=frozenset(key),
+        owned=True,
+    )
+
+
+def relation(*columns: str, identity: tuple[str, ...] = (), name: str = "items") -> Relation:
+    described = tuple(RelationColumn(column, column in identity, 25, -1) for column in columns)
+    return Relation(1, "public", name, "d", described)
+
+
+def relations(now: Table | None, known: Table, *links: str) -> Relations:
+    return Relations({ITEMS: known}, {ITEMS: frozenset(links)}, lambda _: now)
+
+
+def changes(of: Relations, limit: int = 100) -> Changes:
+    made = Changes(of, Xids(10), Origin("7", 1), limit)
+    made.begin(Begin(50, 60, 9))
+    return made
+
+
+def test_the_key_has_the_catalogs_order() -> None:
+    known = table("a", "b", "c", key=("c", "a"))
+    made = relations(known, known)
+    made.learn(relation("a", "b", "c"))
+    (change,) = changes(made).of(Insert(1, ["1", "2", "3"]), 40, 10)
+    assert change.key == ("3", "1")
+    assert (change.lsn, change.commit_lsn, change.commit_time, change.xid) == (40, 50, 60, 9)
+
+
+def test_a_table_outside_the_plan_is_ignored() -> None:
+    known = table("a", key=("a",))
+    made = relations(known, known)
+    made.learn(relation("a", name="other"))
+    assert made.ignored == {1}
+    assert changes(made).of(Insert(1, ["1"]), 1, 10) == ()
+
+
+def test_a_row_of_an_unknown_relation_is_refused() -> None:
+    known = table("a", key=("a",))
+    with pytest.raises(pgoutput.DecodeError, match="never described"):
+        changes(relations(known, known)).of(Insert(5, ["1"]), 1, 10)
+
+
+def test_a_row_of_another_width_is_refused() -> None:
+    known = table("a", key=("a",))
+    made = relations(known, known)
+    made.learn(relation("a"))
+    with pytest.raises(pgoutput.DecodeError, match="2 columns"):
+        changes(made).of(Insert(1, ["1", "2"]), 1, 10)
+
+
+def test_a_changed_key_is_read_again() -> None:
+    known, now = table("id", "link", key=("id",)), table("id", "no", "link", key=("no",))
+    made = relations(now, known, "link")
+    made.learn(relation("id", "no", "link"))
+    (change,) = changes(made).of(Insert(1, ["1", "2", "3"]), 1, 10)
+    assert change.key == ("2",)
+
+
+def test_a_needed_column_that_is_gone_is_named() -> None:
+    known, now = table("id", "link", key=("id",)), table("id", key=("id",))
+    with pytest.raises(FatalError, match=r"column link of table public\.items"):
+        relations(now, known, "link").learn(relation("id"))
+
+
+def test_a_link_that_the_log_does_not_have_yet_is_no_error() -> None:
+    known = table("id", "link", key=("id",))
+    made = relations(known, known, "link")
+    made.learn(relation("id"))
+    (change,) = changes(made).of(Insert(1, ["1"]), 1, 10)
+    assert change.after == {"id": "1"}
+
+
+def test_a_lost_primary_key_is_named() -> None:
+    known, now = table("id", key=("id",)), table("id", "x", key=())
+    with pytest.raises(FatalError, match="lost its primary key"):
+        relations(now, known).learn(relation("id", "x"))
+
+
+def test_links_and_keys_are_kept_however_large() -> None:
+    known = table("id", "link", "note", key=("id",))
+    made = relations(known, known, "link")
+    made.learn(relation("id", "link", "note"))
+    long = "ä" * 60  # 120 bytes
+    (change,) = changes(made).of(Insert(1, [long, long, long]), 1, 400)
+    assert change.after == {"id": long, "link": long}
+    assert change.omitted == ("note",)
+
+
+def test_an_unchanged_link_is_taken_from_the_old_row() -> None:
+    known = table("id", "link", "note", key=("id",))
+    made = relations(known, known, "link")
+    made.learn(relation("id", "link", "note"))
+    update = Update(1, ["1", "old", "n"], True, ["1", UNCHANGED, UNCHANGED])
+    (change,) = changes(made).of(update, 1, 10)
+    assert change.before == {"id": "1", "link": "old", "note": "n"}
+    assert change.after == {"id": "1", "link": "old"}
+    assert change.omitted == ("note",)
+
+
+def test_an_old_row_by_index_holds_its_columns_only() -> None:
+    known = table("id", "link", "note", key=("id",))
+    made = relations(known, known, "link")
+    made.learn(relation("id", "link", "note", identity=("id", "link")))
+    update = Update(1, ["1", "old", None], False, ["1", "new", "n"])
+    (change,) = changes(made).of(update, 1, 10)
+    assert (change.op, change.before) == (Op.UPDATE, {"id": "1", "link": "old"})
+
+
+def test_a_moved_key_is_two_changes_of_one_transaction() -> None:
+    known = table("id", "note", key=("id",))
+    made = relations(known, known)
+    made.learn(relation("id", "note", identity=("id",)))
+    deleted, created = changes(made).of(Update(1, ["1", None], False, ["2", "n"]), 1, 10)
+    assert (deleted.op, deleted.key, deleted.after) == (Op.DELETE, ("1",), None)
+    assert (created.op, created.key, created.before) == (Op.CREATE, ("2",), None)
+    assert (deleted.xid, deleted.sequence, created.sequence) == (9, 0, 1)
+
+
+def test_a_deleted_row_without_its_key_names_the_cure() -> None:
+    known = table("id", "code", key=("id",))
+    made = relations(known, known)
+    made.learn(relation("id", "code", identity=("code",)))
+    with pytest.raises(FatalError, match="REPLICA IDENTITY FULL"):
+        changes(made).of(Delete(1, [None, "x"], False), 1, 10)
