@@ -53,11 +53,14 @@ class Relations:
             self.ignored.add(relation.id)
             return
         columns = tuple(column.name for column in relation.columns)
+        key = self._key(name, columns)
+        flagged = tuple(n for n, column in enumerate(relation.columns) if column.identity)
         self._shapes[relation.id] = Shape(
             table=name,
             columns=columns,
-            key=self._key(name, columns),
-            identity=tuple(n for n, column in enumerate(relation.columns) if column.identity),
+            key=key,
+            # A full identity has no key-only rows, but for partitions with another one than their root.
+            identity=key if relation.identity == "f" else flagged,
             kept=self._kept(name),
         )
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from flusso_capture import locks
 from flusso_capture.session import Connection
 from flusso_shared.catalog import Table
+from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import Clock
 from flusso_shared.names import TableName
 
@@ -36,6 +37,14 @@ WHERE n.nspname = %s AND c.relname = %s
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
       WHERE NOT a.attnotnull)
 ORDER BY i.indnkeyatts, x.relname
+"""
+
+_LEAVES = """
+SELECT n.nspname, c.relname
+FROM pg_partition_tree(%s::regclass) t
+JOIN pg_class c ON c.oid = t.relid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE t.isleaf
 """
 
 
@@ -120,11 +129,29 @@ def cures(
     """What has to be done for all of `tables`."""
     found: list[Cure] = []
     for name, table in tables.items():
-        needed = links.get(name, frozenset())
-        if not (needed | frozenset(table.primary_key)) <= table.identity_columns:
-            cure = decide(table, needed, read_indexes(connection, name), manage)
+        needed = links.get(name, frozenset()) | frozenset(table.primary_key)
+        for part in _parts(connection, table):
+            if needed <= part.identity_columns:
+                continue
+            indexes = [] if table.partitioned else read_indexes(connection, name)
+            cure = decide(part, links.get(name, frozenset()), indexes, manage)
             if cure is not None:
                 found.append(cure)
+    return found
+
+
+def _parts(connection: Connection, table: Table) -> list[Table]:
+    """The table, and the partitions that hold its rows: each of them has a replica identity of its own."""
+    if not table.partitioned:
+        return [table]
+    name = sql.Identifier(*table.name).as_string(None)
+    leaves = [TableName(*row) for row in connection.execute(_LEAVES, (name,))]
+    found = [table]
+    for leaf in read_catalog(connection, leaves).tables.values():
+        by_index = leaf.replica_identity == "i" and table.replica_identity != "i"
+        # The log describes a partition's rows by the columns and the identity of its root.
+        held = leaf.identity_columns & frozenset(leaf.primary_key)
+        found.append(replace(leaf, identity_columns=held) if by_index else leaf)
     return found
 
 

@@ -58,9 +58,9 @@ class Startup:
     def prepare(self) -> Footing:
         """One attempt at all of it.  Raises `RetryableError` when something passes by itself."""
         options = self._options
-        origin = self._identify()
         with session(options.conninfo, self._process.stop, "prepare the source") as connection:
             catalog = preflight.check(connection, self._plan)
+            origin = self._identify()
             self._cure(connection, catalog)
             publication.ensure(
                 connection,

@@ -1,0 +1,296 @@
+"""What capture does to a database before it streams, and what it refuses."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from flusso_shared.control_records import lineage_of
+from flusso_shared.errors import FatalError, StoppedError
+from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
+
+pytestmark = pytest.mark.services
+
+IDENTITY = "SELECT relreplident::text FROM pg_class WHERE oid = 'public.orders'::regclass"
+
+
+@pytest.fixture
+def kit(database: str, slot_name: str) -> Kit:
+    create_tables(database)
+    return Kit(database, slot_name)
+
+
+@pytest.fixture
+def role(kit: Kit) -> str:
+    """A role without any privilege; it goes with the test."""
+    name = f"role_{kit.slot}"
+    kit.sql(f"CREATE ROLE {name} LOGIN")
+    return name
+
+
+@pytest.fixture(autouse=True)
+def _without_role(kit: Kit) -> object:
+    yield
+    name = f"role_{kit.slot}"
+    if kit.one(f"SELECT 1 FROM pg_roles WHERE rolname = '{name}'"):
+        kit.sql(f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+def as_role(kit: Kit, role: str) -> Kit:
+    parts = conninfo.conninfo_to_dict(kit.url)
+    url = f"postgresql://{role}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+    return replace(kit, url=url)
+
+
+def covered(kit: Kit) -> set[str]:
+    with psycopg.connect(kit.url) as connection:
+        rows = connection.execute(
+            "SELECT tablename FROM pg_publication_tables WHERE pubname = %s", (kit.slot,)
+        ).fetchall()
+    return {name for (name,) in rows}
+
+
+# --- what it makes ---------------------------------------------------------------------------------
+
+
+def test_publication_identity_slot_and_lineage_are_made(kit: Kit) -> None:
+    kit.prepare()
+    assert covered(kit) == {"users", "orders"}
+    assert kit.one(IDENTITY) == "f"
+    lineage = lineage_of(kit.log.records)
+    assert lineage is not None
+    assert lineage.slot == kit.slot
+    assert lineage.system_id == kit.one("SELECT system_identifier::text FROM pg_control_system()")
+    assert kit.log.prepared == [ORDERS, USERS]
+
+
+def test_preparing_again_changes_nothing(kit: Kit) -> None:
+    kit.prepare()
+    records = dict(kit.log.records)
+    kit.prepare()
+    assert kit.log.records == records
+
+
+def test_an_existing_slot_gets_a_lineage(kit: Kit) -> None:
+    kit.sql(f"SELECT pg_create_logical_replication_slot('{kit.slot}', 'pgoutput')")
+    confirmed = kit.one(
+        f"SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = '{kit.slot}'"
+    )
+    kit.prepare()
+    lineage = lineage_of(kit.log.records)
+    assert lineage is not None
+    assert lineage.created_lsn == confirmed
+
+
+def test_a_publication_of_all_tables_is_enough(kit: Kit) -> None:
+    kit.sql(f"CREATE PUBLICATION {kit.slot} FOR ALL TABLES")
+    kit.prepare(manage_publication=False)
+
+
+def test_a_publication_is_extended(kit: Kit) -> None:
+    kit.sql(f"CREATE PUBLICATION {kit.slot} FOR TABLE unrelated, users WITH (publish = 'insert')")
+    kit.prepare()
+    assert covered(kit) == {"unrelated", "users", "orders"}
+    assert kit.one(f"SELECT pubdelete FROM pg_publication WHERE pubname = '{kit.slot}'")
+
+
+def test_a_partitioned_table_is_followed_by_its_root(kit: Kit) -> None:
+    kit.sql(
+        "DROP TABLE users",
+        "CREATE TABLE users (id bigint PRIMARY KEY, name text, note text) PARTITION BY HASH (id)",
+        "CREATE TABLE users_0 PARTITION OF users FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+        "CREATE TABLE users_1 PARTITION OF users FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+        f"CREATE PUBLICATION {kit.slot} FOR TABLE users, orders",
+    )
+    with kit.running():
+        kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 10) n")
+        assert {change.table for change in kit.expect(10)} == {USERS}
+
+
+def test_partitions_get_their_replica_identity(kit: Kit) -> None:
+    kit.sql(
+        "DROP TABLE orders",
+        "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint, note text) PARTITION BY HASH (id)",
+        "CREATE TABLE orders_0 PARTITION OF orders FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+    )
+    with kit.running():
+        kit.sql("INSERT INTO orders VALUES (1, 2, 'x')", "DELETE FROM orders")
+        deleted = kit.expect(2)[1]
+    assert deleted.before == {"id": "1", "user_id": "2", "note": "x"}
+
+
+def test_a_fitting_index_becomes_the_replica_identity(kit: Kit) -> None:
+    kit.sql(
+        "ALTER TABLE orders ALTER user_id SET NOT NULL",
+        "CREATE UNIQUE INDEX fitting ON orders (id, user_id) INCLUDE (note)",
+    )
+    with kit.running():
+        assert kit.one(IDENTITY) == "i"
+        kit.sql("INSERT INTO orders VALUES (1, 2, 'x')", "DELETE FROM orders")
+        assert kit.expect(2)[1].before == {"id": "1", "user_id": "2"}
+
+
+def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:
+    with psycopg.connect(kit.url) as busy:
+        busy.execute("INSERT INTO orders VALUES (1)")
+        worker = threading.Thread(target=kit.prepare, name="prepare")
+        worker.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'public.orders'::regclass AND NOT granted"
+        until(lambda: kit.one(waiting), "capture waiting for the lock")
+        # It gives way to a later reader within its lock_timeout.
+        until(lambda: not kit.one(waiting), "capture giving way")
+        busy.commit()
+    worker.join(30)
+    assert kit.one(IDENTITY) == "f"
+
+
+def test_tables_added_later_wait_for_those_who_wrote_before(kit: Kit) -> None:
+    kit.sql(
+        f"CREATE PUBLICATION {kit.slot} FOR TABLE users",
+        "ALTER TABLE orders REPLICA IDENTITY FULL",
+    )
+    with psycopg.connect(kit.url) as earlier:
+        earlier.execute("INSERT INTO orders VALUES (1)")
+        worker = threading.Thread(target=kit.prepare, name="prepare")
+        worker.start()
+        until(lambda: covered(kit) == {"users", "orders"}, "the publication")
+        assert kit.log.prepared == []
+        earlier.commit()
+    worker.join(30)
+    assert kit.log.prepared == [ORDERS, USERS]
+
+
+def test_a_stop_ends_a_wait_for_a_slot(kit: Kit) -> None:
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            kit.capture(stop).prepare()
+        except StoppedError as error:
+            failures.append(error)
+
+    kit.sql("ALTER TABLE orders REPLICA IDENTITY FULL")
+    with psycopg.connect(kit.url) as open_transaction:
+        open_transaction.execute("INSERT INTO unrelated VALUES (1)")
+        worker = threading.Thread(target=work, name="prepare")
+        worker.start()
+        until(
+            lambda: kit.one(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND query LIKE '%pg_create_logical_replication_slot%' AND wait_event_type = 'Lock'"
+            ),
+            "the creation of the slot",
+        )
+        stop.set()
+        worker.join(10)
+    assert len(failures) == 1
+
+
+# --- what it refuses -------------------------------------------------------------------------------
+
+
+def refusal(kit: Kit, **options: object) -> str:
+    with pytest.raises(FatalError) as caught:
+        kit.prepare(**options)
+    return str(caught.value)
+
+
+def test_missing_tables_and_columns_are_named(kit: Kit) -> None:
+    kit.sql("DROP TABLE orders", "ALTER TABLE users RENAME name TO nickname")
+    message = refusal(kit)
+    assert "public.orders" in message
+    assert "`name`" in message
+    assert kit.one("SELECT count(*) FROM pg_publication") == 0
+
+
+def test_a_table_without_a_primary_key_is_refused(kit: Kit) -> None:
+    kit.sql("ALTER TABLE orders DROP CONSTRAINT orders_pkey")
+    assert "primary key" in refusal(kit)
+
+
+def test_a_role_that_may_not_replicate_is_refused(kit: Kit, role: str) -> None:
+    message = refusal(as_role(kit, role))
+    assert "REPLICATION" in message
+
+
+def test_unreadable_tables_come_with_the_grant(kit: Kit, role: str) -> None:
+    kit.sql(f"ALTER ROLE {role} REPLICATION", f"GRANT SELECT ON users TO {role}")
+    message = refusal(as_role(kit, role))
+    assert f'GRANT SELECT ON "public"."orders" TO "{role}";' in message
+    assert '"users"' not in message
+
+
+def test_a_publication_that_it_may_not_make_comes_with_the_sql(
+    kit: Kit, role: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kit.sql(
+        f"ALTER ROLE {role} REPLICATION", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+    )
+    message = refusal(as_role(kit, role))
+    assert (
+        f'CREATE PUBLICATION "{kit.slot}" FOR TABLE "public"."orders", "public"."users"' in message
+    )
+    # The table is not its own, so the replica identity is advice.
+    assert 'ALTER TABLE "public"."orders" REPLICA IDENTITY FULL;' in caplog.text
+
+
+def test_an_unmanaged_publication_comes_with_the_sql(kit: Kit) -> None:
+    kit.sql(f"CREATE PUBLICATION {kit.slot} FOR TABLE users")
+    message = refusal(kit, manage_publication=False)
+    assert f'ALTER PUBLICATION "{kit.slot}" ADD TABLE "public"."orders";' in message
+
+
+def test_a_publication_with_a_row_filter_is_refused(kit: Kit) -> None:
+    if int(kit.one("SHOW server_version_num")) < 150000:
+        return
+    kit.sql(f"CREATE PUBLICATION {kit.slot} FOR TABLE users WHERE (id > 5), orders")
+    assert "row filter for public.users" in refusal(kit)
+
+
+def test_an_unmanaged_identity_is_advice_only(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    kit.prepare(manage_replica_identity=False)
+    assert kit.one(IDENTITY) == "d"
+    assert "goes stale" in caplog.text
+
+
+def test_a_slot_of_another_plugin_is_refused(kit: Kit) -> None:
+    kit.sql(f"SELECT pg_create_logical_replication_slot('{kit.slot}', 'test_decoding')")
+    assert "test_decoding" in refusal(kit)
+
+
+def test_a_slot_of_another_database_is_refused(kit: Kit) -> None:
+    other = kit.slot + "_other"
+    kit.sql(f"CREATE DATABASE {other}")
+    parts = conninfo.conninfo_to_dict(kit.url)
+    away = replace(kit, url=f"postgresql://{parts['user']}@{parts['host']}:{parts['port']}/{other}")
+    away.sql(f"SELECT pg_create_logical_replication_slot('{kit.slot}', 'pgoutput')")
+    try:
+        assert other in refusal(kit)
+    finally:
+        away.sql(f"SELECT pg_drop_replication_slot('{kit.slot}')")
+        kit.sql(f"DROP DATABASE {other} WITH (FORCE)")
+
+
+def test_a_database_that_is_not_there_is_fatal(kit: Kit) -> None:
+    assert "no_such_database" in refusal(replace(kit, url=kit.url + "_no_such_database"))
+
+
+def test_a_server_that_never_answers_is_waited_for_so_long(kit: Kit) -> None:
+    nowhere = replace(kit, url="postgresql://postgres@127.0.0.1:1/postgres")
+    message = refusal(nowhere, startup_timeout=0.5)
+    assert "127.0.0.1:1" in message
+    assert kit.status.to_json()["waiting_for"] == "Postgres at 127.0.0.1:1, database postgres"
+
+
+def test_a_slot_in_use_is_waited_for(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    second = replace(kit)
+    with kit.running():
+        kit.sql("INSERT INTO users VALUES (1)")
+        kit.expect(1)
+        with second.running():
+            until(lambda: "is active for PID" in caplog.text, "the second to wait")
