@@ -16,6 +16,13 @@ class Column:
     name: str
     type: str
     not_null: bool
+    domain_over: str = ""
+    """For a column of a domain, the type under it (and under further domains); empty otherwise."""
+
+    @property
+    def base_type(self) -> str:
+        """The type whose values the column holds."""
+        return self.domain_over or self.type
 
 
 @dataclass(frozen=True, slots=True)

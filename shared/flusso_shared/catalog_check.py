@@ -19,8 +19,9 @@ from flusso_shared.plan import (
     NullCondition,
     ObjectField,
     Plan,
+    walk,
 )
-from flusso_shared.problems import did_you_mean
+from flusso_shared.problems import did_you_mean, listed
 
 _Need = tuple[TableName, str, str]
 """Table, column (empty: the table itself), and the field that needs it."""
@@ -42,7 +43,21 @@ def missing_things(plan: Plan, catalog: Catalog, existing: Collection[TableName]
                 reported.add((table, column))
                 at = f", field `{field}`" if field else ""
                 found.append(f"{where}{at}: {sentence}")
+        found += [f"{where}, {sentence}" for sentence in _key_widths(index, catalog)]
     return found
+
+
+def _key_widths(index: IndexPlan, catalog: Catalog) -> Iterator[str]:
+    """Aggregates through a junction use the catalog's key, which `right_key` must fit."""
+    for field in walk(index.fields):
+        if not isinstance(field, AggregateField) or field.edge.junction is None:
+            continue
+        far, right = catalog.tables.get(field.edge.table), field.edge.junction.right
+        if far is not None and far.primary_key and len(far.primary_key) != len(right):
+            yield (
+                f"field `{field.key}`: `right_key` {listed(right)} and the primary key of table"
+                f" `{far.name}`, {listed(far.primary_key)}, differ in number"
+            )
 
 
 def _missing(

@@ -17,19 +17,30 @@ SELECT c.oid, n.nspname, c.relname, c.relreplident::text, c.relkind = 'p',
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.position)
                  FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
                  JOIN pg_attribute a ON a.attnum = k.attnum
-                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid), '{}'),
+                 WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid
+                   AND k.position <= i.indnkeyatts), '{}'),
        coalesce((SELECT array_agg(a.attname::text)
-                 FROM pg_index i, unnest(i.indkey) AS k(attnum)
+                 FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
                  JOIN pg_attribute a ON a.attnum = k.attnum
-                 WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid), '{}')
+                 WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid
+                   AND k.position <= i.indnkeyatts), '{}')
 FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
 JOIN pg_namespace n ON n.nspname = wanted.nspname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
 WHERE c.relkind IN ('r', 'p')
 """
 
+# Domains may stand over domains; the innermost carries the length or precision.
 _COLUMNS = """
-SELECT attrelid, attname::text, format_type(atttypid, atttypmod), attnotnull
+WITH RECURSIVE below(domain, type, modifier) AS (
+    SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
+    UNION ALL
+    SELECT b.domain, t.typbasetype, t.typtypmod
+    FROM below b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd'
+)
+SELECT attrelid, attname::text, format_type(atttypid, atttypmod), attnotnull,
+       coalesce((SELECT format_type(b.type, b.modifier) FROM below b JOIN pg_type t ON t.oid = b.type
+                 WHERE b.domain = atttypid AND t.typtype <> 'd'), '')
 FROM pg_attribute
 WHERE attrelid = ANY(%s) AND attnum > 0 AND NOT attisdropped
 ORDER BY attrelid, attnum
@@ -42,8 +53,8 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
     names = ([name.schema for name in wanted], [name.name for name in wanted])
     found = connection.execute(_TABLES, names).fetchall()
     columns: dict[int, dict[str, Column]] = defaultdict(dict)
-    for oid, name, type_, not_null in connection.execute(_COLUMNS, ([row[0] for row in found],)):
-        columns[oid][name] = Column(name, type_, not_null)
+    for oid, *column in connection.execute(_COLUMNS, ([row[0] for row in found],)):
+        columns[oid][column[0]] = Column(*column)
     result: dict[TableName, Table] = {}
     for oid, schema, name, identity, partitioned, owned, primary_key, index in found:
         table = TableName(schema, name)

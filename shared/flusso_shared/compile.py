@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from pydantic import TypeAdapter
-
 from flusso_shared import paths
 from flusso_shared.catalog import Catalog
 from flusso_shared.plan import AggregateField, Field, IndexPlan, JoinField, ObjectField
 from flusso_shared.schema import Schema
-from flusso_shared.schema_hash import structural_hash
-
-_SCHEMA: TypeAdapter[Schema] = TypeAdapter(Schema)
+from flusso_shared.schema_hash import schema_hash
 
 
 def compile_index(name: str, schema: Schema, schema_file: str) -> IndexPlan:
     """The plan of index `name`.  The hash covers the schema only: not the name, the file or the sinks."""
     return IndexPlan(
         name=name,
-        hash=structural_hash(_SCHEMA.dump_python(schema, mode="json")),
+        hash=schema_hash(schema),
         root=schema.root,
         key=schema.key,
         fields=schema.fields,

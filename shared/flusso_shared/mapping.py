@@ -6,11 +6,20 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flusso_shared.plan import Field, IndexPlan, JoinField, ObjectField
+from flusso_shared.plan import (
+    ColumnField,
+    ConstantField,
+    Field,
+    IndexPlan,
+    JoinField,
+    ObjectField,
+)
 
 Json = dict[str, Any]
 
 _LONGEST_KEYWORD = 256
+_OBJECT_OPTIONS = ("type", "dynamic", "enabled", "properties")
+"""Options by which the user decides how an object of unknown keys is mapped."""
 
 
 def index_body(
@@ -52,14 +61,10 @@ def _property(field: Field, auto_subfields: bool, path: str) -> Json:
         if field.fields:
             own["properties"] = properties(field.fields, auto_subfields=auto_subfields, path=path)
         return own
-    kind = getattr(field, "kind", None)
-    if kind == "identifier":
+    if isinstance(field, ColumnField) and field.kind == "identifier":
         own["analyzer"] = "flusso_code"
-    if kind == "map":
-        own["dynamic"] = True
-    if mapping.type == "object" and kind == "json":
-        # Any JSON value is kept in `_source`; indexing it would guess types from the first document.
-        own["enabled"] = False
+    if mapping.type == "object":
+        own.update(_open_object(field))
     subfields = _subfields(mapping.type, auto_subfields)
     if auto_subfields and mapping.type == "text":
         own.setdefault("analyzer", "flusso_text")
@@ -73,6 +78,16 @@ def _property(field: Field, auto_subfields: bool, path: str) -> Json:
         own["fields"] = subfields
     own.update(mapping.options)
     return own
+
+
+def _open_object(field: Field) -> Json:
+    """What lets an object of unknown keys into a mapping that is strict otherwise."""
+    if not field.mapping.options.keys().isdisjoint(_OBJECT_OPTIONS):
+        return {}
+    if isinstance(field, ConstantField) or (isinstance(field, ColumnField) and field.kind == "map"):
+        return {"dynamic": True}
+    # Any JSON is kept in `_source`; indexing it would guess types from the first document.
+    return {"enabled": False}
 
 
 def _subfields(type_: str, auto_subfields: bool) -> Json:
@@ -120,7 +135,9 @@ def _analysis(plan: IndexPlan, text_analysis: str) -> Json:
     }
     for path, variants in _ordered(plan.fields, ""):
         name, width = _sort_name(path), len(str(len(variants) - 1))
-        ranks = [f"{variant} => {rank:0{width}d}" for rank, variant in enumerate(variants)]
+        ranks = [
+            f"{_escaped(variant)} => {rank:0{width}d}" for rank, variant in enumerate(variants)
+        ]
         analysis.setdefault("char_filter", {})[name] = {"type": "mapping", "mappings": ranks}
         analysis["normalizer"][name] = {"type": "custom", "char_filter": [name], "filter": []}
     return analysis
@@ -133,6 +150,11 @@ def _ordered(fields: Iterable[Field], path: str) -> Iterator[tuple[str, tuple[st
             yield here, field.mapping.variants
         if isinstance(field, ObjectField | JoinField):
             yield from _ordered(field.fields, here)
+
+
+def _escaped(variant: str) -> str:
+    """As the mapping character filter reads it."""
+    return variant.replace("\\", "\\\\")
 
 
 def _sort_name(path: str) -> str:

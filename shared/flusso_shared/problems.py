@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,9 @@ class Problem:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         text = f"{place}: {self.message}"
         if self.source:
-            text += f"\n    {self.source}\n    {' ' * (self.column - 1)}^"
+            # Tabs stay, so that the caret stands right whatever their width.
+            before = re.sub(r"[^\t]", " ", self.source[: self.column - 1])
+            text += f"\n    {self.source}\n    {before}^"
         return text
 
 

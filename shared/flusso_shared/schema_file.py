@@ -6,12 +6,13 @@ from pathlib import Path
 
 from flusso_shared.errors import ConfigError
 from flusso_shared.names import TableName
-from flusso_shared.plan import ColumnField, Field, ObjectField, SoftDelete, walk
+from flusso_shared.plan import ColumnField, Field, ObjectField, SoftDelete
 from flusso_shared.problems import Problems
 from flusso_shared.schema import Schema
 from flusso_shared.schema_conditions import conditions
-from flusso_shared.schema_fields import FieldReader, Level
+from flusso_shared.schema_fields import FieldReader
 from flusso_shared.schema_names import columns, identifier
+from flusso_shared.schema_values import Level
 from flusso_shared.yaml_nodes import Document, Node
 
 _KEYS = (
@@ -29,7 +30,7 @@ _KEYS = (
 def load_schema(path: Path, index: str) -> Schema:
     """Read the schema of `index`.  Raises `ConfigError` naming the index and the file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(
             f"index `{index}`: cannot read schema {path}: {error.strerror}"
@@ -41,7 +42,7 @@ def load_schema(path: Path, index: str) -> Schema:
     if document.root is None and not document.problems:
         document.add(None, "the file is empty; it needs at least `table` and `fields`")
     if document.problems:
-        raise Problems(document.problems)
+        raise Problems(document.found())
     assert schema is not None
     return schema
 
@@ -68,7 +69,9 @@ def _read(document: Document) -> Schema:
         else ()
     )
     reader = FieldReader(document)
-    level = Level(schema=root.schema, key=key, root=True)
+    # A key that is given and wrong is one problem, not one more for every relation.
+    given = ("?",) if "primary_key" in entries else ()
+    level = Level(schema=root.schema, key=key or given, root=True)
     fields = reader.fields(entries["fields"][1], level) if "fields" in entries else ()
     filters = conditions(document, entries["filters"][1]) if "filters" in entries else ()
     soft_delete = None
@@ -78,7 +81,8 @@ def _read(document: Document) -> Schema:
 
 
 def _check_version(document: Document, entries: dict[str, tuple[Node, Node]]) -> None:
-    if "version" in entries and document.value(entries["version"][1]) != 1:
+    version = document.value(entries["version"][1]) if "version" in entries else 1
+    if isinstance(version, bool) or not isinstance(version, int) or version != 1:
         document.add(entries["version"][1], "this version is not supported; `version` must be 1")
 
 
@@ -109,11 +113,6 @@ def _own_columns(fields: tuple[Field, ...]) -> dict[str | None, str]:
         if isinstance(item, ColumnField):
             found.setdefault(item.key, item.column)
         elif isinstance(item, ObjectField):
-            inner = {
-                field.key: field.column
-                for field in walk(item.fields)
-                if isinstance(field, ColumnField)
-            }
-            for key, column in inner.items():
+            for key, column in _own_columns(item.fields).items():
                 found.setdefault(key, column)
     return found

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import Any
 
+from pydantic import TypeAdapter
 
-def structural_hash(value: Any) -> str:
+from flusso_shared.plan import AggregateField, ColumnField, Field, GeoField, JoinField, ObjectField
+from flusso_shared.schema import Schema
+
+_SCHEMA: TypeAdapter[Schema] = TypeAdapter(Schema)
+_MAPPED_KINDS = ("identifier", "json", "map")
+"""Type tags that say more about the mapping than the OpenSearch type they stand for."""
+
+
+def schema_hash(schema: Schema) -> str:
     """8 lower-case hex digits of SHA-256 over canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    essence = dataclasses.replace(schema, fields=tuple(_essence(item) for item in schema.fields))
+    return canonical_hash(_SCHEMA.dump_python(essence, mode="json"))
+
+
+def canonical_hash(value: Any) -> str:
+    """The hash of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _essence(field: Field) -> Field:
+    """The field without what only checks and clients look at: nullability, accepted column types."""
+    match field:
+        case ColumnField():
+            kind = field.kind if field.kind in _MAPPED_KINDS else ""
+            return dataclasses.replace(field, kind=kind, nullable=False, postgres=())
+        case JoinField():
+            inner = tuple(_essence(item) for item in field.fields)
+            return dataclasses.replace(field, nullable=False, fields=inner)
+        case ObjectField():
+            return dataclasses.replace(field, fields=tuple(_essence(item) for item in field.fields))
+        case GeoField() | AggregateField():
+            return dataclasses.replace(field, nullable=False)
+        case _:
+            return field

@@ -24,6 +24,7 @@ SCALARS = {
 
 MAP_VALUES = tuple(tag for tag in SCALARS if tag not in ("boolean", "binary", "json"))
 JOINS = ("belongs_to", "has_one", "has_many", "many_to_many")
+TO_MANY = ("has_many", "many_to_many")
 AGGREGATES = ("count", "sum", "avg", "min", "max", "ids")
 TAGS = (*SCALARS, "custom", "geo", "object", "map", *JOINS, *AGGREGATES, "constant")
 
@@ -67,3 +68,15 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "constant": ("value",),
 }
 """Tag -> the keys that must stand beside it."""
+
+INSTEAD: dict[tuple[str, str], str] = {
+    ("belongs_to", "foreign_key"): "column",
+    ("belongs_to", "through"): "column",
+    **{
+        (tag, name): "foreign_key"
+        for tag in ("has_one", "has_many")
+        for name in ("column", "through")
+    },
+    **{("many_to_many", name): "through" for name in ("column", "foreign_key")},
+}
+"""Keys of another relation's type -> the right one."""

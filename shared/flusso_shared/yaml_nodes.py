@@ -19,6 +19,7 @@ Node = yaml.Node
 _TAG = "tag:yaml.org,2002:"
 _DEEPEST = 100
 """Levels of nesting; an alias that contains itself has no end."""
+_LONGEST_NUMBER = 1000
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -118,11 +119,13 @@ class Document:
                 return text
 
     def _number(self, node: Node, text: str) -> int | float:
-        if node.tag == _TAG + "int":
+        if node.tag == _TAG + "int" and len(text) <= _LONGEST_NUMBER:
             return int(text, 0)
         number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         if not math.isfinite(number):
-            self.add(node, f"`{text}` is not a number that JSON can hold; for text, write it in quotes")
+            self.add(
+                node, f"`{text}` is not a number that JSON can hold; for text, write it in quotes"
+            )
         return number
 
     def text(self, node: Node, what: str) -> str | None:

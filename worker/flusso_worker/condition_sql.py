@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from psycopg import sql
 
-from flusso_shared.names import TableName
+from flusso_shared.catalog import Table
 from flusso_shared.plan import (
     CompareCondition,
     Condition,
@@ -32,7 +32,7 @@ _OPERATORS = {
 
 
 def filtered(
-    name: TableName, filters: Sequence[Condition], soft_delete: SoftDelete | None = None
+    row: Table, filters: Sequence[Condition], soft_delete: SoftDelete | None = None
 ) -> sql.Composable:
     """The table as a FROM item that holds only the rows that count.
 
@@ -41,11 +41,11 @@ def filtered(
     """
     kept = [_condition(item, "") for item in filters]
     if soft_delete is not None:
-        kept.append(_kept(soft_delete))
+        kept.append(_kept(soft_delete, row))
     if not kept:
-        return table(name)
+        return table(row.name)
     where = sql.SQL(" AND ").join(kept)
-    return sql.SQL("(SELECT * FROM {} WHERE {})").format(table(name), where)
+    return sql.SQL("(SELECT * FROM {} WHERE {})").format(table(row.name), where)
 
 
 def conditions(filters: Iterable[Condition], alias: str) -> sql.Composable:
@@ -81,13 +81,14 @@ def _compare(item: CompareCondition, alias: str) -> sql.Composable:
     return sql.SQL("({} {} {})").format(column, operator, operands[0])
 
 
-def _kept(soft_delete: SoftDelete) -> sql.Composable:
-    """Not (the marker is truthy and every `when` holds).  A boolean counts by its value, others when not NULL."""
+def _kept(soft_delete: SoftDelete, row: Table) -> sql.Composable:
+    """Not (the marker is truthy and every `when` holds).  A boolean counts by its value, others when not NULL.
+
+    A `when` that comes to NULL under a truthy marker leaves the row out, as a root filter would.
+    """
     marker = sql.Identifier(soft_delete.column)
-    truthy = sql.SQL(
-        "(CASE WHEN {m} IS NULL THEN false"
-        " WHEN pg_typeof({m}) = 'boolean'::regtype THEN {m}::text::boolean ELSE true END)"
-    ).format(m=marker)
+    boolean = row.columns[soft_delete.column].base_type == "boolean"
+    truthy = sql.SQL("({} IS TRUE)" if boolean else "({} IS NOT NULL)").format(marker)
     parts = [truthy, *(_condition(item, "") for item in soft_delete.when)]
     return sql.SQL("(NOT ({}))").format(sql.SQL(" AND ").join(parts))
 

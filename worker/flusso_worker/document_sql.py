@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from flusso_shared.catalog import Catalog, Table
+from flusso_shared.compile import bind
 from flusso_shared.plan import IndexPlan
 from flusso_worker.condition_sql import filtered
 from flusso_worker.hop_sql import keys_given, table
@@ -34,11 +35,12 @@ class DocumentSql:
 
 def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
     """The SQL of `plan`, whose tables and columns the catalog has (see `catalog_check`)."""
+    plan = bind(plan, catalog)
     root = catalog.tables[plan.root]
     objects = Objects(catalog)
     row = objects.level(plan.fields, root, "root")
     source, given = keys_given(plan.root, plan.key, catalog, "root")
-    rows = filtered(plan.root, plan.filters, plan.soft_delete)
+    rows = filtered(root, plan.filters, plan.soft_delete)
     build = sql.SQL("SELECT {}, {}::text FROM {} AS root{}{} WHERE {}").format(
         _id(plan.key), row.json, rows, row.joins, source, given
     )
@@ -71,10 +73,13 @@ def _id(key: Sequence[str]) -> sql.Composable:
 
 def _text_of(root: Table, column: str) -> Callable[[str], str]:
     """`::text` and the type's output function differ for two types."""
-    type_ = root.columns[column].type
-    if type_ == "boolean":
-        return _boolean
-    return _unpadded if type_.startswith("character(") else str
+    match root.columns[column].base_type.partition("(")[0]:
+        case "boolean":
+            return _boolean
+        case "character" | "bpchar":
+            return _unpadded
+        case _:
+            return str
 
 
 def _boolean(text: str) -> str:

@@ -26,7 +26,7 @@ from flusso_shared.plan import (
 )
 from flusso_worker.condition_sql import conditions, filtered, ordered
 from flusso_worker.hop_sql import table
-from flusso_worker.value_sql import column_value, constant_value, geo_value
+from flusso_worker.value_sql import column_value, constant_value, geo_value, plain_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Objects:
             case ColumnField():
                 return column_value(item, row, alias)
             case GeoField():
-                return geo_value(item, alias)
+                return geo_value(item, row, alias)
             case ConstantField():
                 return constant_value(item)
             case ObjectField():
@@ -120,7 +120,7 @@ class Objects:
         ).format(inner.json, order, source, inner.joins, related)
 
     def _from(self, edge: Edge, alias: str) -> sql.Composable:
-        rows = filtered(edge.table, edge.filters)
+        rows = filtered(self._table(edge), edge.filters)
         source = sql.SQL("{} AS {}").format(rows, sql.Identifier(alias))
         if edge.junction is None:
             return source
@@ -169,20 +169,17 @@ class Objects:
         return sql.SQL("{}.{}").format(sql.Identifier(scan.alias), sql.Identifier(name))
 
     def _function(self, item: AggregateField, alias: str) -> sql.Composable:
-        own = sql.Identifier(alias)
         if item.op == "count":
             return sql.SQL("count(*)")
+        related = self._table(item.edge)
         if item.op == "ids":
-            key = self._table(item.edge).primary_key
-            parts = [sql.SQL("{}.{}").format(own, sql.Identifier(column)) for column in key]
+            parts = [plain_value(column, related, alias) for column in related.primary_key]
             order = sql.SQL(", ").join(parts)
-            if len(parts) == 1:
-                return sql.SQL("json_agg({} ORDER BY {})").format(parts[0], order)
             joined = sql.SQL(" || ':' || ").join([sql.SQL("{}::text").format(p) for p in parts])
-            return sql.SQL("json_agg({} ORDER BY {})").format(joined, order)
-        column = sql.SQL("{}.{}").format(own, sql.Identifier(item.column or ""))
-        function = {"sum": "sum({})", "avg": "avg({})", "min": "min({})", "max": "max({})"}[item.op]
-        return sql.SQL(function).format(column)
+            one = parts[0] if len(parts) == 1 else joined
+            return sql.SQL("json_agg({} ORDER BY {})").format(one, order)
+        function = sql.SQL(item.op)
+        return sql.SQL("{}({})").format(function, plain_value(item.column or "", related, alias))
 
     def _lateral(self, edge: Edge, scan: _Scan, parent: str) -> sql.Composable:
         row = f"{scan.alias}_row"

@@ -12,6 +12,7 @@ from itertools import islice
 
 from flusso_shared.catalog import Catalog
 from flusso_shared.change import Change, Image
+from flusso_shared.compile import bind
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, Hop, IndexPlan, Way
 from flusso_worker.batches import Intake
@@ -96,6 +97,7 @@ class Resolver:
     """Resolves batches for one index."""
 
     def __init__(self, plan: IndexPlan, catalog: Catalog, all_keys: bytes) -> None:
+        plan = bind(plan, catalog)
         self.root = plan.root
         self.key_columns = len(plan.key)
         self._all_keys = all_keys

@@ -12,8 +12,10 @@ from flusso_shared.plan import ColumnField, ConstantField, GeoField
 
 def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
     """The value, transformed and defaulted."""
-    name = sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(field.column))
-    value = _converted(name, row.columns[field.column].type)
+    value = plain_value(field.column, row, alias)
+    type_ = row.columns[field.column].base_type
+    if field.transforms and not type_.endswith("[]"):
+        value = sql.SQL("{}::text").format(value)  # lower() and btrim() know no enum
     for transform in field.transforms:
         function = sql.SQL("lower" if transform == "lowercase" else "btrim")
         value = sql.SQL("{}({})").format(function, value)
@@ -22,13 +24,18 @@ def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
     return value
 
 
-def _converted(name: sql.Composable, type_: str) -> sql.Composable:
-    if type_ == "bytea":
-        return sql.SQL("translate(encode({}, 'base64'), E'\\n', '')").format(name)
-    if type_ == "money":
-        return sql.SQL("{}::numeric").format(name)
-    if type_.startswith("character("):
-        return sql.SQL("{}::text").format(name)
+def plain_value(column: str, row: Table, alias: str) -> sql.Composable:
+    """A column in the type from which Postgres makes the right JSON."""
+    name = sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(column))
+    type_ = row.columns[column].base_type
+    array = type_.endswith("[]")
+    match type_.removesuffix("[]").partition("(")[0]:
+        case "bytea" if not array:
+            return sql.SQL("translate(encode({}, 'base64'), E'\\n', '')").format(name)
+        case "money":
+            return sql.SQL("{}::numeric[]" if array else "{}::numeric").format(name)
+        case "character" | "bpchar":  # without its padding
+            return sql.SQL("{}::text[]" if array else "{}::text").format(name)
     return name
 
 
@@ -38,10 +45,9 @@ def _default(value: str | float | bool) -> str:
     return str(value)
 
 
-def geo_value(field: GeoField, alias: str) -> sql.Composable:
+def geo_value(field: GeoField, row: Table, alias: str) -> sql.Composable:
     """`{"lat", "lon"}`, or null when either is."""
-    own = sql.Identifier(alias)
-    lat, lon = (sql.SQL("{}.{}").format(own, sql.Identifier(c)) for c in (field.lat, field.lon))
+    lat, lon = (plain_value(column, row, alias) for column in (field.lat, field.lon))
     return sql.SQL(
         "CASE WHEN {lat} IS NOT NULL AND {lon} IS NOT NULL"
         " THEN json_build_object('lat', {lat}, 'lon', {lon}) END"
