@@ -1,0 +1,74 @@
+"""`flusso-capture`: publishes every row change of the database to Kafka."""
+
+from __future__ import annotations
+
+import typer
+
+from flusso_capture.daemon import Capture, CaptureOptions, Process
+from flusso_shared import command_line as shared
+from flusso_shared import lock as locks
+from flusso_shared.http import Credentials
+from flusso_shared.kafka_log import KafkaLog
+from flusso_shared.resolve_env import queue_connection, source_conninfo
+from flusso_shared.service import Core, Parts, serve
+from flusso_shared.settings import environment
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def capture(
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    slot: shared.SlotOption = "flusso",
+    publication: shared.PublicationOption = "flusso",
+    manage_publication: shared.ManagePublicationOption = None,
+    manage_replica_identity: shared.ManageIdentityOption = None,
+    skip_backfill: shared.SkipBackfillOption = False,
+    public_address: shared.PublicOption = None,
+    private_address: shared.PrivateOption = None,
+    admin_user: shared.UserOption = shared.DEFAULT_USER,
+    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
+    startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
+    lag_poll_secs: shared.LagPollOption = 15,
+) -> None:
+    """Follow the write-ahead log and publish every row change to Kafka."""
+    project = locks.choose(config, lock, locked=locked)
+    source, queue = project.config.source, project.config.queue
+    credentials = Credentials(admin_user, admin_password)
+    addresses = shared.addresses(project, public_address, private_address, credentials)
+    core = Core()
+
+    def make() -> Parts:
+        options = CaptureOptions(
+            conninfo=source_conninfo(source, environment()),
+            slot=slot,
+            publication=publication,
+            manage_publication=shared.given(manage_publication, source.manage_publication),
+            manage_replica_identity=shared.given(
+                manage_replica_identity, source.manage_replica_identity
+            ),
+            skip_backfill=skip_backfill,
+            max_value_bytes=queue.max_value_bytes,
+            lag_poll_seconds=lag_poll_secs,
+            startup_timeout=shared.timeout(startup_timeout),
+        )
+        log = KafkaLog(queue_connection(queue, environment()), keep=project.plan.link_columns())
+        process = Process(core.metrics, core.status, core.clock, core.stop)
+        daemon = Capture(options, project.plan, log, process)
+
+        def work() -> None:
+            try:
+                daemon.run()
+            finally:
+                log.close()
+
+        return {"capture": work}
+
+    serve(core, addresses, make)
+
+
+def main() -> None:
+    """The command's entry point."""
+    shared.execute(app)

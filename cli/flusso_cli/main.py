@@ -1,0 +1,37 @@
+"""`flusso`: the umbrella command."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from flusso_cli.run import run
+from flusso_shared import command_line as shared
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+app.command()(run)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flusso {version('flusso-kafka')}")
+        raise typer.Exit
+
+
+@app.callback()
+def flusso(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_show_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Keep OpenSearch documents in step with Postgres."""
+
+
+def main() -> None:
+    """The command's entry point."""
+    shared.execute(app)

@@ -1,0 +1,107 @@
+"""`flusso run`: capture and worker in one process over a change log in memory."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flusso_capture.daemon import Capture, CaptureOptions
+from flusso_capture.daemon import Process as CaptureProcess
+from flusso_shared import command_line as shared
+from flusso_shared import lock as locks
+from flusso_shared.http import Credentials
+from flusso_shared.memory_log import CAPACITY, MemoryLog
+from flusso_shared.service import Core, Parts, serve
+from flusso_worker.cli import worker_options
+from flusso_worker.daemon import Worker, WorkerOptions
+from flusso_worker.opensearch import Cluster
+from flusso_worker.opensearch_control import OpenSearchControl
+from flusso_worker.stages import Process
+
+_LOOK = 0.5
+
+
+def run(
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    slot: shared.SlotOption = "flusso",
+    publication: shared.PublicationOption = "flusso",
+    manage_publication: shared.ManagePublicationOption = None,
+    manage_replica_identity: shared.ManageIdentityOption = None,
+    skip_backfill: shared.SkipBackfillOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    queue_capacity: Annotated[
+        int,
+        typer.Option(
+            "--queue-capacity",
+            min=0,
+            envvar="FLUSSO_QUEUE_CAPACITY",
+            help="Changes held in memory at most.",
+        ),
+    ] = CAPACITY,
+    pretty: Annotated[
+        bool,
+        typer.Option(
+            "--pretty", envvar="FLUSSO_PRETTY", help="Indent documents when no sink is configured."
+        ),
+    ] = False,
+    public_address: shared.PublicOption = None,
+    private_address: shared.PrivateOption = None,
+    admin_user: shared.UserOption = shared.DEFAULT_USER,
+    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
+    startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
+    lag_poll_secs: shared.LagPollOption = 15,
+) -> None:
+    """Seed the indexes and follow changes, with nothing but Postgres and OpenSearch."""
+    project = locks.choose(config, lock, locked=locked)
+    source = project.config.source
+    credentials = Credentials(admin_user, admin_password)
+    addresses = shared.addresses(project, public_address, private_address, credentials)
+    core = Core()
+
+    def make() -> Parts:
+        options = worker_options(project, index_prefix, startup_timeout, pretty=pretty)
+        log = MemoryLog(max(1, queue_capacity), lineage=_lineage(options, slot))
+        worker = Worker(
+            options, project.plan, Process(log, core.metrics, core.status), core.clock, core.stop
+        )
+        capture_options = CaptureOptions(
+            conninfo=options.conninfo,
+            slot=slot,
+            publication=publication,
+            manage_publication=shared.given(manage_publication, source.manage_publication),
+            manage_replica_identity=shared.given(
+                manage_replica_identity, source.manage_replica_identity
+            ),
+            skip_backfill=skip_backfill,
+            max_value_bytes=project.config.queue.max_value_bytes,
+            lag_poll_seconds=lag_poll_secs,
+            startup_timeout=options.startup_timeout,
+        )
+        process = CaptureProcess(
+            core.metrics, core.status, core.clock, core.stop, owns_status=False
+        )
+        capture = Capture(
+            capture_options, project.plan, log, process, wanted=worker.wanted_snapshots
+        )
+        return {"capture": lambda: _follow(capture, worker, core), "worker": worker.run}
+
+    serve(core, addresses, make)
+
+
+def _follow(capture: Capture, worker: Worker, core: Core) -> None:
+    """Changes may flow once every index holds on to them."""
+    capture.prepare()
+    while not worker.ready_to_stream(_LOOK):
+        if core.stop.is_set():
+            return
+    capture.run()
+
+
+def _lineage(options: WorkerOptions, slot: str) -> OpenSearchControl | None:
+    """Where the lineage outlives the process: beside the generations that it belongs to."""
+    if not options.opensearch:
+        return None
+    return OpenSearchControl(Cluster(options.opensearch[0]), options.index_prefix, slot)

@@ -1,0 +1,161 @@
+"""The two HTTP surfaces: public (health, status, metrics) and private (indexes, behind Basic auth)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from prometheus_client import generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from flusso_shared.errors import FatalError
+from flusso_shared.metrics import Metrics
+from flusso_shared.status import Status
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 128
+_STOP_BUDGET = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who may use the private surface."""
+
+    user: str
+    password: str
+
+    def allow(self, header: str | None) -> bool:
+        """Whether an Authorization header carries them; compared in constant time."""
+        if header is None or not header.startswith("Basic "):
+            return False
+        try:
+            given = base64.b64decode(header[len("Basic ") :], validate=True)
+        except binascii.Error:
+            return False
+        return hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
+
+
+def public_app(status: Status, metrics: Metrics) -> Starlette:
+    """`/healthz`, `/readyz`, `/status`, `/metrics`."""
+
+    def healthz(_: Request) -> Response:
+        return Response(status_code=200)
+
+    def readyz(_: Request) -> Response:
+        ready = status.phase in ("backfilling", "live")
+        return Response(status_code=200 if ready else 503)
+
+    def status_document(_: Request) -> Response:
+        return JSONResponse(status.to_json())
+
+    def exposition(_: Request) -> Response:
+        return PlainTextResponse(generate_latest(metrics.registry))
+
+    return _app(
+        {
+            "/healthz": healthz,
+            "/readyz": readyz,
+            "/status": status_document,
+            "/metrics": exposition,
+        }
+    )
+
+
+def private_app(status: Status, credentials: Credentials) -> Starlette:
+    """`/indexes`; every route, known or not, asks for the credentials."""
+
+    def indexes(_: Request) -> Response:
+        return JSONResponse(status.to_json()["indexes"])
+
+    app = _app({"/indexes": indexes})
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        header = dict(scope.get("headers", [])).get(b"authorization")
+        if scope["type"] == "http" and not credentials.allow(header and header.decode("latin-1")):
+            challenge = {"www-authenticate": 'Basic realm="flusso", charset="UTF-8"'}
+            await PlainTextResponse("unauthorized\n", 401, challenge)(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    outer = Starlette()
+    outer.mount("/", guarded)
+    return outer
+
+
+def _app(routes: dict[str, Callable[[Request], Response]]) -> Starlette:
+    def failed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return Response(status_code=error.status_code, headers=error.headers)
+
+    return Starlette(
+        routes=[Route(path, handler, methods=["GET"]) for path, handler in routes.items()],
+        exception_handlers={HTTPException: failed},
+    )
+
+
+def bind(address: str, surface: str) -> socket.socket:
+    """Listen on `host:port`; port 0 picks a free one.  Raises `FatalError` when it cannot."""
+    host, _, port = address.rpartition(":")
+    bare = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(bare, int(port), type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((bare, int(port)))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise FatalError(
+            f"cannot listen on {address} for the {surface} surface: {error.strerror}; choose another"
+            f" address with --{surface}-address (port 0 picks a free one)"
+        ) from error
+    shown = listener.getsockname()
+    logger.info(
+        "%s surface listening on %s:%s",
+        surface,
+        f"[{shown[0]}]" if ":" in shown[0] else shown[0],
+        shown[1],
+        extra={"action": "listen", "surface": surface},
+    )
+    return listener
+
+
+class HttpServer:
+    """Serves one application on a socket that is bound already, in a thread of its own."""
+
+    def __init__(self, app: Starlette, listener: socket.socket, surface: str) -> None:
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+        config.timeout_graceful_shutdown = 1
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [listener]},
+            name=f"http-{surface}",
+            daemon=True,
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the requests in progress and close the socket."""
+        self._server.should_exit = True
+        self._thread.join(_STOP_BUDGET)
+        self._listener.close()

@@ -1,0 +1,104 @@
+"""Runs a process: surfaces first, then its parts in supervised threads, until a signal or a failure."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from flusso_shared.clock import SystemClock
+from flusso_shared.errors import StoppedError
+from flusso_shared.http import Credentials, HttpServer, bind, private_app, public_app
+from flusso_shared.metrics import Metrics
+from flusso_shared.progress import ProgressLine
+from flusso_shared.shutdown import stop_on_signals
+from flusso_shared.status import Status
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PASSWORD = "flusso"
+_LOOK = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the surfaces listen, and who may use the private one."""
+
+    public: str
+    private: str
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every part of a process shares."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    metrics: Metrics = field(default_factory=Metrics)
+    status: Status = field(default_factory=Status)
+
+    @property
+    def clock(self) -> SystemClock:
+        """Its waits end when a stop is requested."""
+        return SystemClock(self.stop)
+
+
+Parts = Mapping[str, Callable[[], None]]
+"""Thread name -> what it runs until `Core.stop`."""
+
+
+def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
+    """Bind both surfaces, then run what `make` gives; returns after a clean stop.
+
+    Raises the first error that a part ends with; the others are stopped then.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(stop_on_signals(core.stop))
+        listeners = [
+            (bind(addresses.public, "public"), "public"),
+            (bind(addresses.private, "private"), "private"),
+        ]
+        if addresses.credentials.password == DEFAULT_PASSWORD:
+            logger.warning(
+                "the private surface has the default password; set --admin-password or FLUSSO_ADMIN_PASSWORD"
+            )
+        apps = (
+            public_app(core.status, core.metrics),
+            private_app(core.status, addresses.credentials),
+        )
+        for app, (listener, surface) in zip(apps, listeners, strict=True):
+            server = HttpServer(app, listener, surface)
+            server.start()
+            stack.callback(server.stop)
+        stack.enter_context(ProgressLine(core.status))
+        _supervise(core, make())
+    logger.info("stopped")
+
+
+def _supervise(core: Core, parts: Parts) -> None:
+    """Run all parts; the end of one is the end of all."""
+    failures: list[BaseException] = []
+
+    def run(part: Callable[[], None]) -> None:
+        try:
+            part()
+        except StoppedError:
+            pass
+        except BaseException as error:  # noqa: BLE001  (a supervisor: raised again in the main thread)
+            failures.append(error)
+        finally:
+            core.stop.set()
+
+    threads = [
+        threading.Thread(target=run, args=(part,), name=name) for name, part in parts.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        # With a timeout, so that the main thread gets to run signal handlers.
+        while thread.is_alive():
+            thread.join(_LOOK)
+    if failures:
+        raise failures[0]

@@ -1,0 +1,78 @@
+"""`flusso-worker`: builds the documents that changes touch and writes them to the sinks."""
+
+from __future__ import annotations
+
+import typer
+
+from flusso_shared import command_line as shared
+from flusso_shared import lock as locks
+from flusso_shared.config import StdoutSinkConfig
+from flusso_shared.http import Credentials
+from flusso_shared.kafka_log import KafkaLog
+from flusso_shared.project import Project
+from flusso_shared.resolve_env import opensearch_connections, queue_connection, source_conninfo
+from flusso_shared.service import Core, Parts, serve
+from flusso_shared.settings import environment
+from flusso_worker.daemon import Worker, WorkerOptions
+from flusso_worker.stages import Process
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def worker_options(
+    project: Project, index_prefix: str | None, startup_timeout: float, *, pretty: bool = False
+) -> WorkerOptions:
+    """What the configuration and the environment come to.  Without any sink there is one on stdout."""
+    config, env = project.config, environment()
+    stdout = tuple(sink for sink in config.sinks if isinstance(sink, StdoutSinkConfig))
+    if not config.sinks:
+        stdout = (StdoutSinkConfig(name="stdout", type="stdout", pretty=pretty),)
+    return WorkerOptions(
+        conninfo=source_conninfo(config.source, env),
+        topic_prefix=config.queue.topic_prefix,
+        index_prefix=shared.index_prefix(project, index_prefix),
+        opensearch=opensearch_connections(config, env),
+        stdout=stdout,
+        policy=config.policy,
+        startup_timeout=shared.timeout(startup_timeout),
+    )
+
+
+@app.command()
+def worker(
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    public_address: shared.PublicOption = None,
+    private_address: shared.PrivateOption = None,
+    admin_user: shared.UserOption = shared.DEFAULT_USER,
+    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
+    startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
+) -> None:
+    """Consume row changes from Kafka and keep the indexes equal to the database."""
+    project = locks.choose(config, lock, locked=locked)
+    credentials = Credentials(admin_user, admin_password)
+    addresses = shared.addresses(project, public_address, private_address, credentials)
+    core = Core()
+
+    def make() -> Parts:
+        options = worker_options(project, index_prefix, startup_timeout)
+        log = KafkaLog(queue_connection(project.config.queue, environment()))
+        process = Process(log, core.metrics, core.status)
+        daemon = Worker(options, project.plan, process, core.clock, core.stop)
+
+        def work() -> None:
+            try:
+                daemon.run()
+            finally:
+                log.close()
+
+        return {"worker": work}
+
+    serve(core, addresses, make)
+
+
+def main() -> None:
+    """The command's entry point."""
+    shared.execute(app)
