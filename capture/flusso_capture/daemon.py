@@ -135,6 +135,7 @@ class Capture:
             self._process.metrics.retries.labels("stream").inc()
             # Whatever broke, the ground may have shifted: another primary, no slot, other columns.
             self._shaken = True
+            self._process.status.waiting("the write-ahead log and the change log")
             if clock.monotonic() - started > _SOUND_AFTER:
                 self._backoff.reset()
             raise
@@ -165,6 +166,7 @@ class Capture:
         )
         replication.start(options.slot, options.publication)
         self._streaming = True
+        process.status.waiting(None)
         logger.info(
             "streaming from slot %s at %s",
             options.slot,

@@ -51,7 +51,13 @@ class Replication:
         command = sql.SQL(
             "START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names {})"
         ).format(sql.Identifier(slot), sql.Literal(sql.Identifier(publication).as_string(None)))
-        self._exec(command.as_bytes(None), pq.ExecStatus.COPY_BOTH)
+        try:
+            self._exec(command.as_bytes(None), pq.ExecStatus.COPY_BOTH)
+        except FatalError as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedObject):
+                # It was there a moment ago: the next attempt starts from what is there then.
+                raise RetryableError(str(error)) from error
+            raise
         self._pgconn.nonblocking = 1
         self._streaming = True
 
@@ -121,7 +127,8 @@ class Replication:
         except psycopg.Error as error:
             raise translate(error, _DOING) from error
         if result.status != expected:
-            raise translate(psycopg.errors.error_from_result(result), _DOING)
+            cause = psycopg.errors.error_from_result(result)
+            raise translate(cause, _DOING) from cause
         return result
 
     def _ended(self) -> FlussoError:
@@ -134,6 +141,12 @@ class Replication:
     def _broken(self, error: psycopg.Error) -> FlussoError:
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
             return RetryableError(f"cannot {_DOING}: {' '.join(str(error).split())}")
+        if isinstance(error, psycopg.errors.UndefinedObject):
+            return FatalError(
+                f"cannot {_DOING}: {error.diag.message_primary}.  The log is read with the catalog of its "
+                "time, and the publication was not there then: drop the replication slot and start "
+                "again, so that the indexes are built anew"
+            )
         translated = translate(error, _DOING)
         if isinstance(translated, FatalError) and self._pgconn.status != pq.ConnStatus.OK:
             # The connection is gone with it: it may have been the other way round.

@@ -83,7 +83,7 @@ def _cancelled_on(stop: threading.Event, connection: Connection) -> Iterator[Non
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.1):
+        while not over.wait(0.2):
             if stop.is_set():
                 _cancel(connection)
 

@@ -157,16 +157,13 @@ def test_a_slot_lost_while_streaming_begins_a_new_lineage(kit: Kit) -> None:
         until(lambda: complete(kit), "the snapshot")
         first = lineage_of(kit.log.records)
         kit.log.take()
-        with psycopg.connect(kit.url, autocommit=True) as connection:
-            connection.execute(
-                "DO $$ DECLARE p int; BEGIN LOOP"
-                " SELECT active_pid INTO p FROM pg_replication_slots WHERE slot_name = '%(s)s';"
-                " PERFORM pg_terminate_backend(p, 5000);"
-                " BEGIN PERFORM pg_drop_replication_slot('%(s)s'); EXIT;"
-                " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$".replace(
-                    "%(s)s", kit.slot
-                )
-            )
+        kit.sql(
+            "DO $$ DECLARE p int; BEGIN LOOP"
+            f" SELECT active_pid INTO p FROM pg_replication_slots WHERE slot_name = '{kit.slot}';"
+            " PERFORM pg_terminate_backend(p, 5000);"
+            f" BEGIN PERFORM pg_drop_replication_slot('{kit.slot}'); EXIT;"
+            " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$"
+        )
         until(lambda: lineage_of(kit.log.records) != first and complete(kit), "the snapshot")
     assert [change.key for change in kit.log.take()] == [("1",)]
 

@@ -216,3 +216,18 @@ def test_a_table_may_change_its_columns_on_the_way(kit: Kit) -> None:
     assert first.after == {"id": "1", "name": "ada", "note": None}
     assert second.after == {"id": "2", "name": "eve", "note": None, "extra": "4"}
     assert third.after == {"id": "3", "name": "joe", "extra": "5"}
+
+
+def test_a_dropped_publication_stops_capture_with_the_remedy(kit: Kit) -> None:
+    error = kit.failure(
+        "INSERT INTO users VALUES (1)",
+        f"DROP PUBLICATION {kit.slot}",
+        "INSERT INTO users VALUES (2)",
+    )
+    assert "drop the replication slot" in str(error)
+    assert kit.status.to_json()["last_error"] == str(error)
+
+
+def test_a_needed_column_that_is_dropped_stops_capture(kit: Kit) -> None:
+    error = kit.failure("ALTER TABLE orders DROP COLUMN user_id", "INSERT INTO orders VALUES (1)")
+    assert "column user_id of table public.orders" in str(error)

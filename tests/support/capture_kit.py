@@ -14,6 +14,7 @@ import psycopg
 from flusso_capture.daemon import Capture, CaptureOptions, Process
 from flusso_shared.change import Change
 from flusso_shared.clock import SystemClock
+from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
 from flusso_shared.plan import ColumnField, Edge, FieldMapping, IndexPlan, JoinField, Plan, Way
@@ -111,6 +112,16 @@ class Kit:
             assert not thread.is_alive()
             if failures:
                 raise failures[0]
+
+    def failure(self, *statements: str) -> FatalError:
+        """Run capture and the statements; what capture ends with, by itself."""
+        try:
+            with self.running():
+                self.sql(*statements)
+                until(lambda: self.status.phase == "stopped", "the end")
+        except FatalError as error:
+            return error
+        raise AssertionError("capture did not fail")
 
     def sql(self, *statements: str) -> None:
         """Each statement in a transaction of its own."""
