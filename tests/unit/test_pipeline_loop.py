@@ -259,6 +259,18 @@ def test_a_failed_flush_ends_the_pipeline_without_its_offsets(rig: Rig) -> None:
     assert rig.stages.closed
 
 
+def test_chunks_that_never_began_are_given_up_with_a_failed_pipeline(rig: Rig) -> None:
+    for offset in range(5):
+        rig.reader.feed(offset)
+        rig.stages.await_produced(offset + 1)
+    rig.stages.land("1", PoisonError("no"))
+    rig.stages.aborted.set()
+    rig.pipeline.join(DEADLINE)
+    assert isinstance(rig.pipeline.failure, PoisonError)
+    assert rig.reader.committed == 0
+    assert rig.reader.closed
+
+
 def test_an_unexpected_error_is_the_failure(rig: Rig) -> None:
     rig.stages.produce_errors.append(ZeroDivisionError("a bug"))
     rig.reader.feed(0)

@@ -55,6 +55,8 @@ class Flight:
         for future in [future for future in self._pending if future.done()]:
             ticket, size = self._pending.pop(future)
             self._bytes -= size
+            if future.cancelled():
+                continue  # `close` gave it up before it began: its ticket stays open
             error = future.exception()
             if error is None:
                 ticket.pending -= 1

@@ -1,0 +1,138 @@
+"""Workers in threads over real servers, with the test in the place of capture."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import psycopg
+
+from flusso_shared.change import Change, Op
+from flusso_shared.clock import SystemClock
+from flusso_shared.control_records import LINEAGE_KEY, Lineage, TableSnapshot
+from flusso_shared.metrics import Metrics
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
+from flusso_shared.seams import ChangeLog
+from flusso_shared.status import Status
+from flusso_worker.daemon import Worker, WorkerOptions
+from flusso_worker.stages import Process
+from support.index_kit import connection
+from support.small_store import PLAN, USERS, change
+
+DEADLINE = 60.0
+LINEAGE = Lineage("1", "slot", "0/1")
+
+
+def until(what: str, condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.05)
+
+
+class Publisher:
+    """What capture would put into the log."""
+
+    def __init__(self, log: ChangeLog) -> None:
+        self._log = log
+        self._writer = log.writer()
+        self._outstanding = 0
+        log.prepare(PLAN.tables)
+
+    def begin(self, lineage: Lineage = LINEAGE) -> None:
+        """Name the lineage, as at the creation of the slot."""
+        self._log.control.put(LINEAGE_KEY, lineage.to_json())
+
+    def snapshot(self, users: Iterable[int], lineage: Lineage = LINEAGE) -> None:
+        """The whole root table, and that it is complete."""
+        self.publish(
+            *[change(USERS, [user], None, {"id": str(user)}, op=Op.READ) for user in users]
+        )
+        record = TableSnapshot(USERS, lineage, "complete", ends=self._log.groups.ends([USERS]))
+        self._log.control.put(record.key, record.to_json())
+
+    def publish(self, *changes: Change) -> None:
+        """Publish and, in Kafka, wait for the acknowledgements."""
+        for item in changes:
+            while not self._writer.publish(item, self._acknowledged):
+                self._writer.poll(0.05)
+            self._outstanding += 1
+        if self._log.durable:
+            until("acknowledged", self.applied)
+
+    def applied(self) -> bool:
+        """Whether everything is acknowledged; serves acknowledgements."""
+        self._writer.poll(0.05)
+        return self._outstanding == 0
+
+    def _acknowledged(self) -> None:
+        self._outstanding -= 1
+
+    def close(self) -> None:
+        self._writer.close(5.0)
+
+
+@dataclass
+class RunningWorker:
+    """One worker in a thread."""
+
+    options: WorkerOptions
+    log: ChangeLog
+    plan: Plan = field(default_factory=lambda: Plan((PLAN,)))
+
+    def __post_init__(self) -> None:
+        self.stop = threading.Event()
+        self.status, self.metrics = Status(), Metrics()
+        process = Process(self.log, self.metrics, self.status)
+        self.worker = Worker(self.options, self.plan, process, SystemClock(self.stop), self.stop)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="lead")
+        self.done: Future[None] = self._executor.submit(self.worker.run)
+
+    def state(self, index: str = "users") -> str:
+        return str(self.status.to_json()["indexes"].get(index))
+
+    def await_state(self, state: str) -> None:
+        """Wait until the worker says so of its index."""
+        until(f"index {state}", lambda: self.state() == state or self.done.done())
+        assert self.state() == state
+
+    def finish_by_itself(self) -> None:
+        """Wait for a worker that ends without being asked; raises what it raised."""
+        try:
+            self.done.result(DEADLINE)
+        finally:
+            self._executor.shutdown()
+
+    def finish(self) -> None:
+        """Stop and wait; raises what the worker raised."""
+        self.stop.set()
+        self.done.result(DEADLINE)
+        self._executor.shutdown()
+
+
+def options(url: str, opensearch: str, index_prefix: str, topic_prefix: str) -> WorkerOptions:
+    return WorkerOptions(
+        conninfo=url,
+        topic_prefix=topic_prefix,
+        index_prefix=index_prefix,
+        opensearch=(connection(opensearch),),
+        stdout=(),
+        policy=lambda _index: "stop",
+    )
+
+
+def committed(log: ChangeLog, group: str, tables: Iterable[TableName] = PLAN.tables) -> bool:
+    """Whether the group has applied everything that is in the log now."""
+    names = list(tables)
+    done = log.groups.committed(group, names)
+    return all(done.get(at, 0) >= end for at, end in log.groups.ends(names).items())
+
+
+def sql(url: str, text: str) -> None:
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute(text.encode())
