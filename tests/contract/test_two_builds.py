@@ -52,6 +52,10 @@ class BuildingWorker:
     def write(self, built: Built) -> None:
         self._sink.write(Batch(self._index.name, built.operations, built.taken_at))
 
+    def write_all(self, chunks: Sequence[Built]) -> None:
+        for built in chunks:
+            self.write(built)
+
 
 @dataclass
 class Scene:
@@ -140,10 +144,10 @@ def test_any_interleaving_ends_in_the_newest_state(scene: Scene) -> None:
         built.append(scene.workers[step % 2].build(1, 2))
     chance.shuffle(built)
     with ThreadPoolExecutor(2) as executor:
-        halves = (built[:30], built[30:])
-        for future in [
-            executor.submit(lambda worker, half: [worker.write(item) for item in half], *pair)
-            for pair in zip(scene.workers, halves, strict=True)
-        ]:
+        writing = [
+            executor.submit(scene.workers[at].write_all, half)
+            for at, half in enumerate((built[:30], built[30:]))
+        ]
+        for future in writing:
             future.result(60)
     assert scene.index.documents() == expected(scene.url)

@@ -50,7 +50,7 @@ def expected(url: str) -> dict[int, Any]:
             for table in ("users", "orders", "items", "tags", "user_tags")
         }
     items = [{"id": row[0], "order": row[1], "quantity": row[2]} for row in rows["items"]]
-    labels = dict(rows["tags"])
+    labels: dict[int, str] = dict(rows["tags"])
     found: dict[int, Any] = {}
     for user, name, _, parts in rows["users"]:
         if parts == 0:

@@ -100,6 +100,8 @@ class Ends:
 class Log:
     """What a pipeline uses of a change log."""
 
+    durable = True
+
     def __init__(self) -> None:
         self.readers: list[Reader] = []
         self.groups = Ends()
@@ -184,7 +186,8 @@ class Rig:
         self.log = Log()
         self.stages = HeldStages()
         self.metrics = Metrics()
-        process = Process(as_log(self.log), self.metrics, Status())
+        self.status = Status()
+        process = Process(as_log(self.log), self.metrics, self.status)
         subject = Subject(GenerationName("users", "01234567", 1), PLAN, "g")
         self.pipeline = Pipeline(subject, process, lambda _reading, _flushing: self.stages)
         self.pipeline.start()
@@ -343,6 +346,7 @@ def test_in_flight_changes_are_counted_back_when_the_pipeline_fails(rig: Rig) ->
     rig.stages.land("3", PoisonError("no"))
     rig.pipeline.join(DEADLINE)
     assert rig.metrics.registry.get_sample_value("flusso_changes_in_flight") == 0
+    assert rig.status.to_json()["changes_in_flight"] == 0
 
 
 def test_a_truncate_is_looked_at_again_once_others_have_landed(rig: Rig) -> None:

@@ -113,8 +113,7 @@ class Loop:
 
     def _take(self, intake: Intake, reader: ChangeReader) -> None:
         """Take a batch all the way to the flush threads."""
-        self._in_flight += intake.count
-        self._process.metrics.changes_in_flight.inc(intake.count)
+        self._count(intake.count)
         ticket = self._ledger.open(intake.offsets, intake.count)
         emptied = self._subject.plan.root in intake.truncated
         if emptied:
@@ -124,6 +123,14 @@ class Loop:
         if emptied and self._looks.wanted(ticket, intake, reader.assignment()):
             return
         ticket.closed = True
+
+    def _count(self, changes: int) -> None:
+        """Changes that are taken in; negative ones are given back."""
+        self._in_flight += changes
+        self._process.metrics.changes_in_flight.inc(changes)
+        if self._process.log.durable:
+            # Else capture is in the same process and has counted them.
+            self._process.status.add("changes_captured", changes)
 
     def _send(self, ticket: Ticket, intake: Intake) -> None:
         """Produce and hand over; again from the start when a connection fails."""
@@ -198,5 +205,5 @@ class Loop:
             if self._ledger.releasable:
                 self._commit(reader)
         finally:
-            self._finished(self._in_flight)
+            self._count(-self._in_flight)
             reader.close()
