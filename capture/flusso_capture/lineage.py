@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from flusso_capture import locks
 from flusso_capture import slot as slots
 from flusso_capture.session import Connection
+from flusso_shared.clock import Clock
 from flusso_shared.control_records import LINEAGE_KEY, Lineage, lineage_of
 from flusso_shared.seams import Control
 
@@ -15,7 +17,7 @@ _PENDING_KEY = "slot_pending"
 
 
 def settle(
-    connection: Connection, control: Control, slot_name: str, system_id: str
+    connection: Connection, control: Control, slot_name: str, system_id: str, clock: Clock
 ) -> tuple[slots.Slot, Lineage]:
     """The slot, made if there is none, and its lineage, recorded if it is new.
 
@@ -32,6 +34,8 @@ def settle(
     same = recorded is not None and (recorded.system_id, recorded.slot) == (system_id, slot.name)
     if recorded is not None and same and not pending:
         return slot, recorded
+    if pending and _has_synchronous_standby(connection):
+        locks.await_earlier(connection, clock)
     lineage = Lineage(system_id, slot.name, slot.confirmed_text)
     if recorded is not None:
         logger.warning(
@@ -47,3 +51,8 @@ def settle(
     control.put(LINEAGE_KEY, lineage.to_json())
     control.put(_PENDING_KEY, {"slot": ""})
     return slot, lineage
+
+
+def _has_synchronous_standby(connection: Connection) -> bool:
+    row = connection.execute("SELECT current_setting('synchronous_standby_names') <> ''").fetchone()
+    return row is not None and bool(row[0])

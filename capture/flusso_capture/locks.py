@@ -1,9 +1,10 @@
-"""DDL on busy tables: take the lock in short turns, and wait for those who wrote before."""
+"""DDL on busy tables: take the lock in short turns.  And waits for those who wrote before."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -68,6 +69,33 @@ def await_writers(connection: Connection, tables: Collection[TableName], clock: 
                 ", ".join(str(pid) for pid in sorted(set(earlier.values()))),
                 extra={"action": "await_writers"},
             )
+
+
+def await_earlier(connection: Connection, clock: Clock) -> None:
+    """Wait until every transaction that runs now has ended.
+
+    With a synchronous standby a transaction can have committed in the log long before others see it.  When
+    a new slot begins after such a commit, only a snapshot taken once it is visible has its rows.
+    """
+    # A transaction id of our own is above all others; a snapshot's xmax need not be.
+    until = _one(connection, "SELECT pg_current_xact_id()::text::bigint")
+    started = clock.monotonic()
+    told = False
+    while _one(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint") < until:
+        clock.wait(0.05)
+        if not told and clock.monotonic() - started > _TELL_AFTER:
+            told = True
+            logger.warning(
+                "waiting for the transactions that ran when the slot was made, as some may wait for "
+                "a synchronous standby",
+                extra={"action": "await_earlier"},
+            )
+
+
+def _one(connection: Connection, query: LiteralString) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _writers(connection: Connection, tables: Collection[TableName]) -> dict[str, int]:

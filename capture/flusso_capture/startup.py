@@ -72,7 +72,11 @@ class Startup:
             # The topics last: they tell workers that the tables are published (I5).
             self._log.prepare(self._plan.tables)
             slot, lineage = lineages.settle(
-                connection, self._log.control, options.slot, origin.system_id
+                connection,
+                self._log.control,
+                options.slot,
+                origin.system_id,
+                self._process.clock,
             )
             return Footing(catalog, slot, lineage, origin, _next_xid(connection))
 

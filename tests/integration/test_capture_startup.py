@@ -9,6 +9,8 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
+from flusso_capture import locks
+from flusso_shared.clock import SystemClock
 from flusso_shared.control_records import lineage_of
 from flusso_shared.errors import FatalError, StoppedError
 from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
@@ -162,6 +164,26 @@ def test_tables_added_later_wait_for_those_who_wrote_before(kit: Kit) -> None:
         earlier.commit()
     worker.join(30)
     assert kit.log.prepared == [ORDERS, USERS]
+
+
+def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
+    clock = SystemClock(threading.Event())
+    over = threading.Event()
+
+    def work() -> None:
+        with psycopg.connect(kit.url, autocommit=True) as own:
+            locks.await_earlier(own, clock)
+        over.set()
+
+    with psycopg.connect(kit.url) as earlier, psycopg.connect(kit.url) as later:
+        earlier.execute("INSERT INTO unrelated VALUES (1)")
+        waiter = threading.Thread(target=work, name="await-earlier")
+        waiter.start()
+        later.execute("INSERT INTO unrelated VALUES (2)")
+        assert not over.wait(0.3)
+        earlier.commit()
+        waiter.join(20)
+        assert over.is_set()
 
 
 def test_a_stop_ends_a_wait_for_a_slot(kit: Kit) -> None:
