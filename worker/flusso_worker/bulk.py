@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from flusso_shared.seams import Operation
+from flusso_shared.seams import Operation, Rejection
+
+MAX_ID_BYTES = 512
+
+_GUARD = b'{"index":{"_id":""}}\n{}\n'
+"""An item that never succeeds.  `require_alias` holds for index items only: a request of nothing but versioned
+deletes creates what it names, as an index.  One index item in the request is enough to prevent that."""
 
 
 class Chunk(NamedTuple):
-    """One bulk request."""
+    """One bulk request.  The reply may have one item more than there are operations: the guard's, the last."""
 
-    operations: Sequence[Operation]
+    operations: list[Operation]
     body: bytes
 
 
-def chunks(operations: Sequence[Operation], batch_size: int, max_bytes: int) -> Iterator[Chunk]:
+def chunks(operations: Iterable[Operation], batch_size: int, max_bytes: int) -> Iterator[Chunk]:
     """Split into requests; a document larger than `max_bytes` goes alone."""
     taken: list[Operation] = []
     lines: list[bytes] = []
@@ -24,23 +30,61 @@ def chunks(operations: Sequence[Operation], batch_size: int, max_bytes: int) -> 
     for operation in operations:
         line = _line(operation)
         if taken and (len(taken) >= batch_size or size + len(line) > max_bytes):
-            yield Chunk(taken, b"".join(lines))
+            yield _chunk(taken, lines)
             taken, lines, size = [], [], 0
         taken.append(operation)
         lines.append(line)
         size += len(line)
     if taken:
-        yield Chunk(taken, b"".join(lines))
+        yield _chunk(taken, lines)
+
+
+def whole(operations: Iterable[Operation]) -> list[Chunk]:
+    """What once fitted into one request, as one request again; none for nothing."""
+    taken = list(operations)
+    return [_chunk(taken, [_line(operation) for operation in taken])] if taken else []
+
+
+def sort_out(operations: Iterable[Operation]) -> tuple[list[Operation], list[Rejection]]:
+    """What can be sent, and what OpenSearch would refuse together with its whole request: impossible ids.
+
+    No document can have such an id, so deleting it is done already.
+    """
+    sound: list[Operation] = []
+    refused: list[Rejection] = []
+    for operation in operations:
+        reason = _impossible(operation.id)
+        if reason is None:
+            sound.append(operation)
+        elif operation.document is not None:
+            refused.append(Rejection(operation.id, 400, reason))
+    return sound, refused
+
+
+def _impossible(document_id: str) -> str | None:
+    if not document_id:
+        return "the document id is empty, which OpenSearch does not allow"
+    # No character takes more than four bytes.
+    if len(document_id) * 4 > MAX_ID_BYTES and len(document_id.encode()) > MAX_ID_BYTES:
+        return f"the document id is longer than {MAX_ID_BYTES} bytes, OpenSearch's limit"
+    return None
+
+
+def _chunk(operations: list[Operation], lines: list[bytes]) -> Chunk:
+    if all(operation.document is None for operation in operations):
+        lines = [*lines, _GUARD]
+    return Chunk(operations, b"".join(lines))
 
 
 def _line(operation: Operation) -> bytes:
     """Action line and document.  The index stands in the request's path."""
     document_id, version, document = operation
-    # ids are mostly numbers and uuids; only others need JSON's escapes
+    # Ids are mostly numbers; only others may need JSON's escapes.
     quoted = f'"{document_id}"' if document_id.isalnum() else json.dumps(document_id)
     meta = f'{{"_id":{quoted},"version":{version},"version_type":"external_gte"}}}}\n'
     if document is None:
         return b'{"delete":' + meta.encode()
     if b"\n" in document:
+        # Never inside a JSON string: there it would be escaped.
         document = document.replace(b"\n", b" ")
     return b'{"index":' + meta.encode() + document + b"\n"

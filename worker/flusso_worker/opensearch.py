@@ -19,7 +19,14 @@ from flusso_shared.errors import FatalError, RetryableError
 logger = logging.getLogger(__name__)
 
 _PASSING = frozenset({408, 429, 502, 503, 504})
+_NO_TLS = (
+    "CERTIFICATE_VERIFY_FAILED",
+    "WRONG_VERSION_NUMBER",
+    "doesn't match",
+    "Hostname mismatch",
+)
 _JSON = "application/json"
+_SHOWN = 200
 _NDJSON = "application/x-ndjson"
 
 
@@ -30,8 +37,16 @@ class Reply(NamedTuple):
     text: str
 
     def json(self) -> Any:
-        """The parsed body; an empty one is an empty object."""
-        return json.loads(self.text) if self.text.strip() else {}
+        """The parsed body; an empty one is an empty object.
+
+        Raises `RetryableError` for anything but JSON: no OpenSearch said that.
+        """
+        try:
+            return json.loads(self.text) if self.text.strip() else {}
+        except ValueError as error:
+            raise RetryableError(
+                f"the answer is not from OpenSearch: {self.text[:_SHOWN]!r}"
+            ) from error
 
 
 class Cluster:
@@ -82,10 +97,7 @@ class Cluster:
                 method, path, params=dict(params or {}), body=data, headers=headers
             )
         except SSLError as error:
-            raise FatalError(
-                f"OpenSearch at {self._url}: TLS failed: {error.error}; check the certificate, or set"
-                f" tls_verify = false for [sinks.{self.name}]"
-            ) from error
+            raise self._tls(str(error.error)) from error
         except LostConnection as error:
             raise RetryableError(
                 f"OpenSearch at {self._url} does not answer: {error.error}"
@@ -93,10 +105,18 @@ class Cluster:
         except TransportError as error:
             code = error.status_code if isinstance(error.status_code, int) else 0
             if code in allow:
-                info = error.info
-                return Reply(code, info if isinstance(info, str) else json.dumps(info))
+                return Reply(code, _text(error))
             raise self._translated(error, code, f"{method} {path}") from error
         return Reply(status, text)
+
+    def _tls(self, reason: str) -> Exception:
+        if not any(hint in reason for hint in _NO_TLS):
+            # A connection that was cut; OpenSSL words that in many ways.
+            return RetryableError(f"OpenSearch at {self._url} does not answer: {reason}")
+        return FatalError(
+            f"OpenSearch at {self._url}: TLS failed: {reason}; check the url and the certificate, or set"
+            f" tls_verify = false for [sinks.{self.name}]"
+        )
 
     def _translated(self, error: TransportError, code: int, what: str) -> Exception:
         where = f"OpenSearch at {self._url}: {what} was answered {code}"
@@ -108,7 +128,7 @@ class Cluster:
                 f" password of [sinks.{self.name}]"
             )
         if code == 403:
-            if "cluster_block_exception" in str(error.error):
+            if "cluster_block_exception" in str(error.error):  # a full disk, a read-only index
                 return RetryableError(f"{where}: {error.error}")
             return FatalError(
                 f"{where}: user `{self._user or 'nobody'}` lacks a privilege: {_reason(error)}; it must be"
@@ -123,6 +143,12 @@ class Cluster:
 def path(*parts: str) -> str:
     """A URL path of quoted parts."""
     return "/" + "/".join(quote(part, safe="*,") for part in parts)
+
+
+def _text(error: TransportError) -> str:
+    """The body of an answer that opensearch-py takes for an error."""
+    info = error.info
+    return str(error.error) if info is None else json.dumps(info)
 
 
 def _reason(error: TransportError) -> str:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError, StaleBatchError
 from flusso_shared.retry import Backoff
 from flusso_shared.seams import Batch, Conflict, Operation, Rejection, Written
 from flusso_worker import bulk, bulk_reply
-from flusso_worker.opensearch import Cluster, path
+from flusso_worker.opensearch import Cluster, Reply, path
 
 logger = logging.getLogger(__name__)
 
 MAX_BATCH_AGE = 120.0
 """Seconds after which a batch is built anew: far below `index.gc_deletes`, so no delete is forgotten by then."""
-MAX_ID_BYTES = 512
-_TOO_LARGE = 413
+_MOST_DOUBTS = 8
+"""Attempts with one document that the server fails over, half a minute of them, until it is taken for the culprit."""
+_BAD_REQUEST = 400
 _NOT_FOUND = 404
+_TOO_LARGE = 413
+_SHOWN = 500
 
 
 class OpenSearchSink:
@@ -38,66 +43,56 @@ class OpenSearchSink:
         return self._cluster.name
 
     def write(self, batch: Batch) -> Written:
-        rejected: list[Rejection] = []
-        conflicts: list[Conflict] = []
-        sound = []
-        for operation in batch.operations:
-            if len(operation.id) * 4 > MAX_ID_BYTES and len(operation.id.encode()) > MAX_ID_BYTES:
-                reason = f"the document id is longer than {MAX_ID_BYTES} bytes, OpenSearch's limit"
-                rejected.append(Rejection(operation.id, 400, reason))
-            else:
-                sound.append(operation)
+        operations, refused = bulk.sort_out(batch.operations)
+        outcome = _Outcome(rejected=refused)
         config = self._cluster.config
-        for chunk in bulk.chunks(sound, config.batch_size, config.max_bytes):
-            self._write_chunk(batch, chunk, rejected, conflicts)
-        return Written(tuple(rejected), tuple(conflicts))
+        for chunk in bulk.chunks(operations, config.batch_size, config.max_bytes):
+            self._write_chunk(batch, chunk, outcome)
+        return Written(tuple(outcome.rejected), tuple(outcome.conflicts))
 
     def close(self) -> None:
         """The cluster's connections belong to whoever made them."""
 
-    def _write_chunk(
-        self,
-        batch: Batch,
-        chunk: bulk.Chunk,
-        rejected: list[Rejection],
-        conflicts: list[Conflict],
-    ) -> None:
+    def _write_chunk(self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome) -> None:
         backoff = Backoff()
         waiting = [chunk]
         while waiting:
             now = waiting.pop()
             self._refuse_stale(batch)
             try:
-                reply = self._post(batch, now.body)
+                again, reason = self._write_once(batch, now, outcome)
             except RetryableError as error:
-                waiting.append(now)
-                self._pause(backoff, batch, str(error))
-                continue
-            if reply is None:
-                waiting.extend(_split(now, rejected))
-                continue
-            verdicts = bulk_reply.judge(now.operations, reply)
-            if verdicts.gone:
-                raise self._gone(batch, verdicts.gone)
-            rejected.extend(verdicts.rejected)
-            conflicts.extend(verdicts.conflicts)
-            if verdicts.retry:
-                waiting.extend(_whole(verdicts.retry))
-                self._pause(backoff, batch, verdicts.retry_reason)
+                again, reason = [now], str(error)
+            waiting.extend(again)
+            if reason:
+                self._pause(backoff, batch, reason)
 
-    def _post(self, batch: Batch, body: bytes) -> str | None:
-        """The reply's text; None when the request was too large."""
-        target = batch.generation.write_alias
+    def _write_once(
+        self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome
+    ) -> tuple[list[bulk.Chunk], str]:
+        """Send one request; gives what is left to be written, and why, if that has to wait."""
         reply = self._cluster.request(
             "POST",
-            path(target, "_bulk"),
-            body,
+            path(batch.generation.write_alias, "_bulk"),
+            chunk.body,
             params=self._params,
-            allow=(_TOO_LARGE, _NOT_FOUND),
+            allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE),
         )
         if reply.status == _NOT_FOUND:
-            raise self._gone(batch, reply.text[:500])
-        return None if reply.status == _TOO_LARGE else reply.text
+            raise self._gone(batch, reply.text[:_SHOWN])
+        if reply.status in (_BAD_REQUEST, _TOO_LARGE):
+            return _halves(chunk, reply, outcome), ""
+        verdicts = bulk_reply.judge(chunk.operations, reply.text)
+        if verdicts.gone:
+            raise self._gone(batch, verdicts.gone)
+        if verdicts.refused:
+            raise FatalError(
+                f"sink {self.name}: OpenSearch refuses to write to {batch.generation.physical}:"
+                f" {verdicts.refused}; check the privileges of the user and the `pipeline` of"
+                f" [sinks.{self.name}]"
+            )
+        again = outcome.take(verdicts)
+        return bulk.whole(again), verdicts.reason if again else ""
 
     def _refuse_stale(self, batch: Batch) -> None:
         age = self._clock.monotonic() - batch.built_at
@@ -118,28 +113,49 @@ class OpenSearchSink:
 
     def _gone(self, batch: Batch, reason: str) -> FatalError:
         return FatalError(
-            f"sink {self.name}: the index {batch.generation.physical} is gone ({reason}); it is rebuilt as a"
-            " new generation, or was superseded by one"
+            f"sink {self.name}: the index {batch.generation.physical} is gone or closed ({reason}); unless it"
+            " was superseded, it is rebuilt as a new generation; if it was closed, open it"
         )
 
 
-def _whole(operations: Iterable[Operation]) -> list[bulk.Chunk]:
-    """Operations of one request, as one request again."""
-    taken = list(operations)
-    return list(bulk.chunks(taken, len(taken), 1 << 62))
+@dataclass(slots=True)
+class _Outcome:
+    """What is known so far of a batch that is being written."""
+
+    rejected: list[Rejection] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    doubts: Counter[str] = field(default_factory=Counter)
+    """How often the server failed over a document."""
+
+    def take(self, verdicts: bulk_reply.Verdicts) -> list[Operation]:
+        """Note what was decided; gives what is to be tried again."""
+        self.rejected.extend(verdicts.rejected)
+        self.conflicts.extend(verdicts.conflicts)
+        again = verdicts.retry
+        for operation, rejection in verdicts.doubtful:
+            self.doubts[operation.id] += 1
+            if self.doubts[operation.id] < _MOST_DOUBTS:
+                again.append(operation)
+            else:
+                self.rejected.append(rejection)
+        return again
 
 
-def _split(chunk: bulk.Chunk, rejected: list[Rejection]) -> list[bulk.Chunk]:
-    """Halves of a request that was too large; a single document that is, is refused for good."""
-    if len(chunk.operations) == 1:
+def _halves(chunk: bulk.Chunk, reply: Reply, outcome: _Outcome) -> list[bulk.Chunk]:
+    """Halves of a request that was refused as a whole; a single document that is, is refused for good."""
+    operations = chunk.operations
+    if len(operations) > 1:
+        middle = len(operations) // 2
+        return bulk.whole(operations[:middle]) + bulk.whole(operations[middle:])
+    if reply.status == _TOO_LARGE:
         reason = (
-            f"a bulk request of {len(chunk.body)} bytes for this document alone is larger than"
-            " http.max_content_length allows"
+            f"a bulk request of {len(chunk.body)} bytes for this document alone is larger than OpenSearch, or"
+            " a proxy before it, takes (http.max_content_length)"
         )
-        rejected.append(Rejection(chunk.operations[0].id, _TOO_LARGE, reason))
-        return []
-    middle = len(chunk.operations) // 2
-    return _whole(chunk.operations[:middle]) + _whole(chunk.operations[middle:])
+    else:
+        reason = reply.text[:_SHOWN]
+    outcome.rejected.append(Rejection(operations[0].id, reply.status, reason))
+    return []
 
 
 def indexed_ids(cluster: Cluster, alias: str, size: int = 5000) -> Iterable[list[str]]:
