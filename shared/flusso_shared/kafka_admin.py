@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future, TimeoutError
@@ -20,6 +21,7 @@ from flusso_shared.errors import FlussoError, RetryableError
 from flusso_shared.kafka_client import REQUEST_TIMEOUT, Clients
 from flusso_shared.kafka_errors import (
     ALL_BROKERS_DOWN,
+    STALE_LEADER,
     TIMED_OUT,
     TRANSPORT,
     UNKNOWN_TOPIC,
@@ -60,10 +62,17 @@ class Admin:
 
     def translated(self, error: KafkaError, doing: str) -> FlussoError:
         """`kafka_errors.translate`, looking through "timed out" at what is behind it."""
+        if error.code() in STALE_LEADER:
+            self._refresh()
         if error.code() not in _UNREACHED:
             return translate(error, doing)
         self.client.poll(0)
         return translate(self._complaints.lately() or error, f"{doing} at {self._servers}")
+
+    def _refresh(self) -> None:
+        """Learn the leaders anew: an admin client that saw a broker restart does not do so by itself."""
+        with contextlib.suppress(KafkaException):
+            self.client.list_topics(timeout=REQUEST_TIMEOUT)
 
     @property
     def _servers(self) -> str:

@@ -117,7 +117,17 @@ class Clients:
     @property
     def max_message_bytes(self) -> int:
         """The configured limit of one message."""
-        return int(self.connection.properties.get("message.max.bytes", DEFAULT_MESSAGE_BYTES))
+        return self.number("message.max.bytes", DEFAULT_MESSAGE_BYTES)
+
+    def number(self, name: str, default: int) -> int:
+        """A property of the user's that has to be a whole number."""
+        value = self.connection.properties.get(name, default)
+        try:
+            return int(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"[queue.properties] has {name} = {value!r}; write a whole number"
+            ) from error
 
     def producer(self, complaints: Complaints, **settings: Any) -> Producer:
         """A producer with `settings` (underscores for dots) over everything else."""

@@ -58,6 +58,16 @@ UNKNOWN_TOPIC = frozenset(
     }
 )
 
+STALE_LEADER = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+    }
+)
+"""The client's picture of the cluster is out of date."""
+
 NOT_A_MEMBER = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,

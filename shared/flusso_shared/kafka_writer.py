@@ -36,7 +36,7 @@ class KafkaWriter:
         self._producer: Producer = clients.producer(
             self._complaints,
             message_max_bytes=limit,
-            batch_size=min(limit, int(clients.connection.properties.get("batch.size", limit))),
+            batch_size=min(limit, clients.number("batch.size", limit)),
         )
         self._failure: FlussoError | None = None
         self._closing = False

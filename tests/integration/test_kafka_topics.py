@@ -102,6 +102,12 @@ def test_an_unknown_property_names_the_section(services: Services, topic_prefix:
         KafkaLog(queue).prepare([USERS])
 
 
+def test_a_limit_that_is_no_number_names_the_section(services: Services, topic_prefix: str) -> None:
+    queue = connection(services.kafka, topic_prefix, message_max_bytes="1 MB")
+    with pytest.raises(ConfigError, match=r"\[queue\.properties\] has message\.max\.bytes"):
+        KafkaLog(queue)
+
+
 def test_a_broker_that_is_not_there_is_waited_for(
     topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

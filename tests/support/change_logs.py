@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
 
+from flusso_shared import retry
 from flusso_shared.change import Change, Op, Record
+from flusso_shared.clock import SystemClock
 from flusso_shared.config import QueueConnection
 from flusso_shared.names import TableName
 from flusso_shared.seams import (
@@ -19,6 +23,8 @@ from flusso_shared.seams import (
 USERS = TableName("public", "users")
 ORDERS = TableName("public", "orders")
 PATIENCE = 30.0
+
+T = TypeVar("T")
 
 
 def connection(
@@ -64,7 +70,19 @@ def publish(writer: ChangeWriter, changes: Iterable[Change]) -> list[Change]:
 
 def start(log: ChangeLog, group: str, tables: Collection[TableName] = (USERS,)) -> None:
     """Set the group to the beginning of what is there."""
-    log.groups.reset(group, log.groups.starts(tables, (), 60))
+    # A broker that has just started loads its coordinators first.
+    patiently(lambda: log.groups.reset(group, log.groups.starts(tables, (), 60)))
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Try `action` again while it raises `RetryableError`, with a deadline."""
+    stop = threading.Event()
+    timer = threading.Timer(PATIENCE, stop.set)
+    timer.start()
+    try:
+        return retry.forever(action, doing="go on", clock=SystemClock(stop))
+    finally:
+        timer.cancel()
 
 
 def read(reader: ChangeReader, count: int) -> list[Record]:
