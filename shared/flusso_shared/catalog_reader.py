@@ -22,8 +22,10 @@ SELECT c.oid, n.nspname, c.relname, c.relreplident::text, c.relkind = 'p',
        coalesce((SELECT array_agg(a.attname::text)
                  FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
                  JOIN pg_attribute a ON a.attnum = k.attnum
-                 WHERE i.indrelid = c.oid AND i.indisreplident AND a.attrelid = c.oid
-                   AND k.position <= i.indnkeyatts), '{}')
+                 WHERE i.indrelid = c.oid AND a.attrelid = c.oid AND k.position <= i.indnkeyatts
+                   -- A deferrable key is no replica identity: rows change before it is checked.
+                   AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate
+                                           WHEN 'i' THEN i.indisreplident ELSE false END), '{}')
 FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
 JOIN pg_namespace n ON n.nspname = wanted.nspname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
@@ -63,22 +65,9 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
             columns=columns[oid],
             primary_key=tuple(primary_key),
             replica_identity=identity,
-            identity_columns=_identity(identity, columns[oid], primary_key, index),
+            identity_columns=frozenset(columns[oid] if identity == "f" else index),
             owned=owned,
             partitioned=partitioned,
         )
     return Catalog(result)
 
-
-def _identity(
-    identity: str, columns: Collection[str], primary_key: list[str], index: list[str]
-) -> frozenset[str]:
-    match identity:
-        case "d":
-            return frozenset(primary_key)
-        case "f":
-            return frozenset(columns)
-        case "i":
-            return frozenset(index)
-        case _:
-            return frozenset()

@@ -41,7 +41,7 @@ class Problems(ConfigError):
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """` (did you mean `x`?)`, or nothing when no allowed name is near."""
-    near = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.7)
     return f" (did you mean `{near[0]}`?)" if near else ""
 
 

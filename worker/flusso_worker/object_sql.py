@@ -71,7 +71,7 @@ class Objects:
             )
             for item in fields
         ]
-        return sql.SQL("(SELECT row_to_json(o) FROM (SELECT {}) AS o)").format(
+        return sql.SQL("(SELECT row_to_json(o.*) FROM (SELECT {}) AS o)").format(
             sql.SQL(", ").join(columns)
         )
 

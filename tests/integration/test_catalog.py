@@ -1,0 +1,183 @@
+"""What the catalog reader says about tables on a real server, and what is found missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from flusso_shared.catalog import Catalog, Column, Table
+from flusso_shared.catalog_check import missing_things
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
+from flusso_worker.hop_sql import hop_sql
+from support.documents import plan_of, run
+
+pytestmark = pytest.mark.services
+
+
+def read(url: str, *names: str) -> Catalog:
+    with psycopg.connect(url) as connection:
+        return read_catalog(connection, [TableName("public", name) for name in names])
+
+
+def table(url: str, name: str) -> Table:
+    return read(url, name).tables[TableName("public", name)]
+
+
+def test_columns_have_types_and_domains_their_base(database: str) -> None:
+    run(
+        database,
+        "CREATE DOMAIN code AS varchar(7)",
+        "CREATE DOMAIN short_code AS code NOT NULL",
+        'CREATE TABLE things (id int PRIMARY KEY, gone int, price numeric(10,2), "Code" short_code)',
+        "ALTER TABLE things DROP COLUMN gone",
+    )
+    assert dict(table(database, "things").columns) == {
+        "id": Column("id", "integer", True),
+        "price": Column("price", "numeric(10,2)", False),
+        "Code": Column("Code", "short_code", False, "character varying(7)"),
+    }
+
+
+def test_the_primary_key_has_its_own_order_and_no_included_columns(database: str) -> None:
+    run(database, "CREATE TABLE t (a int, b int, c int, PRIMARY KEY (c, a) INCLUDE (b))")
+    found = table(database, "t")
+    assert found.primary_key == ("c", "a")
+    assert found.identity_columns == {"a", "c"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "identity", "columns"),
+    [
+        ("ALTER TABLE t REPLICA IDENTITY DEFAULT", "d", {"id"}),
+        ("ALTER TABLE t REPLICA IDENTITY FULL", "f", {"id", "user_id", "note"}),
+        ("ALTER TABLE t REPLICA IDENTITY NOTHING", "n", set()),
+        ("ALTER TABLE t REPLICA IDENTITY USING INDEX t_both", "i", {"id", "user_id"}),
+        ("ALTER TABLE t DROP CONSTRAINT t_pkey", "d", set()),
+        ("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) DEFERRABLE", "d", set()),
+    ],
+)
+def test_identity_columns_are_those_whose_old_values_the_log_holds(
+    database: str, statement: str, identity: str, columns: set[str]
+) -> None:
+    run(
+        database,
+        "CREATE TABLE t (id int PRIMARY KEY, user_id int NOT NULL, note text)",
+        "CREATE UNIQUE INDEX t_both ON t (user_id, id) INCLUDE (note)",
+        statement,
+    )
+    found = table(database, "t")
+    assert found.replica_identity == identity
+    assert found.identity_columns == columns
+
+
+def test_an_identity_index_that_is_gone_leaves_nothing(database: str) -> None:
+    run(
+        database,
+        "CREATE TABLE t (id int PRIMARY KEY, user_id int NOT NULL)",
+        "CREATE UNIQUE INDEX t_both ON t (user_id, id)",
+        "ALTER TABLE t REPLICA IDENTITY USING INDEX t_both",
+        "DROP INDEX t_both",
+    )
+    assert table(database, "t").identity_columns == set()
+
+
+def test_only_tables_are_found_and_who_owns_them_is_told(database: str) -> None:
+    run(
+        database,
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE VIEW v AS SELECT * FROM t",
+    )
+    catalog = read(database, "t", "parts", "v", "nothing")
+    found = {str(name): item.partitioned for name, item in catalog.tables.items()}
+    assert found == {"public.t": False, "public.parts": True}
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE ROLE flusso_test_nobody")
+        connection.execute("SET ROLE flusso_test_nobody")
+        name = TableName("public", "t")
+        assert not read_catalog(connection, [name]).tables[name].owned
+        connection.rollback()
+    assert table(database, "t").owned
+
+
+def test_everything_missing_is_told_at_once_with_near_misses(database: str, tmp_path: Path) -> None:
+    run(
+        database,
+        "CREATE TABLE things (id int PRIMARY KEY, full_name text, owner_id int)",
+        "CREATE TABLE owner (id int PRIMARY KEY)",
+        "CREATE TABLE keyless (owner_id int)",
+        "CREATE TABLE pair (a int, b int, PRIMARY KEY (a, b))",
+        "CREATE TABLE link (left_id int PRIMARY KEY, right_id int)",
+    )
+    schema = """
+        table: things
+        primary_key: id
+        soft_delete: { column: deleted }
+        filters: [{ column: state, op: is_null }]
+        fields:
+          - { text: fullName }
+          - { has_many: a, table: thing, primary_key: id, foreign_key: x, fields: [] }
+          - { has_many: b, table: keyless, primary_key: id, foreign_key: owner_id, fields: [] }
+          - has_many: c
+            table: owner
+            primary_key: id
+            foreign_key: id
+            order_by: [{ column: nam }]
+            filters: [{ column: kind, op: eq, value: 1 }]
+            fields: [{ object: d, fields: [{ text: city }] }]
+          - count: e
+            table: pair
+            through: { table: link, left_key: left_id, right_key: right_id }
+        """
+    plan = plan_of(tmp_path, schema)
+    found = missing_things(
+        Plan((plan,)), read(database, *(name.name for name in plan.tables)), [plan.root]
+    )
+    where = "index `things` (things.schema.yml), field "
+    assert found == [
+        f"{where}`soft_delete`: table `public.things` has no column `deleted`",
+        f"{where}`filters`: table `public.things` has no column `state`",
+        f"{where}`fullName`: table `public.things` has no column `fullname` (did you mean `full_name`?)",
+        f"{where}`a`: there is no table `public.thing` in the database (did you mean `public.things`?),"
+        " or the role may not see it",
+        f"{where}`b`: table `public.keyless` has no primary key; add one:"
+        " it names its rows in the change log",
+        f"{where}`c`: table `public.owner` has no column `kind`",
+        f"{where}`c`: table `public.owner` has no column `nam`",
+        f"{where}`c.d.city`: table `public.owner` has no column `city`",
+        f"{where}`e`: `right_key` `right_id` and the primary key of table `public.pair`, `a`, `b`,"
+        " differ in number",
+    ]
+
+
+def test_hops_take_keys_of_any_width(database: str, tmp_path: Path) -> None:
+    run(
+        database,
+        "CREATE TABLE a (x int, y text, id int PRIMARY KEY)",
+        "INSERT INTO a VALUES (1, 'q', 10), (1, 'q', 11), (2, 'r', 12), (NULL, 's', 13)",
+    )
+    schema = """
+        table: b
+        primary_key: [x, y]
+        fields:
+          - has_many: as
+            table: a
+            primary_key: id
+            foreign_key: [x, y]
+            fields:
+              - { has_many: cs, table: c, primary_key: id, foreign_key: a_id, fields: [] }
+        """
+    way = next(way for way in plan_of(tmp_path, schema).ways if way.table.name == "c")
+    (hop,) = way.hops
+    with psycopg.connect(database, autocommit=True) as connection:
+        catalog = read_catalog(connection, [hop.table])
+        result = connection.pgconn.exec_params(hop_sql(hop, catalog), [b"{10,11,12,99}"])
+        rows = {(result.get_value(n, 0), result.get_value(n, 1)) for n in range(result.ntuples)}
+        assert rows == {(b"1", b"q"), (b"2", b"r")}
+        back = hop_sql(type(hop)(hop.table, hop.give, hop.match), catalog)
+        result = connection.pgconn.exec_params(back, [b"{1,2}", b"{q,q}"])
+        assert {result.get_value(n, 0) for n in range(result.ntuples)} == {b"10", b"11"}
