@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 from flusso_shared.errors import ConfigError
 from flusso_shared.names import TableName
 from flusso_shared.plan import ColumnField, Field, ObjectField, SoftDelete
@@ -88,6 +90,8 @@ def _check_version(document: Document, entries: dict[str, tuple[Node, Node]]) ->
 
 def _soft_delete(document: Document, node: Node, fields: tuple[Field, ...]) -> SoftDelete | None:
     entries = document.entries(node, "`soft_delete`")
+    if not isinstance(node, yaml.MappingNode):
+        return None
     document.only(entries, ("column", "field", "when"), "`soft_delete`")
     when = conditions(document, entries["when"][1]) if "when" in entries else ()
     if ("column" in entries) == ("field" in entries):
