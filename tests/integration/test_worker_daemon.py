@@ -18,7 +18,7 @@ from flusso_worker.daemon import WorkerOptions
 from flusso_worker.opensearch import path
 from services import Services
 from support import change_logs, small_store
-from support.index_kit import IndexKit, expected
+from support.index_kit import IndexKit, connection, expected
 from support.small_store import ITEMS, ORDERS, PLAN, USERS, change
 from support.worker_kit import Publisher, RunningWorker, committed, options, sql, until
 
@@ -198,6 +198,23 @@ def test_a_database_that_never_answers_ends_the_start(scene: Scene) -> None:
     scene.workers.remove(worker)
     with pytest.raises(FatalError, match=r"127\.0\.0\.1:1, database nowhere did not answer"):
         worker.finish_by_itself()
+
+
+def test_a_cluster_that_never_answers_ends_the_start(scene: Scene) -> None:
+    nowhere = (connection("http://127.0.0.1:1", "elsewhere"),)
+    worker = scene.start(replace(scene.options, opensearch=nowhere, startup_timeout=0.5))
+    scene.workers.remove(worker)
+    with pytest.raises(FatalError, match="OpenSearch of sink elsewhere did not answer within"):
+        worker.finish_by_itself()
+
+
+def test_a_change_log_that_never_answers_ends_the_start(scene: Scene) -> None:
+    queue = change_logs.connection("127.0.0.1:1", scene.topic_prefix)
+    log = KafkaLog(queue)
+    worker = RunningWorker(replace(scene.options, startup_timeout=0.5), log)
+    with pytest.raises(FatalError, match="the change log did not answer within"):
+        worker.finish_by_itself()
+    log.close()
 
 
 def test_a_stop_while_waiting_for_postgres_is_prompt(scene: Scene) -> None:

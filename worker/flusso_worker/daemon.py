@@ -11,18 +11,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.config import OnError, OpenSearchConnection, StdoutSinkConfig
-from flusso_shared.errors import FatalError, RetryableError, StoppedError
+from flusso_shared.errors import StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
 from flusso_shared.status import Phase
-from flusso_worker.assembly import checked_catalog
-from flusso_worker.database import Database, address
 from flusso_worker.destinations import Destinations
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.stages import Process
+from flusso_worker.startup import Startup
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +42,7 @@ class WorkerOptions:
     policy: Callable[[str], OnError]
     """`on_error` of an index (`Config.policy`)."""
     startup_timeout: float | None = None
-    """Seconds to wait for a Postgres that has never answered; None waits for ever."""
+    """Seconds to wait for a server that has never answered; None waits for ever."""
 
 
 class Worker:
@@ -77,8 +75,8 @@ class Worker:
         for index in self._plan.indexes:
             status.set_index(index.name, "pending")
         try:
-            self._await_postgres()
             with Destinations(self._options, self._process, self._clock) as destinations:
+                self._await_servers(destinations)
                 self._runners = [destinations.runner(index) for index in self._plan.indexes]
                 self._process.metrics.indexes.set(len(self._runners))
                 try:
@@ -97,6 +95,12 @@ class Worker:
     def wanted_snapshots(self) -> set[TableName]:
         """The root tables whose snapshot a seeding generation waits for.  Callable from any thread."""
         return {runner.wanted for runner in self._runners if runner.wanted is not None}
+
+    def _await_servers(self, destinations: Destinations) -> None:
+        startup = Startup(self._clock, self._process.status, self._options.startup_timeout)
+        startup.await_postgres(self._options.conninfo, self._plan)
+        startup.await_clusters(destinations.clusters)
+        startup.await_log(self._process.log)
 
     def _lead(self) -> None:
         while not self._stop.is_set():
@@ -119,36 +123,6 @@ class Worker:
                 runner.streaming_began()
             self._ready.set()
         return phase == "live" and self._ready.is_set()
-
-    def _await_postgres(self) -> None:
-        """Wait for the database, then check once that it has what the plan needs."""
-        where = address(self._options.conninfo)
-        database = Database(self._options.conninfo, "flusso-worker", self._clock)
-        deadline = self._options.startup_timeout
-        started = self._clock.monotonic()
-
-        def attempt() -> None:
-            try:
-                database.begin()
-                database.finish()
-            except RetryableError as error:
-                if deadline is not None and self._clock.monotonic() - started > deadline:
-                    raise FatalError(
-                        f"Postgres at {where} did not answer within {deadline:.0f} s: {error}"
-                    ) from error
-                self._process.status.waiting(f"Postgres at {where}")
-                raise
-
-        try:
-            retry.forever(attempt, doing=f"reach Postgres at {where}", clock=self._clock)
-            self._process.status.waiting(None)
-            retry.forever(
-                lambda: checked_catalog(self._plan, database),
-                doing="read the catalog",
-                clock=self._clock,
-            )
-        finally:
-            database.close()
 
     def _shut_down(self) -> None:
         logger.info("draining", extra={"action": "drain"})

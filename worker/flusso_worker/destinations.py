@@ -31,7 +31,7 @@ class Destinations:
         self._options = options
         self._process = process
         self._clock = clock
-        self._clusters = [Cluster(connection) for connection in options.opensearch]
+        self.clusters = [Cluster(connection) for connection in options.opensearch]
         self._stdout = [StdoutSink(config) for config in options.stdout]
 
     def __enter__(self) -> Destinations:
@@ -43,7 +43,7 @@ class Destinations:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for cluster in self._clusters:
+        for cluster in self.clusters:
             cluster.close()
 
     def runner(self, index: IndexPlan) -> IndexRunner:
@@ -51,7 +51,7 @@ class Destinations:
         options, process = self._options, self._process
         keeper = GenerationKeeper(
             index,
-            self._clusters,
+            self.clusters,
             process.log,
             Names(options.topic_prefix, options.index_prefix),
             Teller(process.metrics, process.status, self._clock),
@@ -73,11 +73,11 @@ class Destinations:
         )
 
     def _sinks(self, clock: Clock) -> Sequence[Sink]:
-        sinks: list[Sink] = [OpenSearchSink(cluster, clock) for cluster in self._clusters]
+        sinks: list[Sink] = [OpenSearchSink(cluster, clock) for cluster in self.clusters]
         sinks.extend(self._stdout)
         return sorted(sinks, key=lambda sink: sink.name)
 
     def _indexed_ids(self, generation: GenerationName) -> Iterable[list[str]]:
         """Of every cluster: what one lacks, another may hold."""
-        for cluster in self._clusters:
+        for cluster in self.clusters:
             yield from indexed_ids(cluster, generation.write_alias)
