@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -17,7 +18,7 @@ from flusso_shared.plan import (
 )
 from flusso_worker.hop_sql import table
 
-_OPERATORS = {
+_OPERATORS: dict[str, LiteralString] = {
     "eq": "=",
     "neq": "<>",
     "lt": "<",
@@ -57,7 +58,7 @@ def _condition(item: Condition, alias: str) -> sql.Composable:
     """One condition in parentheses.  Operands are untyped literals: Postgres gives them the column's type."""
     match item:
         case RawCondition(text):
-            return sql.SQL("(" + text + "\n)")
+            return sql.SQL("(" + text + "\n)")  # pyright: ignore[reportArgumentType]  # the user's own SQL
         case NullCondition(column, negated):
             test = sql.SQL("IS NOT NULL" if negated else "IS NULL")
             return sql.SQL("({} {})").format(_column(column, alias), test)

@@ -37,7 +37,11 @@ def keys_given(
     if len(own) == 1:
         return sql.SQL(""), sql.SQL("{} = ANY($1)").format(own[0])
     types = [catalog.tables[name].columns[column].type for column in columns]
-    arrays = sql.SQL(", ").join(sql.SQL(f"${at}::{type_}[]") for at, type_ in enumerate(types, 1))
+    # `format_type()` quotes what needs it.
+    arrays = sql.SQL(", ").join(
+        sql.SQL(f"${at}::{type_}[]")  # pyright: ignore[reportArgumentType]
+        for at, type_ in enumerate(types, 1)
+    )
     names = [sql.Identifier(f"k{at}") for at in range(1, len(own) + 1)]
     source = sql.SQL(", unnest({}) AS given({})").format(arrays, sql.SQL(", ").join(names))
     equal = [

@@ -36,7 +36,8 @@ def plain_value(column: str, row: Table, alias: str) -> sql.Composable:
             return sql.SQL("{}::numeric[]" if array else "{}::numeric").format(name)
         case "character" | "bpchar":  # without its padding
             return sql.SQL("{}::text[]" if array else "{}::text").format(name)
-    return name
+        case _:
+            return name
 
 
 def _default(value: str | float | bool) -> str:
