@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 _TIMEOUT = 10.0
 
@@ -76,12 +76,20 @@ def end_offsets(
 ) -> dict[tuple[str, int], int]:
     """The offset after the last record of each partition."""
     # The library's annotations have a gap here.
-    latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    asked = admin.list_offsets(
-        {TopicPartition(topic, number): latest for topic, number in partitions},
-        request_timeout=_TIMEOUT,
-    )
-    return {(at.topic, at.partition): future.result().offset for at, future in asked.items()}
+    latest: Any = OffsetSpec.latest()
+    wanted = {TopicPartition(topic, number): latest for topic, number in partitions}
+    end = time.monotonic() + _TIMEOUT
+    while True:
+        asked = admin.list_offsets(wanted, request_timeout=_TIMEOUT)
+        try:
+            return {
+                (at.topic, at.partition): future.result().offset for at, future in asked.items()
+            }
+        except KafkaException as error:
+            # A topic that was made a moment ago has no leader yet.
+            if time.monotonic() > end or not error.args[0].retriable():
+                raise
+            time.sleep(0.1)
 
 
 def _lags(admin: AdminClient, group: str) -> list[str]:
