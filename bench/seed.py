@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psycopg
 from confluent_kafka.admin import AdminClient
-from psycopg import conninfo, sql
+from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
@@ -209,7 +210,7 @@ def scratch_database(admin_url: str) -> Iterator[str]:
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
     try:
-        yield conninfo.make_conninfo(admin_url, dbname=NAME)
+        yield urlunsplit(urlsplit(admin_url)._replace(path=f"/{NAME}"))
     finally:
         with psycopg.connect(admin_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -70,4 +70,3 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
             partitioned=partitioned,
         )
     return Catalog(result)
-

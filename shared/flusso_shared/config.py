@@ -123,8 +123,10 @@ class Config(Model):
 
     def policy(self, index: str) -> OnError:
         """`on_error` of one index: its own, else the global one."""
-        own = {item.name: item.on_error for item in self.indexes}.get(index)
-        return own or self.on_error
+        for item in self.indexes:
+            if item.name == index and item.on_error is not None:
+                return item.on_error
+        return self.on_error
 
 
 # --- resolved against an environment ------------------------------------------------------------

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from support import compare, oracle, store
-from support.oracle import Documents
 
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.compile import compile_index
 from flusso_shared.pg_session import SESSION_SETTINGS
 from flusso_shared.schema_file import load_schema
 from flusso_worker.document_sql import array_literal, compose
+from support import compare, oracle, store
+from support.oracle import Documents
 
 pytestmark = pytest.mark.services
 
