@@ -63,7 +63,7 @@ def run(
 
     def make() -> Parts:
         options = worker_options(project, index_prefix, startup_timeout, pretty=pretty)
-        log = MemoryLog(max(1, queue_capacity), lineage=_lineage(options, slot))
+        log = MemoryLog(max(1, queue_capacity), lasting=_lasting_control(options, slot))
         worker = Worker(
             options, project.plan, Process(log, core.metrics, core.status), core.clock, core.stop
         )
@@ -100,8 +100,8 @@ def _follow(capture: Capture, worker: Worker, core: Core) -> None:
     capture.run()
 
 
-def _lineage(options: WorkerOptions, slot: str) -> OpenSearchControl | None:
-    """Where the lineage outlives the process: beside the generations that it belongs to."""
+def _lasting_control(options: WorkerOptions, slot: str) -> OpenSearchControl | None:
+    """What is known of the slot outlives the process beside the generations that follow from it."""
     if not options.opensearch:
         return None
     return OpenSearchControl(Cluster(options.opensearch[0]), options.index_prefix, slot)

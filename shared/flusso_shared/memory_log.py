@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from flusso_shared.change import Change
-from flusso_shared.control_records import LINEAGE_KEY
+from flusso_shared.control_records import SNAPSHOT_PREFIX
 from flusso_shared.errors import RetryableError
 from flusso_shared.memory_buffer import Acknowledge, Buffer, Group
 from flusso_shared.memory_reader import MemoryReader
@@ -32,11 +32,11 @@ class MemoryLog:
         self,
         capacity: int = CAPACITY,
         max_bytes: int = MAX_BYTES,
-        lineage: Control | None = None,
+        lasting: Control | None = None,
     ) -> None:
-        """Holds at most `capacity` changes of `max_bytes` in all; `lineage` keeps the lineage over restarts."""
+        """Holds at most `capacity` changes of `max_bytes` in all; `lasting` keeps what is known of the slot over restarts."""
         self._buffer = Buffer(capacity, max_bytes)
-        self._control = MemoryControl(lineage)
+        self._control = MemoryControl(lasting)
         self._groups = MemoryGroups(self._buffer)
 
     def prepare(self, tables: Collection[TableName]) -> None:
@@ -103,21 +103,22 @@ class MemoryWriter:
 
 
 class MemoryControl:
-    """Control records of one process, apart from the lineage, which may be kept elsewhere as well."""
+    """Control records of one process; what is said of the slot may be kept elsewhere, to outlive it."""
 
-    def __init__(self, lineage: Control | None) -> None:
-        self._lineage = lineage
+    def __init__(self, lasting: Control | None) -> None:
+        self._lasting = lasting
         self._lock = threading.Lock()
         self._records: dict[str, dict[str, Any]] = {}
 
     def load(self) -> dict[str, dict[str, Any]]:
-        kept = self._lineage.load() if self._lineage is not None else {}
+        kept = self._lasting.load() if self._lasting is not None else {}
         with self._lock:
-            return {key: kept[key] for key in (LINEAGE_KEY,) if key in kept} | self._records
+            return kept | self._records
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
-        if self._lineage is not None and key == LINEAGE_KEY:
-            self._lineage.put(key, value)
+        # Snapshots are of the process: the changes that they published are gone with it.
+        if self._lasting is not None and not key.startswith(SNAPSHOT_PREFIX):
+            self._lasting.put(key, value)
         with self._lock:
             self._records[key] = dict(value)
 

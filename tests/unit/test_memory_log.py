@@ -158,11 +158,11 @@ def test_a_position_that_is_not_held_any_more_is_fatal() -> None:
 
 def test_only_the_lineage_is_kept_elsewhere() -> None:
     kept = MemoryControl(None)
-    first = MemoryLog(lineage=kept).control
+    first = MemoryLog(lasting=kept).control
     first.put("lineage", {"slot": "a"})
     first.put("snapshot/public.users", {"rows": 1})
     assert kept.load() == {"lineage": {"slot": "a"}}
-    assert MemoryLog(lineage=kept).control.load() == {"lineage": {"slot": "a"}}
+    assert MemoryLog(lasting=kept).control.load() == {"lineage": {"slot": "a"}}
 
 
 @given(st.lists(st.tuples(st.sampled_from("pcrab"), st.integers(1, 6)), max_size=60))
