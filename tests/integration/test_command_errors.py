@@ -1,0 +1,324 @@
+"""What a user gets wrong ends in one message that says what to do, and exit code 1 or 2."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from services import Services
+
+pytestmark = pytest.mark.services
+
+_BIN = Path(sys.executable).parent
+_NOWHERE = "127.0.0.1:1"
+_CONFIG = """\
+[source]
+type = "postgres"
+[sinks.primary]
+type = "opensearch"
+[queue]
+topic_prefix = "{prefix}"
+replication_factor = 1
+[[index]]
+name = "titles"
+schema = "titles.schema.yml"
+"""
+_SCHEMA = """\
+table: title
+primary_key: id
+fields:
+  - integer: id
+  - text: name
+"""
+
+
+@dataclass
+class Bench:
+    """A project that works, to be broken in one place."""
+
+    folder: Path
+    environment: dict[str, str]
+    arguments: list[str] = field(default_factory=list)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        file = self.folder / name
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """The exit code and what was said on stderr."""
+        done = subprocess.run(
+            [str(_BIN / command[0]), *command[1:], *self.arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.returncode, done.stderr
+
+
+@pytest.fixture
+def bench(
+    services: Services,
+    database: str,
+    topic_prefix: str,
+    index_prefix: str,
+    slot_name: str,
+    tmp_path: Path,
+) -> Bench:
+    (tmp_path / "flusso.toml").write_text(_CONFIG.format(prefix=topic_prefix))
+    (tmp_path / "titles.schema.yml").write_text(_SCHEMA)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE title (id int PRIMARY KEY, name text)")
+    own = {key: value for key, value in os.environ.items() if not key.startswith("FLUSSO")}
+    environment = own | {
+        "DATABASE_URL": database,
+        "PRIMARY_OPENSEARCH_URL": services.opensearch_url,
+        "KAFKA_BOOTSTRAP_SERVERS": services.kafka,
+        "FLUSSO_PUBLIC_ADDRESS": "127.0.0.1:0",
+        "FLUSSO_PRIVATE_ADDRESS": "127.0.0.1:0",
+        "FLUSSO_INDEX_PREFIX": index_prefix,
+        "FLUSSO_SLOT": slot_name,
+        "FLUSSO_PUBLICATION": slot_name,
+        "FLUSSO_STARTUP_TIMEOUT": "1",
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+    }
+    return Bench(tmp_path, environment)
+
+
+COMMANDS = [("flusso-capture",), ("flusso-worker",), ("flusso", "run")]
+every_command = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+
+
+@every_command
+def test_a_missing_configuration(bench: Bench, command: tuple[str, ...]) -> None:
+    code, said = bench.run(*command, "--config", "nowhere.toml")
+    assert code == 1
+    assert "there is no configuration at nowhere.toml" in said
+
+
+def test_neither_configuration_nor_lock(bench: Bench) -> None:
+    (bench.folder / "flusso.toml").unlink()
+    code, said = bench.run("flusso", "run")
+    assert code == 1
+    assert "flusso.toml" in said
+    assert "flusso.lock" in said
+
+
+@every_command
+def test_a_misspelt_key(bench: Bench, command: tuple[str, ...]) -> None:
+    bench.edit("flusso.toml", "replication_factor", "replication_facto")
+    code, said = bench.run(*command)
+    assert code == 1
+    assert "flusso.toml:7:1" in said
+    assert "did you mean `replication_factor`?" in said
+
+
+def test_all_problems_of_a_configuration_at_once(bench: Bench) -> None:
+    bench.edit("flusso.toml", 'type = "opensearch"', 'type = "opensearch"\nbatch_size = 0')
+    bench.edit("flusso.toml", 'name = "titles"', 'name = "9titles"')
+    bench.edit("flusso.toml", "[queue]", '[queue]\nproperties = { acks = "1" }')
+    code, said = bench.run("flusso-capture")
+    assert code == 1
+    for part in ("`batch_size`", "`9titles`", "`acks` cannot be set"):
+        assert part in said
+
+
+def test_broken_toml_and_broken_yaml(bench: Bench) -> None:
+    bench.edit("titles.schema.yml", "fields:", "fields: [")
+    code, said = bench.run("flusso", "run")
+    assert code == 1
+    assert "titles.schema.yml:" in said
+    bench.edit("flusso.toml", "[queue]", "[queue")
+    code, said = bench.run("flusso", "run")
+    assert code == 1
+    assert "flusso.toml:" in said
+    assert "not valid TOML" in said
+
+
+@every_command
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("table: title", "table: titel", "public.titel"),
+        ("text: name", "text: nam", "no column `nam` (did you mean `name`?)"),
+    ],
+)
+def test_an_unknown_table_or_column(
+    bench: Bench, command: tuple[str, ...], old: str, new: str, expected: str
+) -> None:
+    bench.edit("titles.schema.yml", old, new)
+    code, said = bench.run(*command)
+    assert code == 1
+    assert expected in said
+    assert "titles.schema.yml" in said
+
+
+@every_command
+def test_postgres_unreachable(bench: Bench, command: tuple[str, ...]) -> None:
+    bench.environment["DATABASE_URL"] = f"postgresql://me:hidden@{_NOWHERE}/library"
+    code, said = bench.run(*command)
+    assert code == 1
+    assert f"Postgres at {_NOWHERE}" in said
+    assert "hidden" not in said
+
+
+def test_kafka_unreachable(bench: Bench) -> None:
+    bench.environment["KAFKA_BOOTSTRAP_SERVERS"] = _NOWHERE
+    code, said = bench.run("flusso-capture")
+    assert code == 1
+    assert _NOWHERE in said
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:], ids=" ".join)
+def test_opensearch_unreachable(bench: Bench, command: tuple[str, ...]) -> None:
+    bench.environment["PRIMARY_OPENSEARCH_URL"] = f"http://{_NOWHERE}"
+    code, said = bench.run(*command)
+    assert code == 1
+    assert f"http://{_NOWHERE}" in said
+
+
+@every_command
+def test_a_database_that_does_not_exist(bench: Bench, command: tuple[str, ...]) -> None:
+    url = bench.environment["DATABASE_URL"]
+    bench.environment["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path="/no_such_database"))
+    code, said = bench.run(*command)
+    assert code == 1
+    assert "no_such_database" in said
+    assert "DATABASE_URL" in said
+
+
+@every_command
+def test_a_wrong_password(bench: Bench, services: Services, command: tuple[str, ...]) -> None:
+    with (
+        role(services, "LOGIN REPLICATION PASSWORD 'right'") as name,
+        asked_for_password(services, name),
+    ):
+        bench.environment["DATABASE_URL"] = as_role(
+            bench.environment["DATABASE_URL"], name, "wrong-one"
+        )
+        code, said = bench.run(*command)
+    assert code == 1
+    assert "password authentication failed" in said
+    assert "check user and password" in said
+    assert "wrong-one" not in said
+
+
+def test_a_role_without_replication(bench: Bench, services: Services) -> None:
+    with role(services, "LOGIN") as name:
+        bench.environment["DATABASE_URL"] = as_role(bench.environment["DATABASE_URL"], name, "x")
+        code, said = bench.run("flusso-capture")
+    assert code == 1
+    assert "REPLICATION" in said
+
+
+def test_a_role_without_select(bench: Bench, services: Services) -> None:
+    with role(services, "LOGIN REPLICATION") as name:
+        bench.environment["DATABASE_URL"] = as_role(bench.environment["DATABASE_URL"], name, "x")
+        code, said = bench.run("flusso-capture")
+    assert code == 1
+    assert "GRANT" in said.upper()
+    assert "title" in said
+
+
+@every_command
+def test_an_address_that_is_taken(bench: Bench, command: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        bench.environment["FLUSSO_PUBLIC_ADDRESS"] = address
+        code, said = bench.run(*command)
+    assert code == 1
+    assert address in said
+    assert "--public-address" in said
+
+
+@every_command
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FLUSSO_LOCKED", "perhaps"),
+        ("FLUSSO_STARTUP_TIMEOUT", "soon"),
+        ("FLUSSO_PUBLIC_ADDRESS", ":80"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(
+    bench: Bench, command: tuple[str, ...], name: str, value: str
+) -> None:
+    bench.environment[name] = value
+    code, said = bench.run(*command)
+    assert code == 2
+    assert name in said or "--" in said
+
+
+@every_command
+def test_an_unknown_option_is_exit_code_2(bench: Bench, command: tuple[str, ...]) -> None:
+    code, _ = bench.run(*command, "--no-such-option")
+    assert code == 2
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def role(services: Services, attributes: str) -> Iterator[str]:
+    """A role of that kind, dropped at the end."""
+    name = f"flusso_test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(services.postgres_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {name} {attributes}")
+        try:
+            yield name
+        finally:
+            admin.execute(f"DROP ROLE {name}")
+
+
+@contextmanager
+def asked_for_password(services: Services, name: str) -> Iterator[None]:
+    """The server asks this role for its password, whatever it does with others."""
+    line = f"host all,replication {name} all scram-sha-256"
+    with psycopg.connect(services.postgres_url, autocommit=True) as admin:
+        row = admin.execute("SELECT current_setting('hba_file')").fetchone()
+        assert row is not None
+        file = row[0]
+        before = admin.execute("SELECT pg_read_file(%s)", (file,)).fetchone()
+        assert before is not None
+        try:
+            _write(admin, file, f"{line}\n{before[0]}")
+            yield
+        finally:
+            _write(admin, file, before[0])
+
+
+def _write(admin: psycopg.Connection, file: str, text: str) -> None:
+    """Replace a file on the server, line by line, and have the server read it."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    values = sql.SQL(", ").join(sql.SQL("({})").format(sql.Literal(line)) for line in lines)
+    admin.execute(
+        sql.SQL("COPY (SELECT * FROM (VALUES {}) AS line(text)) TO {} (DELIMITER E'\\x01')").format(
+            values, sql.Literal(file)
+        )
+    )
+    admin.execute("SELECT pg_reload_conf()")
+
+
+def as_role(url: str, name: str, password: str) -> str:
+    """The URL for another role."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{name}:{password}@{host}"))
