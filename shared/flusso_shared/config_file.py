@@ -215,16 +215,17 @@ class _Reader:
 
     def _properties(self, raw: Any, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for key, value in _flat(self._table(raw, path)):
+        for parts, value in _flat(self._table(raw, path)):
+            key, at = ".".join(parts), (*path, *parts)
             if key in _REFUSED:
-                self._add((*path, key), f"`{key}` cannot be set: {_REFUSED[key]}")
+                self._add(at, f"`{key}` cannot be set: {_REFUSED[key]}")
             elif isinstance(value, dict):
-                found[key] = self._model(EnvRef, value, (*path, key))
+                found[key] = self._model(EnvRef, value, at)
             elif isinstance(value, str | int | bool):
                 found[key] = value
             else:
                 self._add(
-                    (*path, key),
+                    at,
                     f"a property is a string, number, boolean or env; not {_kind(value)}",
                 )
         return found
@@ -306,14 +307,16 @@ class _Reader:
 _NAMED = (OpenSearchSinkConfig, StdoutSinkConfig)
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flat(
+    table: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], Any]]:
     """Dotted keys written without quotes come as nested tables; an env reference stays whole."""
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[tuple[str, ...], Any]] = []
     for key, value in table.items():
         if isinstance(value, dict) and set(value) != {"env"}:
-            found.extend(_flat(value, f"{prefix}{key}."))
+            found.extend(_flat(value, (*above, key)))
         else:
-            found.append((f"{prefix}{key}", value))
+            found.append(((*above, key), value))
     return found
 
 

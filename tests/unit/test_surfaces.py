@@ -1,0 +1,125 @@
+"""The HTTP surfaces, over real sockets, and what is logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from flusso_shared.errors import FatalError
+from flusso_shared.http import Credentials, HttpServer, bind, private_app, public_app
+from flusso_shared.logs import JsonFormatter, TextFormatter, directives
+from flusso_shared.metrics import Metrics
+from flusso_shared.status import Progress, Status
+
+
+@pytest.fixture
+def status() -> Status:
+    return Status()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def public(status: Status, metrics: Metrics) -> Iterator[httpx.Client]:
+    listener = bind("127.0.0.1:0", "public")
+    server = HttpServer(public_app(status, metrics), listener, "public")
+    server.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        yield client
+    server.stop()
+
+
+@pytest.fixture
+def private(status: Status) -> Iterator[httpx.Client]:
+    listener = bind("127.0.0.1:0", "private")
+    server = HttpServer(private_app(status, Credentials("me", "pässword")), listener, "private")
+    server.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        yield client
+    server.stop()
+
+
+def test_ready_only_while_it_works(public: httpx.Client, status: Status) -> None:
+    answers = {}
+    for phase in ("starting", "backfilling", "live", "stopped"):
+        status.set_phase(phase)
+        answers[phase] = public.get("/readyz").status_code
+        assert public.get("/healthz").status_code == 200
+    assert answers == {"starting": 503, "backfilling": 200, "live": 200, "stopped": 503}
+
+
+def test_the_status_document(public: httpx.Client, status: Status) -> None:
+    status.set_index("users", "backfilling", Progress(3, 10))
+    status.waiting("Postgres")
+    found = public.get("/status").json()
+    assert list(found)[:4] == ["phase", "uptime_seconds", "indexes", "changes_captured"]
+    assert found["indexes"] == {"users": "backfilling"}
+    assert found["progress"] == {"users": {"done": 3, "total": 10}}
+    assert found["waiting_for"] == "Postgres"
+    assert found["slot_lag_bytes"] is None
+
+
+def test_metrics_are_exposed(public: httpx.Client, metrics: Metrics) -> None:
+    metrics.documents_built.labels("users").inc(5)
+    answer = public.get("/metrics")
+    assert 'flusso_documents_built_total{index="users"} 5.0' in answer.text
+
+
+def test_unknown_paths_and_methods(public: httpx.Client) -> None:
+    unknown = public.get("/nothing")
+    assert (unknown.status_code, unknown.content) == (404, b"")
+    wrong = public.post("/healthz")
+    assert wrong.status_code == 405
+    assert "GET" in wrong.headers["allow"]
+
+
+def test_the_private_surface_asks_who_is_there(private: httpx.Client, status: Status) -> None:
+    status.set_index("users", "seeded")
+    for path in ("/indexes", "/nothing"):
+        refused = private.get(path)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == 'Basic realm="flusso", charset="UTF-8"'
+    for header in ("Basic !!", "Bearer x", "Basic bWU6d3Jvbmc="):
+        assert private.get("/indexes", headers={"authorization": header}).status_code == 401
+    me = httpx.BasicAuth("me", "pässword")
+    assert private.get("/indexes", auth=me).json() == {"users": "seeded"}
+    assert private.get("/nothing", auth=me).status_code == 404
+
+
+def test_an_address_that_cannot_be_bound() -> None:
+    listener = bind("127.0.0.1:0", "public")
+    try:
+        with pytest.raises(FatalError, match="--public-address"):
+            bind(f"127.0.0.1:{listener.getsockname()[1]}", "public")
+    finally:
+        listener.close()
+
+
+def record(**extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("flusso_shared.x", logging.WARNING, "", 0, "%s rows", (3,), None)
+    made.__dict__.update(extra)
+    return made
+
+
+def test_logs_as_text_and_as_json() -> None:
+    text = TextFormatter(colours=False).format(record(action="retry"))
+    assert text.endswith("Z WARNING flusso_shared.x: 3 rows action=retry")
+    line = json.loads(JsonFormatter().format(record(action="retry")))
+    assert line["level"] == "WARN"
+    assert line["target"] == "flusso_shared.x"
+    assert line["fields"] == {"message": "3 rows", "action": "retry"}
+
+
+def test_log_directives() -> None:
+    assert directives("warn,flusso_worker=debug, nonsense, a::b=error") == {
+        "": logging.WARNING,
+        "flusso_worker": logging.DEBUG,
+        "a.b": logging.ERROR,
+    }
