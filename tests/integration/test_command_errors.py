@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -277,15 +278,15 @@ def test_an_unknown_option_is_exit_code_2(bench: Bench, command: tuple[str, ...]
 
 
 @contextmanager
-def role(services: Services, attributes: str) -> Iterator[str]:
+def role(services: Services, attributes: LiteralString) -> Iterator[str]:
     """A role of that kind, dropped at the end."""
     name = f"flusso_test_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(services.postgres_url, autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE {name} {attributes}")
+        admin.execute(sql.SQL("CREATE ROLE {} " + attributes).format(sql.Identifier(name)))
         try:
             yield name
         finally:
-            admin.execute(f"DROP ROLE {name}")
+            admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 @contextmanager
