@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 _TIMEOUT = 10.0
+_NO_LEADER_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 
 def wait_until(what: str, condition: Callable[[], str | None], deadline: float) -> None:
@@ -87,7 +92,7 @@ def end_offsets(
             }
         except KafkaException as error:
             # A topic that was made a moment ago has no leader yet.
-            if time.monotonic() > end or not error.args[0].retriable():
+            if time.monotonic() > end or error.args[0].code() not in _NO_LEADER_YET:
                 raise
             time.sleep(0.1)
 
