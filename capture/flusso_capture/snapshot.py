@@ -76,6 +76,9 @@ class SnapshotRun:
         found = snapshots_of(self._log.control.load()).get(self._table)
         if found is not None and found.lineage == self._record.lineage and found.state == "running":
             self._record = found
+        else:
+            begun = dict(self._log.groups.ends([self._table]))
+            self._record = replace(self._record, begun=begun)
         self._published = self._record.rows
         try:
             self._publish_all()

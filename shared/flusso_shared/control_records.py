@@ -47,6 +47,8 @@ class TableSnapshot:
     """The planner's estimate of the table's rows, for progress."""
     ends: Mapping[TopicPartition, int] = field(default_factory=dict)
     """When complete: the topic's end offsets, so that all snapshot rows stand before them."""
+    begun: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """The topic's end offsets before its first row was published: a group that was there by then sees all rows."""
     skipped: bool = False
     """Complete on request (`--skip-backfill`), without its rows."""
 
@@ -63,6 +65,7 @@ class TableSnapshot:
             "rows": self.rows,
             "total": self.total,
             "ends": offsets_to_json(self.ends),
+            "begun": offsets_to_json(self.begun),
             "skipped": self.skipped,
         }
 
@@ -76,6 +79,7 @@ class TableSnapshot:
             rows=value["rows"],
             total=value["total"],
             ends=offsets_from_json(value["ends"]),
+            begun=offsets_from_json(value.get("begun", [])),
             skipped=bool(value.get("skipped", False)),
         )
 

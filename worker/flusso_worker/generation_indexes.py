@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flusso_shared.errors import FatalError
+from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.mapping import index_body
 from flusso_shared.names import GenerationName
 from flusso_shared.plan import IndexPlan
+from flusso_worker.generation_plan import Damage
 from flusso_worker.opensearch import Cluster, path
 
 logger = logging.getLogger(__name__)
@@ -63,24 +64,34 @@ class GenerationIndexes:
             ]
             if name.physical not in holders:
                 actions.append({"add": {"index": name.physical, "alias": alias}})
-        if actions:
-            self._cluster.request("POST", "/_aliases", {"actions": actions})
+        if not actions:
+            return
+        reply = self._cluster.request(
+            "POST", "/_aliases", {"actions": actions}, allow=(_NOT_FOUND,)
+        )
+        if reply.status == _NOT_FOUND:
+            raise RetryableError(
+                f"sink {self._cluster.name}: aliases changed while they were to be moved to {name.physical}"
+            )
 
     def delete(self, physical: str) -> None:
         """Delete an index; no error when there is none."""
         self._cluster.request("DELETE", path(physical), allow=(_NOT_FOUND,))
 
-    def damage(self, name: GenerationName, *, live: bool) -> str | None:
+    def damage(self, name: GenerationName, *, live: bool) -> Damage | None:
         """What is missing of a generation that should be there, or None."""
         reply = self._cluster.request("GET", path(name.physical, "_alias"), allow=(_NOT_FOUND,))
         if reply.status == _NOT_FOUND:
-            return f"its index is gone from sink {self._cluster.name}"
+            return Damage(f"its index is gone from sink {self._cluster.name}")
         aliases = set(reply.json().get(name.physical, {}).get("aliases", {}))
         needed = {name.write_alias}
         if live:
             needed |= {name.hash_alias, name.plain_alias}
         if missing := sorted(needed - aliases):
-            return f"alias {', '.join(missing)} was removed from it on sink {self._cluster.name}"
+            return Damage(
+                f"alias {', '.join(missing)} was removed from it on sink {self._cluster.name}",
+                writable=name.write_alias in aliases,
+            )
         return None
 
     def _holders(self, alias: str) -> set[str]:
@@ -89,7 +100,7 @@ class GenerationIndexes:
 
     def _refuse_taken(self, name: GenerationName) -> None:
         """An index, as opposed to an alias, that has an alias' name stands in the way."""
-        for alias in (name.hash_alias, name.plain_alias):
+        for alias in (name.hash_alias, name.plain_alias, name.write_alias):
             reply = self._cluster.request("GET", path(alias), allow=(_NOT_FOUND,))
             if reply.status != _NOT_FOUND and alias in reply.json():
                 raise FatalError(

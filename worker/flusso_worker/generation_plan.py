@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from flusso_shared.control_records import Lineage
 from flusso_worker.generation_record import Generation, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What was removed from a generation by somebody else."""
+
+    reason: str
+    writable: bool = False
+    """Whether it can be kept fresh until another takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +28,22 @@ class Facts:
     """When the process started, seconds since the epoch."""
     lineage: Lineage
     stored: Sequence[Stored]
-    """By number."""
-    damaged: Mapping[str, str]
-    """Physical name -> what is missing of it in OpenSearch."""
-    highest: int
-    """The highest number that any bookkeeping document or physical index has."""
-    snapshot_complete: bool
-    """Whether the root's snapshot is complete in this lineage."""
-    reached: bool
-    """Whether the newest generation's group has committed up to its targets."""
+    """By number, then hash: every worker sees the same order."""
+    damaged: Mapping[str, Damage]
+    """By physical name."""
+    complete: Set[str]
+    """Physical names of the seeding generations that will read all of the root's snapshot, which is complete."""
+    reached: Set[str]
+    """Physical names of the seeding generations whose group has committed up to its targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
     """Make a new generation, for this reason."""
 
-    number: int
     reason: str
+    noticed: bool = False
+    """Whether something was lost that nobody asked to lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Superseded or damaged: stop its pipelines, then delete it."""
+    """Superseded or gone: stop its pipelines, then delete it."""
 
     stored: Stored
 
@@ -70,29 +78,16 @@ Action = Create | Prepare | Aim | Promote | Retire
 
 
 def decide(facts: Facts) -> Action | None:
-    """The next step, or None when all is as it should be."""
-    usable = [item for item in facts.stored if _unusable(item.generation, facts) is None]
+    """The next step, or None when there is nothing to do now."""
+    usable = [item for item in facts.stored if unusable(item.generation, facts) is None]
     if not usable:
-        return Create(facts.highest + 1, _why(facts))
+        return _create(facts)
     newest = usable[-1]
-    others = [item for item in facts.stored if item is not newest]
-    for item in others:
-        # A live one answers queries until the swap; anything else is of no use any more.
-        if item.generation.state != "live" or newest.generation.state == "live":
-            return Retire(item)
-    match newest.generation.state:
-        case "creating":
-            return Prepare(newest)
-        case "seeding" if newest.generation.targets is None:
-            return Aim(newest) if facts.snapshot_complete else None
-        case "seeding":
-            return Promote(newest) if facts.reached else None
-        case _:
-            return None
+    return _advance(newest, facts) or _retire(newest, facts)
 
 
-def _unusable(generation: Generation, facts: Facts) -> str | None:
-    """Why a generation cannot become or stay what queries see."""
+def unusable(generation: Generation, facts: Facts) -> str | None:
+    """Why a generation cannot become, or stay, what queries see."""
     if generation.state == "retired":
         return "it was superseded"
     if generation.lineage != facts.lineage:
@@ -100,17 +95,46 @@ def _unusable(generation: Generation, facts: Facts) -> str | None:
             "it was seeded from another history of the database (the slot was dropped or re-created, or the"
             " database was restored)"
         )
-    if generation.name.physical in facts.damaged:
-        return facts.damaged[generation.name.physical]
-    # A newer process of another schema has taken over: follow it, rather than fight over the aliases.
+    if damage := facts.damaged.get(generation.name.physical):
+        return damage.reason
+    # A process of another schema that came later has taken over: follow it, rather than fight over the aliases.
     followed = generation.created_at > facts.started_at
     if generation.name.hash != facts.hash and not followed:
         return "its schema has changed"
     return None
 
 
-def _why(facts: Facts) -> str:
+def _create(facts: Facts) -> Create:
     if not facts.stored:
-        return "there is none yet"
+        return Create("there is none yet")
     newest = facts.stored[-1].generation
-    return f"{newest.name.physical} cannot be used: {_unusable(newest, facts)}"
+    noticed = newest.lineage != facts.lineage or newest.name.physical in facts.damaged
+    return Create(f"{newest.name.physical} cannot be used: {unusable(newest, facts)}", noticed)
+
+
+def _advance(newest: Stored, facts: Facts) -> Action | None:
+    generation = newest.generation
+    physical = generation.name.physical
+    match generation.state:
+        case "creating":
+            return Prepare(newest)
+        case "seeding" if generation.targets is None:
+            return Aim(newest) if physical in facts.complete else None
+        case "seeding":
+            return Promote(newest) if physical in facts.reached else None
+        case _:
+            return None
+
+
+def _retire(newest: Stored, facts: Facts) -> Retire | None:
+    for item in facts.stored:
+        if item is not newest and not _serves(item.generation, newest.generation, facts):
+            return Retire(item)
+    return None
+
+
+def _serves(generation: Generation, newest: Generation, facts: Facts) -> bool:
+    """Whether queries may still be answered by a generation other than the newest."""
+    damage = facts.damaged.get(generation.name.physical)
+    gone = damage is not None and not damage.writable
+    return generation.state == "live" and newest.state != "live" and not gone

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_worker.generation_record import Generation, Stored
 from flusso_worker.opensearch import Cluster, path
@@ -39,8 +40,12 @@ class GenerationStore:
             self._cluster.request("PUT", path(self._meta), _BODY, allow=(400,))
 
     def load(self, index: str) -> list[Stored]:
-        """All generations of a logical index, by number."""
-        self._cluster.request("POST", path(self._meta, "_refresh"))
+        """All generations of a logical index, by number, then hash."""
+        refreshed = self._cluster.request("POST", path(self._meta, "_refresh"), allow=(_NOT_FOUND,))
+        if refreshed.status == _NOT_FOUND:
+            # Somebody deleted it.  By itself it would come back with another mapping.
+            self.ensure()
+            return []
         query = {
             "size": _MOST,
             "seq_no_primary_term": True,
@@ -50,10 +55,10 @@ class GenerationStore:
         }
         reply = self._cluster.request("POST", path(self._meta, "_search"), query).json()
         found = [
-            Stored(Generation.from_json(hit["_source"]), hit["_seq_no"], hit["_primary_term"])
+            Stored(self._read(hit), hit["_seq_no"], hit["_primary_term"])
             for hit in reply["hits"]["hits"]
         ]
-        return sorted(found, key=lambda item: item.generation.name.number)
+        return sorted(found, key=_order)
 
     def create(self, generation: Generation) -> bool:
         """Put a new document; False when somebody else has."""
@@ -75,20 +80,37 @@ class GenerationStore:
         """Put a document whatever stands there: the lead's bookkeeping, for information."""
         self._put(generation, {})
 
-    def numbers(self, index: str) -> dict[str, int]:
-        """Physical index -> number, for everything named like a generation of `index`."""
-        pattern = f"{self._prefix}{index}_*"
+    def forget(self, name: GenerationName) -> None:
+        """Remove a document whatever stands there; no error when there is none."""
+        where = path(self._meta, "_doc", name.physical)
+        self._cluster.request("DELETE", where, allow=(_NOT_FOUND,))
+
+    def physical(self, index: str) -> list[GenerationName]:
+        """Every concrete index that is named like a generation of `index`."""
+        start = f"{self._prefix}{index}_"
         reply = self._cluster.request(
             "GET",
-            path("_cat", "indices", pattern),
+            path("_cat", "indices", f"{start}*"),
             params={"h": "index", "format": "json", "expand_wildcards": "all"},
             allow=(_NOT_FOUND,),
         )
         if reply.status == _NOT_FOUND:
-            return {}
-        shape = re.compile(re.escape(f"{self._prefix}{index}_") + r"[0-9a-f]{8}_(\d+)")
-        names = [str(row["index"]) for row in reply.json()]
-        return {name: int(match[1]) for name in names if (match := shape.fullmatch(name))}
+            return []
+        shape = re.compile(re.escape(start) + r"([0-9a-f]{8})_([0-9]+)")
+        found = [shape.fullmatch(str(row["index"])) for row in reply.json()]
+        return [
+            GenerationName(index, match[1], int(match[2]), self._prefix) for match in found if match
+        ]
+
+    def _read(self, hit: Mapping[str, Any]) -> Generation:
+        try:
+            return Generation.from_json(hit["_source"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise FatalError(
+                f"sink {self._cluster.name}: cannot read what is noted of generation {hit['_id']} in"
+                f" {self._meta} ({error}); another version wrote it, or somebody changed it. Run that version,"
+                " or delete the document to have the index built anew"
+            ) from error
 
     def _put(self, generation: Generation, params: Mapping[str, str]) -> bool:
         where = path(self._meta, "_doc", generation.name.physical)
@@ -108,7 +130,8 @@ class LocalStore:
         """Nothing to create."""
 
     def load(self, index: str) -> list[Stored]:
-        return [item for item in self._generations.values() if item.generation.name.index == index]
+        found = self._generations.values()
+        return sorted([item for item in found if item.generation.name.index == index], key=_order)
 
     def create(self, generation: Generation) -> bool:
         self._generations[generation.name] = Stored(generation)
@@ -125,10 +148,12 @@ class LocalStore:
     def mirror(self, generation: Generation) -> None:
         """There is no other place."""
 
-    def numbers(self, index: str) -> dict[str, int]:
-        return {
-            item.generation.name.physical: item.generation.name.number for item in self.load(index)
-        }
+    def physical(self, index: str) -> list[GenerationName]:
+        return [item.generation.name for item in self.load(index)]
+
+
+def _order(stored: Stored) -> tuple[int, str]:
+    return stored.generation.name.number, stored.generation.name.hash
 
 
 def _only_if(stored: Stored) -> dict[str, Any]:
