@@ -49,7 +49,8 @@ _PRODUCER_FORCED: Properties = {
 }
 _CONSUMER: Properties = {
     "session.timeout.ms": 15_000,
-    "heartbeat.interval.ms": 3_000,
+    # A member learns of a rebalance by its next heartbeat: a worker that joins gets its share that soon.
+    "heartbeat.interval.ms": 1_000,
     # One change may fan out to a million documents between two polls.
     "max.poll.interval.ms": 900_000,
     # Per partition; librdkafka takes several times the size of a small message in memory.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from flusso_shared.config import QueueConnection
 from flusso_shared.control_topic import ControlTopic
@@ -42,10 +42,10 @@ class KafkaLog:
     def reader(
         self,
         group: str,
-        tables: Collection[TableName],
+        tables: Sequence[TableName],
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> KafkaReader:
-        topics = sorted({self._topics.name(table) for table in tables})
+        topics = list(dict.fromkeys(self._topics.name(table) for table in tables))
         return KafkaReader(self._clients, group, topics, on_revoked)
 
     @property

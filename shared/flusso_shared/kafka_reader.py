@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from flusso_shared import change_codec
 from flusso_shared.change import Change, Position, Record
@@ -30,16 +30,23 @@ from flusso_shared.seams import Offsets, TopicPartition
 logger = logging.getLogger(__name__)
 
 _RETRY_COMMIT_AFTER = 0.5
+_TURN = 0.01
+"""Seconds to wait for one consumer while the other may have something."""
 
 
 class KafkaReader:
-    """One consumer.  Its rebalance callbacks run inside `poll`, in the owner's thread."""
+    """A member of a group.  Its rebalance callbacks run inside `poll`, in the owner's thread.
+
+    It is two members, in fact: one for the first topic, which is the documents' own, and one for all others.
+    The cooperative assignor counts partitions, whatever their topic: to a worker that joins later it would
+    hand over half of the partitions, but perhaps none of the topic that all the work of seeding comes from.
+    """
 
     def __init__(
         self,
         clients: Clients,
         group: str,
-        topics: Collection[str],
+        topics: Sequence[str],
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> None:
         self._group = group
@@ -48,13 +55,19 @@ class KafkaReader:
         self._failure: FlussoError | None = None
         self._closing = False
         self._commit_again_at = 0.0
-        self._consumer = clients.consumer(clients.complaints(), group_id=group)
-        self._consumer.subscribe(
-            list(topics),
-            on_assign=self._assigned,
-            on_revoke=self._revoked,
-            on_lost=self._lost,
-        )
+        self._consumers: list[Consumer] = []
+        self._by_topic: dict[str, Consumer] = {}
+        for share in (list(topics[:1]), list(topics[1:])):
+            if share:
+                consumer = clients.consumer(clients.complaints(), group_id=group)
+                self._consumers.append(consumer)
+                self._by_topic |= dict.fromkeys(share, consumer)
+                consumer.subscribe(
+                    share,
+                    on_assign=self._assigned,
+                    on_revoke=self._revoked,
+                    on_lost=self._lost,
+                )
 
     def poll(self, max_records: int, timeout: float) -> list[Record]:
         """Up to `max_records` records; returns with what there is as soon as there is something."""
@@ -79,17 +92,34 @@ class KafkaReader:
 
     def close(self) -> None:
         self._closing = True
-        self._consumer.close()
+        for consumer in self._consumers:
+            consumer.close()
 
     # --- reading ------------------------------------------------------------------------------------
 
     def _read(self, max_records: int, timeout: float) -> list[Record]:
+        """Ask the consumers in turns, beginning with the one that was not heard last."""
+        deadline = time.monotonic() + timeout
+        wait = 0.0
+        while True:
+            for consumer in tuple(self._consumers):
+                self._consumers.append(self._consumers.pop(0))
+                records = self._read_from(consumer, max_records, wait)
+                if records or self._failure is not None:
+                    return records
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return []
+            # Alone, a consumer may take all the time: nothing else can arrive meanwhile.
+            wait = left if len(self._consumers) == 1 else min(left, _TURN)
+
+    def _read_from(self, consumer: Consumer, max_records: int, timeout: float) -> list[Record]:
         # `consume` would wait for the whole batch, or the whole timeout.
         try:
-            first = self._consumer.poll(timeout)
+            first = consumer.poll(timeout)
             if first is None:
                 return []
-            rest = self._consumer.consume(max_records - 1, 0) if max_records > 1 else []
+            rest = consumer.consume(max_records - 1, 0) if max_records > 1 else []
         except KafkaException as error:
             raise from_exception(error, f"read as a member of group {self._group}") from error
         return self._decoded([first, *rest])
@@ -145,10 +175,15 @@ class KafkaReader:
                 logger.debug("group %s: %s", self._group, error)
 
     def _commit(self, offsets: Offsets) -> None:
-        if not offsets:
-            return
+        shares: dict[Consumer, dict[TopicPartition, int]] = {}
+        for partition, offset in offsets.items():
+            shares.setdefault(self._by_topic[partition.topic], {})[partition] = offset
+        for consumer, share in shares.items():
+            self._commit_share(consumer, share)
+
+    def _commit_share(self, consumer: Consumer, offsets: Offsets) -> None:
         try:
-            done = self._consumer.commit(
+            done = consumer.commit(
                 offsets=[foreign(partition, offset) for partition, offset in offsets.items()],
                 asynchronous=False,
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from flusso_shared.change import Change
@@ -51,7 +51,7 @@ class MemoryLog:
     def reader(
         self,
         group: str,
-        tables: Collection[TableName],
+        tables: Sequence[TableName],
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> MemoryReader:
         """Join `group`; a group without a position starts at the end.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from flusso_shared.change import Record
 from flusso_shared.errors import FatalError
@@ -19,7 +19,7 @@ class MemoryReader:
         self,
         buffer: Buffer,
         group: str,
-        tables: Collection[TableName],
+        tables: Sequence[TableName],
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> None:
         self._buffer = buffer

@@ -147,11 +147,12 @@ class ChangeLog(Protocol):
     def reader(
         self,
         group: str,
-        tables: Collection[TableName],
+        tables: Sequence[TableName],
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> ChangeReader:
-        """Join `group`.  Starts at the group's committed offsets; a partition without any raises `FatalError`
-        in `poll` (offsets are set through `Groups.reset` before the first member joins).
+        """Join `group`, whose members share the partitions evenly: those of the first table, and those of all others.
+
+        Starts at the group's committed offsets; a partition without any raises `FatalError` in `poll` (offsets are set through `Groups.reset` before the first member joins).
 
         `on_revoked` runs inside `poll` before partitions are given up: when it returns, what was in flight
         for them must be flushed and committed.

@@ -151,6 +151,29 @@ def test_a_member_that_lost_its_partitions_is_told_and_commits_nothing(
     other.close()
 
 
+def test_a_late_member_gets_its_share_of_the_first_table(log: KafkaLog, group: str) -> None:
+    start(log, group, [USERS, ORDERS])
+    published(log, *[change(number) for number in range(40)])
+    early = log.reader(group, [USERS, ORDERS], lambda _: None)
+    until(lambda: len(early.assignment()) == 8, lambda: early.poll(1, 0.2))
+    late = log.reader(group, [USERS, ORDERS], lambda _: None)
+
+    def shares() -> list[int]:
+        return [
+            sum(str(table) in at.topic for at in reader.assignment())
+            for reader in (early, late)
+            for table in (USERS, ORDERS)
+        ]
+
+    def both_poll() -> None:
+        for reader in (early, late):
+            reader.poll(1, 0.1)
+
+    until(lambda: shares() == [2, 2, 2, 2], both_poll)
+    early.close()
+    late.close()
+
+
 def test_control_is_read_by_other_processes_while_it_is_written(
     services: Services, topic_prefix: str, log: KafkaLog
 ) -> None:

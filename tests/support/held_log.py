@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from flusso_shared.change import Change
@@ -43,7 +43,7 @@ class HeldLog:
     def reader(
         self,
         group: str,
-        tables: Collection[TableName],
+        tables: Sequence[TableName],
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> ChangeReader:
         raise NotImplementedError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -109,7 +109,7 @@ class Log:
     def reader(
         self,
         group: str,
-        tables: Collection[TableName],
+        tables: Sequence[TableName],
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> ChangeReader:
         self.readers.append(Reader(on_revoked))

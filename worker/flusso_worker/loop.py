@@ -76,7 +76,9 @@ class Loop:
         def on_revoked(partitions: Collection[TopicPartition]) -> None:
             self._give_up(holder[0], partitions)
 
-        reader = log.reader(self._subject.group, plan.tables, on_revoked)
+        # Seeding is all about the root's partitions: every member gets its share of them.
+        related = [table for table in plan.tables if table != plan.root]
+        reader = log.reader(self._subject.group, [plan.root, *related], on_revoked)
         holder.append(reader)
         return reader
 
