@@ -7,6 +7,7 @@ import logging
 from flusso_capture import locks
 from flusso_capture import slot as slots
 from flusso_capture.session import Connection
+from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_shared.control_records import LINEAGE_KEY, Lineage, lineage_of
 from flusso_shared.seams import Control
@@ -31,6 +32,8 @@ def settle(
         control.put(_PENDING_KEY, {"slot": slot_name})
         pending = True
     slot = slots.ensure(connection, slot_name)
+    if slot.created:
+        failpoints.hit("slot_created")
     same = recorded is not None and (recorded.system_id, recorded.slot) == (system_id, slot.name)
     if recorded is not None and same and not pending:
         return slot, recorded

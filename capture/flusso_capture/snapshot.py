@@ -15,6 +15,7 @@ from typing import cast
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.session import session
 from flusso_capture.snapshot_sql import Reader, Rows
+from flusso_shared import failpoints
 from flusso_shared.catalog import Table
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Change, Op, Origin
@@ -113,6 +114,7 @@ class SnapshotRun:
             while rows := reader.after(last):
                 last = self._publish_chunk(writer, reader, rows)
                 self._note()
+                failpoints.hit("snapshot_chunk")
                 if len(rows) < options.snapshot_chunk:
                     break
 
@@ -179,6 +181,7 @@ class SnapshotRun:
 
     def _complete(self) -> TableSnapshot:
         self._note()
+        failpoints.hit("before_snapshot_complete")
         ends = self._log.groups.ends([self._table])
         record = replace(self._record, state="complete", total=self._record.rows, ends=dict(ends))
         self._log.control.put(record.key, record.to_json())

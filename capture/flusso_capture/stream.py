@@ -17,6 +17,7 @@ from flusso_capture.options import Process
 from flusso_capture.relations import Relations
 from flusso_capture.replication import Replication
 from flusso_capture.watermark import Transaction, Watermark
+from flusso_shared import failpoints
 from flusso_shared.change import Change
 from flusso_shared.errors import StoppedError
 from flusso_shared.seams import ChangeWriter
@@ -62,6 +63,8 @@ class Stream:
         self._process = process
         self._on_round = on_round
         self._transaction: Transaction | None = None
+        self._acknowledge: Callable[[], None] | None = None
+        """What the changes of the open transaction are acknowledged with."""
         self._status_every = _interval(replication.sender_timeout())
         self._sent = 0
         self._sent_at = process.clock.monotonic()
@@ -120,25 +123,29 @@ class Stream:
             case pgoutput.Begin():
                 self._changes.begin(message)
                 self._transaction = self._watermark.begin()
+                self._acknowledge = failpoints.after(
+                    "after_broker_ack", self._transaction.acknowledge
+                )
             case pgoutput.Commit():
                 self._watermark.commit(message.end_lsn)
-                self._transaction = None
+                self._transaction = self._acknowledge = None
             case pgoutput.Relation():
                 self._relations.learn(message)
             case _:
                 pass
 
     def _publish(self, change: Change) -> None:
-        transaction = self._transaction
-        if transaction is None:
+        transaction, acknowledge = self._transaction, self._acknowledge
+        if transaction is None or acknowledge is None:
             raise pgoutput.DecodeError("the replication stream has a row outside any transaction")
-        while not self._writer.publish(change, transaction.acknowledge):
+        while not self._writer.publish(change, acknowledge):
             if self._process.stop.is_set():
                 raise StoppedError("stop requested")
             self._writer.poll(_FULL_WAIT)
             self._round()
         transaction.publish()
         self._captured += 1
+        failpoints.hit("after_produce")
 
     def _round(self) -> None:
         """What is due from time to time, whatever else happens."""
@@ -151,7 +158,12 @@ class Stream:
         self._on_round()
 
     def _send(self, confirmed: int) -> None:
+        moved = confirmed > self._sent
+        if moved:
+            failpoints.hit("before_slot_confirm")
         if self._replication.send_status(confirmed):
+            if moved:
+                failpoints.hit("after_slot_confirm")
             self._sent = confirmed
             self._sent_at = self._process.clock.monotonic()
             self._reply = False

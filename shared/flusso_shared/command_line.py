@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flusso_shared import logs, service
+from flusso_shared import failpoints, logs, service
 from flusso_shared.config_file import check_address, check_prefix
 from flusso_shared.errors import FlussoError
 from flusso_shared.http import Credentials
@@ -135,6 +135,7 @@ def execute(app: typer.Typer) -> None:
     """Run a command line; a known error becomes one message and exit code 1, wrong usage is 2."""
     logs.configure(environment())
     try:
+        failpoints.arm(environment().get(failpoints.VARIABLE, ""))
         app(args=_valued_booleans(sys.argv[1:]))
     except (FlussoError, OSError) as error:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flusso_shared import failpoints
 from flusso_shared.errors import StaleBatchError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
@@ -36,8 +37,10 @@ class Flusher:
         Raises `PoisonError` when a refusal stops the index, `StoppedError` on shutdown, `FatalError`.
         """
         started = time.monotonic()
+        failpoints.hit("before_bulk")
         for sink in self.sinks:
             self._write(sink, built)
+        failpoints.hit("after_bulk_ack")
         seconds = time.monotonic() - started
         self.metrics.flush_duration.observe(seconds)
         self.metrics.batches.inc()

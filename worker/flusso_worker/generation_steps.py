@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_shared.errors import RetryableError
 from flusso_shared.metrics import Metrics
@@ -120,6 +121,7 @@ class GenerationSteps:
         generation = Generation(name, "creating", lineage, self._plan, starts, None, now)
         if not self.store.create(generation):
             return True
+        failpoints.hit("generation_created")
         for mirror in self._mirrors:
             mirror.mirror(generation)
         self._tell_created(action, name, orphaned=bool(physical) and not known)
@@ -156,6 +158,7 @@ class GenerationSteps:
                 if self.load_one(stored) == stored:
                     raise
                 return True  # another worker has done it, and reads already
+        failpoints.hit("generation_prepared")
         self.put(stored, generation.evolve(state="seeding"))
         return True
 
@@ -168,6 +171,7 @@ class GenerationSteps:
         generation = stored.generation
         for indexes in self.indexes:
             indexes.publish(generation.name)
+        failpoints.hit("generation_published")
         if not self.put(stored, generation.evolve(state="live")):
             return True
         self._teller.metrics.indexes_seeded.labels(self._plan.name).inc()
@@ -191,6 +195,7 @@ class GenerationSteps:
             logger.debug("cannot delete %s yet: %s", generation.name.physical, error)
             return False
         self._delete_indexes(generation.name)
+        failpoints.hit("generation_retired")
         self.store.delete(stored)
         for mirror in self._mirrors:
             mirror.forget(generation.name)

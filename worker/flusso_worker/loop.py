@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Collection
 
-from flusso_shared import retry
+from flusso_shared import failpoints, retry
 from flusso_shared.change import Record
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FlussoError, RetryableError, StoppedError
@@ -86,6 +86,7 @@ class Loop:
         records = self._poll(reader)
         self._flight.reap()
         if records:
+            failpoints.hit("after_poll")
             self._take(gather(records), reader)
         for look in self._looks.due(reader.assignment):
             self._send(look.ticket, look.intake)
@@ -155,6 +156,7 @@ class Loop:
 
     def _commit(self, reader: ChangeReader) -> None:
         offsets, changes = self._ledger.release()
+        failpoints.hit("before_offset_commit")
         try:
             reader.commit(offsets)
         except RetryableError as error:
@@ -168,6 +170,7 @@ class Loop:
                 extra={"action": "retry"},
             )
             return
+        failpoints.hit("after_offset_commit")
         self._committed_at = time.monotonic()
         self._finished(changes)
         self._process.metrics.changes_committed.inc(changes)

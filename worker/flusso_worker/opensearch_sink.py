@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError, StaleBatchError
 from flusso_shared.retry import Backoff
@@ -45,8 +46,12 @@ class OpenSearchSink:
     def write(self, batch: Batch) -> Written:
         operations, refused = bulk.sort_out(batch.operations)
         outcome = _Outcome(rejected=refused)
-        config = self._cluster.config
-        for chunk in bulk.chunks(operations, config.batch_size, config.max_bytes):
+        config, size = self._cluster.config, self._cluster.config.batch_size
+        if failpoints.watched("mid_bulk"):
+            size = max(1, min(size, len(operations) // 2))
+        for number, chunk in enumerate(bulk.chunks(operations, size, config.max_bytes)):
+            if number == 1:
+                failpoints.hit("mid_bulk")
             self._write_chunk(batch, chunk, outcome)
         return Written(tuple(outcome.rejected), tuple(outcome.conflicts))
 

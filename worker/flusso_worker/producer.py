@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_worker.batches import Intake
 from flusso_worker.build import Builder
@@ -85,6 +86,7 @@ class Producer:
         """
         reading = self.connections.reading
         snapshot = self.gate.open(intake.xids)
+        failpoints.hit("before_build")
         resolved = self.resolver.resolve(reading, intake)
         # A cursor needs the reading transaction to itself: an error in a build would end it.
         first = None if resolved.fanouts else (reading, snapshot)
