@@ -12,7 +12,8 @@ from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
 from flusso_shared.plan import IndexPlan
 from flusso_shared.seams import ChangeLog
-from flusso_shared.status import Status
+from flusso_shared.status import Progress, Status
+from flusso_worker.generation_record import State
 from flusso_worker.generations import Active
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.pipeline import Pipeline
@@ -173,6 +174,24 @@ def test_bookkeeping_that_fails_for_good_stops_the_index(rig: Rig) -> None:
     rig.runner.step()
     assert rig.made[0].stopped
     assert rig.shown == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("state", "progress", "expectant"),
+    [
+        ("live", None, False),
+        ("seeding", None, True),
+        ("seeding", Progress(0, 0), True),
+        ("seeding", Progress(10, 100), False),
+        ("seeding", Progress(90, 100), True),
+    ],
+)
+def test_the_end_of_a_seeding_is_watched_for(
+    rig: Rig, state: State, progress: Progress | None, expectant: bool
+) -> None:
+    rig.keeper.active = [Active(FIRST, PLAN, state, "g", progress)]
+    rig.runner.step()
+    assert rig.runner.expectant == expectant
 
 
 def test_the_wanted_snapshot_is_passed_on(rig: Rig) -> None:

@@ -106,11 +106,12 @@ class Worker:
         while not self._stop.is_set():
             for runner in self._runners:
                 runner.step()
-            calm = self._tell()
-            self._stop.wait(_CALM if calm else _QUICK)
+            self._tell()
+            quick = not self._ready.is_set() or any(runner.expectant for runner in self._runners)
+            self._stop.wait(_QUICK if quick else _CALM)
 
-    def _tell(self) -> bool:
-        """Publish the phase; whether everything is live."""
+    def _tell(self) -> None:
+        """Publish the phase."""
         states = {runner.state for runner in self._runners}
         phase: Phase = "live"
         if "backfilling" in states:
@@ -122,7 +123,6 @@ class Worker:
             for runner in self._runners:
                 runner.streaming_began()
             self._ready.set()
-        return phase == "live" and self._ready.is_set()
 
     def _shut_down(self) -> None:
         logger.info("draining", extra={"action": "drain"})

@@ -14,6 +14,8 @@ from flusso_worker.opensearch import Cluster, path
 _CONFLICT = 409
 _NOT_FOUND = 404
 _MOST = 1000
+_SEEN = {"refresh": "true"}
+"""A write is answered when every search sees it: searches are many, writes few."""
 _BODY = {
     "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
     "mappings": {
@@ -30,6 +32,7 @@ class GenerationStore:
         self._cluster = cluster
         self._prefix = prefix
         self._meta = f"{prefix}flusso_meta"
+        self._parsed: dict[tuple[str, int, int], Generation] = {}
 
     def ensure(self) -> None:
         """Create the bookkeeping index unless it is there."""
@@ -41,11 +44,6 @@ class GenerationStore:
 
     def load(self, index: str) -> list[Stored]:
         """All generations of a logical index, by number, then hash."""
-        refreshed = self._cluster.request("POST", path(self._meta, "_refresh"), allow=(_NOT_FOUND,))
-        if refreshed.status == _NOT_FOUND:
-            # Somebody deleted it.  By itself it would come back with another mapping.
-            self.ensure()
-            return []
         query = {
             "size": _MOST,
             "seq_no_primary_term": True,
@@ -53,12 +51,23 @@ class GenerationStore:
                 "bool": {"filter": [{"term": {"kind": "generation"}}, {"term": {"index": index}}]}
             },
         }
-        reply = self._cluster.request("POST", path(self._meta, "_search"), query).json()
-        found = [
-            Stored(self._read(hit), hit["_seq_no"], hit["_primary_term"])
-            for hit in reply["hits"]["hits"]
+        where = path(self._meta, "_search")
+        reply = self._cluster.request("POST", where, query, allow=(_NOT_FOUND,))
+        if reply.status == _NOT_FOUND:
+            # Somebody deleted it.  By itself it would come back with another mapping.
+            self.ensure()
+            return []
+        found = reply.json()["hits"]["hits"]
+        hits = {(hit["_id"], hit["_seq_no"], hit["_primary_term"]): hit for hit in found}
+        # A plan is large and hardly ever changes; it is looked at several times a second while seeding.
+        self._parsed = {
+            version: self._parsed.get(version) or self._read(hit) for version, hit in hits.items()
+        }
+        stored = [
+            Stored(generation, seq_no, primary_term)
+            for (_, seq_no, primary_term), generation in self._parsed.items()
         ]
-        return sorted(found, key=_order)
+        return sorted(stored, key=_order)
 
     def create(self, generation: Generation) -> bool:
         """Put a new document; False when somebody else has."""
@@ -72,7 +81,7 @@ class GenerationStore:
         """Remove a document; False when it has changed since it was read."""
         where = path(self._meta, "_doc", stored.generation.name.physical)
         reply = self._cluster.request(
-            "DELETE", where, params=_only_if(stored), allow=(_CONFLICT, _NOT_FOUND)
+            "DELETE", where, params=_only_if(stored) | _SEEN, allow=(_CONFLICT, _NOT_FOUND)
         )
         return reply.status != _CONFLICT
 
@@ -83,7 +92,7 @@ class GenerationStore:
     def forget(self, name: GenerationName) -> None:
         """Remove a document whatever stands there; no error when there is none."""
         where = path(self._meta, "_doc", name.physical)
-        self._cluster.request("DELETE", where, allow=(_NOT_FOUND,))
+        self._cluster.request("DELETE", where, params=_SEEN, allow=(_NOT_FOUND,))
 
     def physical(self, index: str) -> list[GenerationName]:
         """Every concrete index that is named like a generation of `index`."""
@@ -115,7 +124,7 @@ class GenerationStore:
     def _put(self, generation: Generation, params: Mapping[str, str]) -> bool:
         where = path(self._meta, "_doc", generation.name.physical)
         reply = self._cluster.request(
-            "PUT", where, generation.to_json(), params=params, allow=(_CONFLICT,)
+            "PUT", where, generation.to_json(), params={**params, **_SEEN}, allow=(_CONFLICT,)
         )
         return reply.status != _CONFLICT
 

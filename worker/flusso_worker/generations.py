@@ -64,6 +64,7 @@ class GenerationKeeper:
         self._swept: GenerationName | None = None
         self._wanted: TableName | None = None
         self._wanted_since: float | None = None
+        self._committed: dict[GenerationName, Offsets] = {}
 
     def step(self) -> list[Active]:
         """One round: do what can be done now; gives the generations to run.
@@ -157,6 +158,7 @@ class GenerationKeeper:
             self._damaged = self._inspect(stored)
             self._inspect_at = now + _INSPECT_EVERY
         seeding = [item.generation for item in stored if item.generation.state == "seeding"]
+        self._committed = {item.name: self._read_committed(item) for item in seeding}
         return plan.Facts(
             hash=self._plan.hash,
             started_at=self._started_at,
@@ -195,10 +197,10 @@ class GenerationKeeper:
     def _reached(self, generation: Generation) -> bool:
         if generation.targets is None:
             return False
-        committed = self._committed(generation)
+        committed = self._committed[generation.name]
         return all(committed.get(at, 0) >= offset for at, offset in generation.targets.items())
 
-    def _committed(self, generation: Generation) -> Offsets:
+    def _read_committed(self, generation: Generation) -> Offsets:
         group = self._steps.group(generation)
         return self._log.groups.committed(group, generation.plan.tables)
 
@@ -240,7 +242,7 @@ class GenerationKeeper:
         if generation.state != "seeding":
             return None
         goal = generation.targets or self._log.groups.ends(generation.plan.tables)
-        committed, starts = self._committed(generation), generation.starts
+        committed, starts = self._committed[generation.name], generation.starts
         total = sum(max(0, end - starts.get(at, 0)) for at, end in goal.items())
         done = sum(
             max(0, min(committed.get(at, 0), end) - starts.get(at, 0)) for at, end in goal.items()

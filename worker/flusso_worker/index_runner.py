@@ -38,6 +38,10 @@ class Keeper(Protocol):
         ...
 
 
+_NEARLY = 0.8
+"""Part of a seeding after which its end is watched for."""
+
+
 @dataclass(slots=True)
 class _Trial:
     """When something that failed is tried again."""
@@ -81,6 +85,8 @@ class IndexRunner:
         self._refused = False
         self.state: IndexState = "pending"
         self.wanted: TableName | None = None
+        self.expectant = True
+        """Whether a next step of a generation may be due any moment."""
 
     @property
     def ready(self) -> bool:
@@ -117,6 +123,7 @@ class IndexRunner:
             self._run_only([])
             return
         self._step.succeed()
+        self.expectant = not active or any(_expectant(item) for item in active)
         self._run_only(active)
         self._tell(active)
 
@@ -201,3 +208,11 @@ class IndexRunner:
         for pipeline in self._leaving:
             pipeline.join(max(0.0, deadline - time.monotonic()))
         self._leaving.clear()
+
+
+def _expectant(item: Active) -> bool:
+    """In the middle of a long seeding nothing is to be decided: looking often only takes from its speed."""
+    if item.state == "live":
+        return False
+    progress = item.progress
+    return progress is None or progress.done >= _NEARLY * progress.total
