@@ -1,4 +1,4 @@
-"""Chunks being flushed, bounded by bytes, and the threads that flush them."""
+"""Chunks being flushed, bounded in number and bytes, and the threads that flush them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from flusso_worker.chunks import Built
 from flusso_worker.offsets import Ticket
 
 MAX_BYTES = 32 * 1024 * 1024
+_AHEAD = 2
+"""Chunks in the air per flush thread: enough that none waits for a build, few enough to land soon when
+partitions are to be given up, and that a backlog gathers where it makes larger batches: in the log."""
 _OPERATION_BYTES = 120
 """What an operation takes beside its document."""
 _LOOK = 0.2
@@ -25,6 +28,7 @@ class Flight:
 
     def __init__(self, name: str, flushes: int, flush: Callable[[Built], None]) -> None:
         self._flush = flush
+        self._most = _AHEAD * flushes
         self._executor = ThreadPoolExecutor(flushes, thread_name_prefix=f"flush-{name}")
         self._pending: dict[Future[None], tuple[Ticket, int]] = {}
         self._bytes = 0
@@ -35,13 +39,15 @@ class Flight:
         return bool(self._pending)
 
     def submit(self, ticket: Ticket, built: Built, stop: threading.Event) -> None:
-        """Hand over a chunk; waits while too many bytes are in the air (one chunk always fits).
+        """Hand over a chunk; waits while too much is in the air (one chunk always fits).
 
         Raises what a flush raised, and `StoppedError` when `stop` is set while waiting.
         """
         size = built.size + _OPERATION_BYTES * len(built.operations)
         self.reap()
-        while self._pending and self._bytes + size > MAX_BYTES:
+        while self._pending and (
+            len(self._pending) >= self._most or self._bytes + size > MAX_BYTES
+        ):
             if stop.is_set():
                 raise StoppedError("stop requested")
             self._await(_LOOK)
