@@ -104,7 +104,8 @@ def _properties(port: int, controller: int, data: Path) -> str:
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
+        # Workers that start together share out the partitions once, not one after the other.
+        "group.initial.rebalance.delay.ms": "500",
         "auto.create.topics.enable": "false",
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
