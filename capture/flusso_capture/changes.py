@@ -45,6 +45,11 @@ class Changes:
         self._large = False
         """Whether the message in hand is so large that a value of it may be too large."""
 
+    @property
+    def timeline(self) -> int:
+        """The timeline that the changes are of."""
+        return self._origin.timeline
+
     def begin(self, message: Begin) -> None:
         """A transaction begins: what follows is of it."""
         self._commit_lsn = message.commit_lsn

@@ -25,6 +25,7 @@ def capture(
     publication: shared.PublicationOption = "flusso",
     manage_publication: shared.ManagePublicationOption = None,
     manage_replica_identity: shared.ManageIdentityOption = None,
+    on_lost_position: shared.LostPositionOption = None,
     skip_backfill: shared.SkipBackfillOption = False,
     public_address: shared.PublicOption = None,
     private_address: shared.PrivateOption = None,
@@ -49,6 +50,7 @@ def capture(
             manage_replica_identity=shared.given(
                 manage_replica_identity, source.manage_replica_identity
             ),
+            on_lost_position=on_lost_position or source.on_lost_position,
             skip_backfill=skip_backfill,
             max_value_bytes=queue.max_value_bytes,
             lag_poll_seconds=lag_poll_secs,

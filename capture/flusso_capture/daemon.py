@@ -1,25 +1,24 @@
 """Capture: wires its parts, and streams from the slot until it is asked to stop.
 
-Threads: the caller of `run` streams; `snapshot` reads tables; `slot-lag` reads the lag.
-Shutdown order: stop reading -> last acknowledgements -> last status -> CopyDone -> snapshot, lag -> close.
+Threads: the caller of `run` streams; the others are `crew`'s.
+Shutdown order: stop reading -> last acknowledgements -> last status -> CopyDone -> the crew -> close.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from flusso_capture import snapshotter as snapshots
-from flusso_capture.background import Background
 from flusso_capture.changes import Changes
-from flusso_capture.lag import LagGauge
+from flusso_capture.crew import Crew
+from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.relations import Relations
 from flusso_capture.replication import Replication
 from flusso_capture.session import session
 from flusso_capture.startup import Footing, Startup
-from flusso_capture.stream import Stream
+from flusso_capture.stream import Feed, Stream
 from flusso_capture.watermark import Watermark
 from flusso_capture.xids import Xids
 from flusso_shared import retry
@@ -37,7 +36,6 @@ __all__ = ["Capture", "CaptureOptions", "Process"]
 logger = logging.getLogger(__name__)
 
 _CLOSE_BUDGET = 2.0
-_JOIN_BUDGET = 5.0
 _SOUND_AFTER = 10.0
 
 
@@ -63,6 +61,8 @@ class Capture:
         self._footing: Footing | None = None
         self._shaken = False
         """Whether what `_footing` stands for may have changed since."""
+        self._suspicion: str | None = None
+        """Why reading cannot go on where it ended, if that was noticed while streaming."""
         self._backoff = Backoff()
         self._streaming = False
 
@@ -87,24 +87,11 @@ class Capture:
         if self._footing is None:
             self.prepare()
         wanted = self._wanted or snapshots.MissingSnapshots(self._plan, self._log, self._lineage)
-        snapshotter = snapshots.Snapshotter(
-            wanted, self._plan, self._history, self._log, self._options, process
-        )
-        background = [
-            Background("snapshot", snapshotter.work),
-            Background("slot-lag", LagGauge(self._options, process).work),
-        ]
-
-        def on_round() -> None:
-            for thread in background:
-                thread.check()
-            self._tell(snapshotter)
-
-        for thread in background:
-            thread.start()
+        crew = Crew(self._options, self._plan, self._log, process, wanted, self._history)
+        crew.start()
         try:
             retry.forever(
-                lambda: self._stretch(on_round),
+                lambda: self._stretch(crew),
                 doing="follow the write-ahead log",
                 clock=process.clock,
                 backoff=self._backoff,
@@ -117,24 +104,24 @@ class Capture:
             raise
         finally:
             process.stop.set()
-            for thread in background:
-                thread.join(_JOIN_BUDGET)
+            crew.join()
             if process.owns_status:
                 process.status.set_phase("stopped")
-        for thread in background:
-            thread.check()
+        crew.check()
 
-    def _stretch(self, on_round: Callable[[], None]) -> None:
+    def _stretch(self, crew: Crew) -> None:
         """Stream over one connection and one writer until a stop is requested or one of them breaks."""
         clock = self._process.clock
         started = clock.monotonic()
         try:
             with ExitStack() as stack:
-                self._open(stack, on_round).run()
-        except RetryableError:
+                self._open(stack, crew).run()
+        except RetryableError as error:
             self._process.metrics.retries.labels("stream").inc()
             # Whatever broke, the ground may have shifted: another primary, no slot, other columns.
             self._shaken = True
+            if isinstance(error, PositionLostError):
+                self._suspicion = str(error)
             self._process.status.waiting("the write-ahead log and the change log")
             if clock.monotonic() - started > _SOUND_AFTER:
                 self._backoff.reset()
@@ -142,27 +129,27 @@ class Capture:
         finally:
             self._streaming = False
 
-    def _open(self, stack: ExitStack, on_round: Callable[[], None]) -> Stream:
-        if self._footing is None or self._shaken:
-            self._footing, self._shaken = self._startup.prepare(), False
-        footing = self._footing
+    def _open(self, stack: ExitStack, crew: Crew) -> Stream:
+        footing = self._stand()
         options, process = self._options, self._process
         replication = Replication(options.conninfo)
         stack.callback(replication.close)
-        relations = Relations(footing.catalog.tables, self._plan.link_columns(), self._read_table)
+        relations = Relations(
+            footing.catalog.tables, self._plan.link_columns(), self._read_table, crew.watch.nudge
+        )
         changes = Changes(
             relations, Xids(footing.next_xid), replication.identify(), options.max_value_bytes
         )
         writer = self._log.writer()
         stack.callback(writer.close, _CLOSE_BUDGET)
+        crew.begin(footing.position)
         stream = Stream(
-            replication,
+            Feed(replication, relations, changes),
             writer,
-            changes,
-            relations,
             Watermark(footing.slot.confirmed),
+            crew.positions,
             process,
-            on_round,
+            lambda: self._round(crew),
         )
         replication.start(options.slot, options.publication)
         self._streaming = True
@@ -175,9 +162,17 @@ class Capture:
         )
         return stream
 
-    def _tell(self, snapshotter: snapshots.Snapshotter) -> None:
+    def _stand(self) -> Footing:
+        """What to stream from, looked at anew when it may have changed."""
+        if self._footing is None or self._shaken:
+            self._footing = self._startup.prepare(self._suspicion)
+            self._shaken, self._suspicion = False, None
+        return self._footing
+
+    def _round(self, crew: Crew) -> None:
+        crew.check()
         if self._process.owns_status and self._streaming:
-            self._process.status.set_phase("backfilling" if snapshotter.busy else "live")
+            self._process.status.set_phase("backfilling" if crew.snapshotter.busy else "live")
 
     def _history(self) -> snapshots.History:
         footing = self._footing

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from flusso_shared.clock import Clock
+from flusso_shared.config import OnLostPosition
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 
@@ -19,9 +20,12 @@ class CaptureOptions:
     publication: str = "flusso"
     manage_publication: bool = True
     manage_replica_identity: bool = True
+    on_lost_position: OnLostPosition = "rebuild"
     skip_backfill: bool = False
     max_value_bytes: int = 65536
     lag_poll_seconds: float = 15.0
+    watch_seconds: float = 5.0
+    """How often the catalog is looked at while changes are streamed."""
     startup_timeout: float | None = None
     """Seconds to wait for a Postgres that has never answered; None waits for ever."""
     snapshot_chunk: int = 10_000

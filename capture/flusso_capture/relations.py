@@ -36,11 +36,16 @@ class Relations:
         tables: Mapping[TableName, Table],
         links: Mapping[TableName, frozenset[str]],
         read_table: ReadTable,
+        described: Callable[[], None] = lambda: None,
     ) -> None:
-        """`tables` are the plan's tables with all columns that it needs; `links` their link columns."""
+        """`tables` are the plan's tables with all columns that it needs; `links` their link columns.
+
+        `described` is told when a table's replica identity, or its partitions', should be looked at.
+        """
         self._tables = dict(tables)
         self._links = links
         self._read_table = read_table
+        self._described = described
         self._shapes: dict[int, Shape | None] = {}
         self.ignored: set[int] = set()
         """Relations of tables that are not in the plan: their rows need not be decoded."""
@@ -54,6 +59,8 @@ class Relations:
             return
         columns = tuple(column.name for column in relation.columns)
         key = self._key(name, columns)
+        if self._tables[name].partitioned or relation.identity == "d":
+            self._described()
         flagged = tuple(n for n, column in enumerate(relation.columns) if column.identity)
         self._shapes[relation.id] = Shape(
             table=name,

@@ -69,6 +69,8 @@ class Cure:
     """Without it not even the primary key of a removed row is known."""
     advice: str
     """Both ways to do it by hand, and what happens otherwise."""
+    of: TableName
+    """The table of the plan that it is, or is a partition of."""
 
 
 def decide(
@@ -94,6 +96,7 @@ def decide(
         allowed=manage and table.owned,
         fatal=not missing.isdisjoint(table.primary_key),
         advice=_advice(table, sorted(links - frozenset(table.primary_key)), missing),
+        of=table.name,
     )
 
 
@@ -136,7 +139,7 @@ def cures(
             indexes = [] if table.partitioned else read_indexes(connection, name)
             cure = decide(part, links.get(name, frozenset()), indexes, manage)
             if cure is not None:
-                found.append(cure)
+                found.append(replace(cure, of=name))
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import psycopg
 from psycopg import pq, sql
 
+from flusso_capture.lineage import PositionLostError
 from flusso_capture.session import connect_replication
 from flusso_shared.change import Origin
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
@@ -20,6 +21,11 @@ from flusso_shared.pg_errors import translate
 
 _DOING: Final = "follow the write-ahead log"
 _STATUS: Final = struct.Struct(">cQQQqB")
+# The slot is gone, or was invalidated.
+_SLOT_CHANGED: Final = (
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.ObjectNotInPrerequisiteState,
+)
 _POSTGRES_EPOCH: Final = 946_684_800_000_000
 
 
@@ -39,6 +45,19 @@ class Replication:
             raise RetryableError(f"cannot {_DOING}: the server did not identify itself")
         return Origin(system.decode(), int(timeline))
 
+    def left_at(self, timeline: int) -> int | None:
+        """Where the server's log left an earlier timeline; None when it does not descend from that."""
+        now = self.identify().timeline
+        if now <= timeline:
+            return None
+        try:
+            result = self._exec(f"TIMELINE_HISTORY {now}".encode())
+        except (RetryableError, FatalError) as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedFile):
+                return None
+            raise
+        return timeline_end((result.get_value(0, 1) or b"").decode(), timeline)
+
     def sender_timeout(self) -> float:
         """Seconds without a status after which the server hangs up; 0 for never."""
         value = self._exec(
@@ -54,7 +73,7 @@ class Replication:
         try:
             self._exec(command.as_bytes(None), pq.ExecStatus.COPY_BOTH)
         except FatalError as error:
-            if isinstance(error.__cause__, psycopg.errors.UndefinedObject):
+            if isinstance(error.__cause__, _SLOT_CHANGED):
                 # It was there a moment ago: the next attempt starts from what is there then.
                 raise RetryableError(str(error)) from error
             raise
@@ -142,13 +161,22 @@ class Replication:
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
             return RetryableError(f"cannot {_DOING}: {' '.join(str(error).split())}")
         if isinstance(error, psycopg.errors.UndefinedObject):
-            return FatalError(
-                f"cannot {_DOING}: {error.diag.message_primary}.  The log is read with the catalog of its "
-                "time, and the publication was not there then: drop the replication slot and start "
-                "again, so that the indexes are built anew"
+            return PositionLostError(
+                f"cannot {_DOING}: {error.diag.message_primary} (the log is read with the catalog of its "
+                "time, and the publication was not there then)"
             )
         translated = translate(error, _DOING)
         if isinstance(translated, FatalError) and self._pgconn.status != pq.ConnStatus.OK:
             # The connection is gone with it: it may have been the other way round.
             return RetryableError(str(translated))
         return translated
+
+
+def timeline_end(history: str, timeline: int) -> int | None:
+    """Where `timeline` ends, by the text of a history file: lines of timeline, switch point, reason."""
+    for line in history.splitlines():
+        fields = line.split()
+        if len(fields) >= 2 and fields[0] == str(timeline):
+            high, _, low = fields[1].partition("/")
+            return int(high, 16) << 32 | int(low, 16)
+    return None

@@ -14,64 +14,67 @@ PLUGIN = "pgoutput"
 
 _READ = """
 SELECT plugin, slot_type, database, wal_status, confirmed_flush_lsn::text,
-       confirmed_flush_lsn - '0/0'::pg_lsn, current_database()
+       confirmed_flush_lsn - '0/0'::pg_lsn, current_database(), active_pid
 FROM pg_replication_slots WHERE slot_name = %s
 """
 _CREATE = "SELECT lsn::text, lsn - '0/0'::pg_lsn FROM pg_create_logical_replication_slot(%s, %s)"
-_LAG = """
-SELECT pg_current_wal_lsn() - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = %s
+_DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
+_STATE = """
+SELECT pg_current_wal_lsn() - confirmed_flush_lsn, wal_status, safe_wal_size
+FROM pg_replication_slots WHERE slot_name = %s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A usable slot.  `confirmed` is where the stream goes on."""
+    """A slot of ours.  `confirmed` is where the stream goes on."""
 
     name: str
     created: bool
-    """Whether this call made it."""
+    """Whether this process made it."""
     confirmed_text: str
     """As `X/Y`."""
     confirmed: int
+    invalidated: bool = False
+    """Whether the server removed log that it needs: no more can be read from it."""
+    active_pid: int | None = None
+    """The server's process that streams from it now."""
 
 
-def exists(connection: Connection, name: str) -> bool:
-    """Whether there is a slot of that name, whatever it is."""
-    return connection.execute(_READ, (name,)).fetchone() is not None
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a slot is doing."""
+
+    lag: int
+    """Bytes of log after its confirmed position."""
+    wal_status: str
+    """As in `pg_replication_slots`: reserved, extended, unreserved, lost."""
+    safe_bytes: int | None
+    """Bytes that may still be written before it is invalidated; None without a limit."""
 
 
-def ensure(connection: Connection, name: str) -> Slot:
-    """The slot, created if there is none.  Raises `FatalError` when it cannot serve."""
+def read(connection: Connection, name: str) -> Slot | None:
+    """The slot, if there is one.  Raises `FatalError` when it is somebody else's."""
     row = connection.execute(_READ, (name,)).fetchone()
     if row is None:
-        return _create(connection, name)
-    plugin, kind, database, wal_status, text, confirmed, own_database = row
+        return None
+    plugin, kind, database, wal_status, text, confirmed, own_database, pid = row
     if kind != "logical" or plugin != PLUGIN:
         raise FatalError(
             f"replication slot {name} exists with plugin {plugin or 'none'} ({kind}), not {PLUGIN}; "
-            "choose another name with --slot, or drop it: " + _drop(name)
+            "choose another name with --slot, or drop it: " + _drop_statement(name)
         )
     if database != own_database:
         raise FatalError(
             f"replication slot {name} belongs to database {database}, not {own_database} (slot names "
             "are shared by all databases of a server); choose another name with --slot"
         )
-    if wal_status == "lost" or confirmed is None:
-        raise FatalError(
-            f"replication slot {name} was invalidated: the server removed log that it needed "
-            "(max_slot_wal_keep_size).  Changes are lost to it, so the indexes have to be built "
-            f"anew.  Drop it with {_drop(name)} and start again"
-        )
-    return Slot(name, False, text, int(confirmed))
+    invalidated = wal_status == "lost" or confirmed is None
+    return Slot(name, False, text or "0/0", int(confirmed or 0), invalidated, pid)
 
 
-def lag(connection: Connection, name: str) -> int | None:
-    """Bytes of log after the slot's confirmed position; None when there is no slot."""
-    row = connection.execute(_LAG, (name,)).fetchone()
-    return None if row is None or row[0] is None else int(row[0])
-
-
-def _create(connection: Connection, name: str) -> Slot:
+def create(connection: Connection, name: str) -> Slot:
+    """Make the slot."""
     logger.info(
         "creating replication slot %s: waits for the transactions that are running now",
         name,
@@ -82,6 +85,20 @@ def _create(connection: Connection, name: str) -> Slot:
     return Slot(name, True, row[0], int(row[1]))
 
 
-def _drop(name: str) -> str:
+def drop(connection: Connection, name: str) -> None:
+    """Drop the slot, if it is there."""
+    logger.warning("dropping replication slot %s", name, extra={"action": "drop_slot"})
+    connection.execute(_DROP, (name,))
+
+
+def health(connection: Connection, name: str) -> Health | None:
+    """How the slot is doing; None when there is none, or it has no position."""
+    row = connection.execute(_STATE, (name,)).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return Health(int(row[0]), str(row[1]), None if row[2] is None else int(row[2]))
+
+
+def _drop_statement(name: str) -> str:
     quoted = name.replace("'", "''")
     return f"SELECT pg_drop_replication_slot('{quoted}');"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from flusso_capture import coverage
+from flusso_capture.doubts import DoubtRun
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.snapshot import SnapshotRun
 from flusso_shared import retry
@@ -21,6 +24,7 @@ _LOOK_EVERY = 0.5
 
 Wanted = Callable[[], Collection[TableName]]
 History = tuple[Lineage, Origin]
+GetHistory = Callable[[], History]
 
 
 class MissingSnapshots:
@@ -58,7 +62,7 @@ class Snapshotter:
         self,
         wanted: Wanted,
         plan: Plan,
-        history: Callable[[], History],
+        history: GetHistory,
         log: ChangeLog,
         options: CaptureOptions,
         process: Process,
@@ -72,13 +76,19 @@ class Snapshotter:
         self._process = process
         self._done: set[TableName] = set()
         self._done_for: Lineage | None = None
+        self._look = threading.Event()
         self.busy = True
         """Whether a snapshot is running or about to; True until the first look."""
+
+    def look(self) -> None:
+        """There may be a new doubt about a table."""
+        self._look.set()
 
     def work(self) -> None:
         """Look for wanted tables and snapshot them, until a stop is requested (`StoppedError`)."""
         clock = self._process.clock
         while True:
+            self._settle_doubts()
             todo = retry.forever(self._todo, doing="read the control records", clock=clock)
             self.busy = bool(todo)
             for table in todo:
@@ -89,6 +99,25 @@ class Snapshotter:
                 )
             if not todo:
                 clock.wait(_LOOK_EVERY)
+
+    def _settle_doubts(self) -> None:
+        if not self._look.is_set():
+            return
+        self._look.clear()
+        control, clock = self._log.control, self._process.clock
+        doubts = retry.forever(
+            lambda: coverage.doubts(control), doing="read the control records", clock=clock
+        )
+        for table, rows in doubts.items():
+            retry.forever(
+                lambda table=table, rows=rows: self._settle_doubt(table, rows),  # type: ignore[misc]
+                doing=f"have documents with rows of table {table} built again",
+                clock=clock,
+            )
+
+    def _settle_doubt(self, table: TableName, rows: bool) -> None:
+        _, origin = self._history()
+        DoubtRun(table, rows, origin, self._log, self._options, self._process).run()
 
     def _todo(self) -> list[TableName]:
         """What is wanted and was not served yet.  A table is served again once it was not wanted for a while."""

@@ -6,11 +6,12 @@ replica identity -> publication (and who wrote before it) -> topics -> slot -> l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
+from flusso_capture import coverage, preflight, publication, replica_identity, watch
 from flusso_capture import lineage as lineages
-from flusso_capture import preflight, publication, replica_identity
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.replication import Replication
 from flusso_capture.session import Connection, address, connect, session
@@ -18,8 +19,9 @@ from flusso_capture.slot import Slot
 from flusso_shared import retry
 from flusso_shared.catalog import Catalog
 from flusso_shared.change import Origin
-from flusso_shared.control_records import Lineage
+from flusso_shared.control_records import Lineage, Position
 from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
 from flusso_shared.seams import ChangeLog
 
@@ -32,10 +34,16 @@ class Footing:
 
     catalog: Catalog
     slot: Slot
-    lineage: Lineage
+    position: Position
+    """How far the log was read, as recorded."""
     origin: Origin
     next_xid: int
     """The xmax of a current snapshot: 64 bits."""
+
+    @property
+    def lineage(self) -> Lineage:
+        """What the published changes belong to."""
+        return self.position.lineage
 
 
 class Startup:
@@ -55,13 +63,24 @@ class Startup:
         self._await(f"Postgres at {where}", lambda: connect(self._options.conninfo).close())
         self._await("the change log", lambda: self._log.prepare(()))
 
-    def prepare(self) -> Footing:
-        """One attempt at all of it.  Raises `RetryableError` when something passes by itself."""
-        options = self._options
-        with session(options.conninfo, self._process.stop, "prepare the source") as connection:
+    def prepare(self, suspicion: str | None = None) -> Footing:
+        """One attempt at all of it; with a `suspicion`, reading cannot go on where it ended.
+
+        Raises `RetryableError` when something passes by itself.
+        """
+        options, control = self._options, self._log.control
+        with ExitStack() as stack:
+            connection = stack.enter_context(
+                session(options.conninfo, self._process.stop, "prepare the source")
+            )
             catalog = preflight.check(connection, self._plan)
-            origin = self._identify()
-            self._cure(connection, catalog)
+            replication = stack.enter_context(closing(Replication(options.conninfo)))
+            origin = replication.identify()
+            recorded = coverage.load(control)
+            followed = {} if recorded is None else recorded.followed
+            before = coverage.read(connection, options.publication, catalog.tables)
+            suspicion = suspicion or coverage.gap(followed, before)
+            self._cure(connection, catalog, followed)
             publication.ensure(
                 connection,
                 options.publication,
@@ -71,26 +90,36 @@ class Startup:
             )
             # The topics last: they tell workers that the tables are published (I5).
             self._log.prepare(self._plan.tables)
-            slot, lineage = lineages.settle(
+            slot, position = lineages.settle(
                 connection,
-                self._log.control,
-                options.slot,
-                origin.system_id,
+                control,
+                lineages.Terms(options.slot, options.on_lost_position, suspicion),
+                lineages.server_of(connection, origin, replication.left_at),
                 self._process.clock,
             )
-            return Footing(catalog, slot, lineage, origin, _next_xid(connection))
+            self._cover(connection, recorded, position.lineage)
+            return Footing(catalog, slot, position, origin, _next_xid(connection))
 
-    def _identify(self) -> Origin:
-        replication = Replication(self._options.conninfo)
-        try:
-            return replication.identify()
-        finally:
-            replication.close()
+    def _cover(
+        self, connection: Connection, recorded: coverage.Recorded | None, lineage: Lineage
+    ) -> None:
+        """Record what is followed from now on, and doubt what was not for a while."""
+        control, tables = self._log.control, self._plan.tables
+        now = coverage.read(connection, self._options.publication, tables)
+        for table in sorted(coverage.returned(recorded, lineage, now)):
+            coverage.doubt(control, table, rows=table in self._plan.roots)
+        advanced = coverage.advance(recorded, lineage, now)
+        if advanced != recorded:
+            coverage.save(control, advanced)
 
-    def _cure(self, connection: Connection, catalog: Catalog) -> None:
+    def _cure(
+        self, connection: Connection, catalog: Catalog, followed: Collection[TableName]
+    ) -> None:
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         for cure in replica_identity.cures(connection, catalog.tables, links, manage):
-            if cure.allowed:
+            if cure.allowed and cure.of in followed:
+                watch.apply(connection, self._log.control, cure, self._process)
+            elif cure.allowed:
                 replica_identity.cure(connection, cure, self._process.clock)
             elif cure.fatal:
                 raise FatalError(cure.advice)

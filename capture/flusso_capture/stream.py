@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from flusso_capture import pgoutput
 from flusso_capture.changes import Changes
 from flusso_capture.options import Process
+from flusso_capture.positions import Positions
 from flusso_capture.relations import Relations
 from flusso_capture.replication import Replication
 from flusso_capture.watermark import Transaction, Watermark
@@ -38,7 +40,17 @@ _FULL_WAIT: Final = 0.05
 _STATUS_EVERY: Final = 10.0
 _STATUS_AT_MOST_EVERY: Final = 0.1
 _DRAIN_BUDGET: Final = 10.0
+_RECORD_BUDGET: Final = 3.0
 _FINISH_BUDGET: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Where messages come from, and what makes changes of them."""
+
+    replication: Replication
+    relations: Relations
+    changes: Changes
 
 
 class Stream:
@@ -46,26 +58,27 @@ class Stream:
 
     def __init__(
         self,
-        replication: Replication,
+        feed: Feed,
         writer: ChangeWriter,
-        changes: Changes,
-        relations: Relations,
         watermark: Watermark,
+        positions: Positions,
         process: Process,
         on_round: Callable[[], None],
     ) -> None:
         """`on_round` runs in this thread at least every quarter of a second; what it raises ends `run`."""
-        self._replication = replication
+        self._replication = feed.replication
         self._writer = writer
-        self._changes = changes
-        self._relations = relations
+        self._changes = feed.changes
+        self._relations = feed.relations
         self._watermark = watermark
+        self._positions = positions
+        self._timeline = feed.changes.timeline
         self._process = process
         self._on_round = on_round
         self._transaction: Transaction | None = None
         self._acknowledge: Callable[[], None] | None = None
         """What the changes of the open transaction are acknowledged with."""
-        self._status_every = _interval(replication.sender_timeout())
+        self._status_every = _interval(feed.replication.sender_timeout())
         self._sent = 0
         self._sent_at = process.clock.monotonic()
         self._reply = False
@@ -149,13 +162,18 @@ class Stream:
 
     def _round(self) -> None:
         """What is due from time to time, whatever else happens."""
-        confirmed = self._watermark.confirmed()
+        confirmed = self._confirmed()
         since = self._process.clock.monotonic() - self._sent_at
         moved = confirmed > self._sent and since >= _STATUS_AT_MOST_EVERY
         if moved or self._reply or since >= self._status_every:
             self._send(confirmed)
         self._count()
         self._on_round()
+
+    def _confirmed(self) -> int:
+        """What may be confirmed: acknowledged, and not beyond what is on record."""
+        self._positions.read_to(self._watermark.received, self._timeline)
+        return min(self._watermark.confirmed(), self._positions.recorded)
 
     def _send(self, confirmed: int) -> None:
         moved = confirmed > self._sent
@@ -189,8 +207,10 @@ class Stream:
         while self._watermark.unacknowledged and clock.monotonic() < deadline:
             self._writer.poll(_FULL_WAIT)
             self._round()
-        confirmed = self._watermark.confirmed()
-        self._send(confirmed)
+        deadline = clock.monotonic() + _RECORD_BUDGET
+        while self._confirmed() < self._watermark.confirmed() and clock.monotonic() < deadline:
+            self._writer.poll(_FULL_WAIT)
+        self._send(self._confirmed())
         self._count()
         self._replication.finish(_FINISH_BUDGET)
 

@@ -40,6 +40,8 @@ class Watermark:
     def __init__(self, confirmed: int = 0) -> None:
         self._confirmed = confirmed
         self._transactions: deque[Transaction] = deque()
+        self.received = confirmed
+        """How far the log was received."""
         self.acknowledged = 0
         """Changes of the transactions that the position has passed."""
 
@@ -73,9 +75,11 @@ class Watermark:
         transaction = self._transactions[-1]
         transaction.closed = True
         transaction.end = end_lsn
+        self.received = max(self.received, end_lsn)
 
     def keepalive(self, wal_end: int) -> None:
         """Everything before `wal_end` that concerns this stream has been received."""
+        self.received = max(self.received, wal_end)
         if not self._transactions:
             self._confirmed = max(self._confirmed, wal_end)
         elif self._transactions[-1].closed:

@@ -30,6 +30,7 @@ def run(
     publication: shared.PublicationOption = "flusso",
     manage_publication: shared.ManagePublicationOption = None,
     manage_replica_identity: shared.ManageIdentityOption = None,
+    on_lost_position: shared.LostPositionOption = None,
     skip_backfill: shared.SkipBackfillOption = False,
     index_prefix: shared.IndexPrefixOption = None,
     queue_capacity: Annotated[
@@ -75,6 +76,7 @@ def run(
             manage_replica_identity=shared.given(
                 manage_replica_identity, source.manage_replica_identity
             ),
+            on_lost_position=on_lost_position or source.on_lost_position,
             skip_backfill=skip_backfill,
             max_value_bytes=project.config.queue.max_value_bytes,
             lag_poll_seconds=lag_poll_secs,

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from flusso_shared import failpoints, logs, service
+from flusso_shared.config import OnLostPosition
 from flusso_shared.config_file import check_address, check_prefix
 from flusso_shared.errors import FlussoError
 from flusso_shared.http import Credentials
@@ -74,6 +75,14 @@ TimeoutOption = Annotated[
         min=0,
         envvar="FLUSSO_STARTUP_TIMEOUT",
         help="Seconds to wait for a server that has never answered; 0 waits for ever.",
+    ),
+]
+LostPositionOption = Annotated[
+    OnLostPosition | None,
+    typer.Option(
+        "--on-lost-position",
+        envvar="FLUSSO_ON_LOST_POSITION",
+        help="When reading cannot go on where it ended: build all indexes anew, or stop.",
     ),
 ]
 SlotOption = Annotated[

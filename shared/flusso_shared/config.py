@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 OnError = Literal["stop", "skip"]
+OnLostPosition = Literal["rebuild", "stop"]
 
 
 class Model(BaseModel):
@@ -46,6 +47,8 @@ class Source(Model):
     connection_url: SecretStr | EnvRef | ConnectionParts | None = None
     manage_publication: bool = True
     manage_replica_identity: bool = True
+    on_lost_position: OnLostPosition = "rebuild"
+    """What follows when changes can no longer be read where reading ended."""
 
 
 class OpenSearchSinkConfig(Model):

@@ -1,6 +1,7 @@
 """What capture says through the control channel, as values: the lineage and each table's snapshot.
 
-Keys: `lineage` (one `Lineage`), `snapshot/<schema.table>` (one `TableSnapshot` each).
+Keys: `lineage` (one `Lineage`), `position/<slot>/<created_lsn>` (one `Position` each),
+`snapshot/<schema.table>` (one `TableSnapshot` each).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from flusso_shared.seams import Offsets, TopicPartition
 
 LINEAGE_KEY = "lineage"
 SNAPSHOT_PREFIX = "snapshot/"
+POSITION_PREFIX = "position/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,28 @@ class Lineage:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Lineage:
         return cls(str(value["system_id"]), str(value["slot"]), str(value["created_lsn"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the log of a lineage was read at most: the slot was never confirmed beyond it (I6)."""
+
+    lineage: Lineage
+    timeline: int
+    lsn: int
+
+    @property
+    def key(self) -> str:
+        """One per lineage: what a late writer says of an older one cannot pass for this one's."""
+        return f"{POSITION_PREFIX}{self.lineage.slot}/{self.lineage.created_lsn}"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Position:
+        lineage = Lineage.from_json(value["lineage"])
+        return cls(lineage, int(value["timeline"]), int(value["lsn"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +122,16 @@ def lineage_of(records: Mapping[str, Mapping[str, Any]]) -> Lineage | None:
     """The lineage among loaded control records, if capture has written one."""
     value = records.get(LINEAGE_KEY)
     return None if value is None else Lineage.from_json(value)
+
+
+def position_of(records: Mapping[str, Mapping[str, Any]], lineage: Lineage) -> Position | None:
+    """How far the log of `lineage` was read, if that was recorded."""
+    found = [
+        Position.from_json(value)
+        for key, value in records.items()
+        if key.startswith(POSITION_PREFIX)
+    ]
+    return next((position for position in found if position.lineage == lineage), None)
 
 
 def snapshots_of(records: Mapping[str, Mapping[str, Any]]) -> dict[TableName, TableSnapshot]:

@@ -44,6 +44,11 @@ class Metrics:
             "Distance of the slot's confirmed position behind the server's log",
             registry=r,
         )
+        self.slot_at_risk = Gauge(
+            "flusso_replication_slot_at_risk",
+            "1 when the server is about to remove log that the slot needs, or has",
+            registry=r,
+        )
         self.transactions_open = Gauge(
             "flusso_transactions_outstanding",
             "Transactions with changes that are not acknowledged yet",

@@ -219,12 +219,14 @@ def test_a_table_may_change_its_columns_on_the_way(kit: Kit) -> None:
 
 
 def test_a_dropped_publication_stops_capture_with_the_remedy(kit: Kit) -> None:
+    """The policy "stop" of a position that is lost."""
     error = kit.failure(
         "INSERT INTO users VALUES (1)",
         f"DROP PUBLICATION {kit.slot}",
         "INSERT INTO users VALUES (2)",
+        on_lost_position="stop",
     )
-    assert "drop the replication slot" in str(error)
+    assert "--on-lost-position=rebuild" in str(error)
     assert kit.status.to_json()["last_error"] == str(error)
 
 

@@ -113,10 +113,10 @@ class Kit:
             if failures:
                 raise failures[0]
 
-    def failure(self, *statements: str) -> FatalError:
+    def failure(self, *statements: str, **options: Any) -> FatalError:
         """Run capture and the statements; what capture ends with, by itself."""
         try:
-            with self.running():
+            with self.running(**options):
                 self.sql(*statements)
                 until(lambda: self.status.phase == "stopped", "the end")
         except FatalError as error:

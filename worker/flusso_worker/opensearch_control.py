@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ class OpenSearchControl:
         self._cluster = cluster
         self._path = path(f"{prefix}flusso_meta", "_doc", f"control:{slot}")
         self._store = GenerationStore(cluster, prefix)
+        self._lock = threading.Lock()
+        """One writer at a time: all records are one document."""
 
     def load(self) -> dict[str, dict[str, Any]]:
         reply = self._cluster.request("GET", self._path, allow=(_NOT_FOUND,))
@@ -27,6 +30,7 @@ class OpenSearchControl:
         return records
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
-        self._store.ensure()
-        records = {**self.load(), key: dict(value)}
-        self._cluster.request("PUT", self._path, {"kind": "control", "records": records})
+        with self._lock:
+            self._store.ensure()
+            records = {**self.load(), key: dict(value)}
+            self._cluster.request("PUT", self._path, {"kind": "control", "records": records})

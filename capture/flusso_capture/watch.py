@@ -1,0 +1,110 @@
+"""Watches the catalog while the stream runs: that no table leaves it unnoticed, that new partitions are cured."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from flusso_capture import coverage, replica_identity
+from flusso_capture.lineage import PositionLostError
+from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.session import Connection, session
+from flusso_shared import retry
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.control_records import Lineage
+from flusso_shared.errors import StoppedError
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
+from flusso_shared.seams import Control
+
+logger = logging.getLogger(__name__)
+
+
+class Watch:
+    """`work` is the body of its thread; the rest may be called from any."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        control: Control,
+        options: CaptureOptions,
+        process: Process,
+        doubted: Callable[[], None],
+    ) -> None:
+        """`doubted` is told of every new doubt."""
+        self._plan = plan
+        self._control = control
+        self._options = options
+        self._process = process
+        self._doubted = doubted
+        self._look = threading.Event()
+        self._gone: frozenset[TableName] = frozenset()
+        self._gap: tuple[Lineage, str] | None = None
+        """Of which lineage the stream lacks changes, and why."""
+
+    def nudge(self) -> None:
+        """Look soon: a table was described anew."""
+        self._look.set()
+
+    def check(self, lineage: Lineage) -> None:
+        """Raise what was seen of `lineage`, which is streamed.  In the stream's thread."""
+        if self._gap is not None and self._gap[0] == lineage:
+            raise PositionLostError(self._gap[1])
+
+    def work(self) -> None:
+        """Until a stop is requested (`StoppedError`)."""
+        while True:
+            retry.forever(self._stretch, doing="watch the catalog", clock=self._process.clock)
+
+    def _stretch(self) -> None:
+        options, process = self._options, self._process
+        with session(options.conninfo, process.stop, "watch the catalog") as connection:
+            while True:
+                self._wait(options.watch_seconds)
+                self._look.clear()
+                self._look_at(connection)
+
+    def _wait(self, seconds: float) -> None:
+        """Pass `seconds`, or until a nudge."""
+        clock = self._process.clock
+        until = clock.monotonic() + seconds
+        while clock.monotonic() < until and not self._look.is_set():
+            clock.wait(min(0.25, seconds))
+        if self._process.stop.is_set():
+            raise StoppedError("stop requested")
+
+    def _look_at(self, connection: Connection) -> None:
+        self._look_at_coverage(connection)
+        catalog = read_catalog(connection, self._plan.tables)
+        links, manage = self._plan.link_columns(), self._options.manage_replica_identity
+        for cure in replica_identity.cures(connection, catalog.tables, links, manage):
+            if cure.allowed:
+                apply(connection, self._control, cure, self._process)
+                self._doubted()
+
+    def _look_at_coverage(self, connection: Connection) -> None:
+        recorded = coverage.load(self._control)
+        if recorded is None:
+            return
+        now = coverage.read(connection, self._options.publication, recorded.followed)
+        gone = frozenset(recorded.followed.keys() - now.keys())
+        for table in sorted(gone - self._gone):
+            logger.error(
+                "table %s is gone: its documents stay as they are until it is there again, or the schema"
+                " files change",
+                table,
+                extra={"action": "table_gone", "table": str(table)},
+            )
+        self._gone = gone
+        if reason := coverage.gap(recorded.followed, now):
+            self._gap = recorded.lineage, reason
+
+
+def apply(
+    connection: Connection, control: Control, cure: replica_identity.Cure, process: Process
+) -> None:
+    """Run a cure of a table that is being followed, and have its documents built again."""
+    # First: what was written before the cure may lack old values, whatever happens to this process.
+    coverage.doubt(control, cure.of, rows=False)
+    replica_identity.cure(connection, cure, process.clock)

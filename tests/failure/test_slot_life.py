@@ -1,0 +1,312 @@
+"""What becomes of the slot, the publication and the database behind capture's back is noticed (I6).
+
+Capture runs in a thread against the real server; its change log is the test's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from flusso_shared.change import Op
+from flusso_shared.control_records import Lineage, Position, lineage_of, position_of, snapshots_of
+from flusso_shared.errors import FatalError
+from flusso_shared.plan import IndexPlan, JoinField, Plan
+from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
+
+pytestmark = pytest.mark.services
+
+PARTITIONED = (
+    "DROP TABLE orders",
+    "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint, note text) PARTITION BY RANGE (id)",
+    "CREATE TABLE orders_0 PARTITION OF orders FOR VALUES FROM (0) TO (100)",
+)
+
+
+@pytest.fixture
+def kit(database: str, slot_name: str) -> Kit:
+    """Capture over a user; every root is snapshotted."""
+    create_tables(database)
+    kit = Kit(database, slot_name, wanted=None)
+    kit.sql("INSERT INTO users VALUES (1)")
+    return kit
+
+
+def lineage(kit: Kit) -> Lineage:
+    found = lineage_of(kit.log.records)
+    assert found is not None
+    return found
+
+
+def seed(kit: Kit) -> Lineage:
+    """Run once, up to the snapshot's end; gives the lineage."""
+    with kit.running():
+        until(lambda: complete(kit), "the snapshot")
+    kit.log.take()
+    return lineage(kit)
+
+
+def complete(kit: Kit) -> bool:
+    found = snapshots_of(kit.log.records).get(USERS)
+    return found is not None and found.state == "complete" and found.lineage == lineage(kit)
+
+
+def assert_read_again(kit: Kit, first: Lineage) -> None:
+    """Start capture; it begins a new history and reads the users again."""
+    with kit.running():
+        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+
+
+def recreate_slot(kit: Kit) -> None:
+    kit.sql(
+        f"SELECT pg_drop_replication_slot('{kit.slot}')",
+        "INSERT INTO users VALUES (2)",
+        f"SELECT pg_create_logical_replication_slot('{kit.slot}', 'pgoutput')",
+    )
+
+
+def test_a_slot_made_anew_by_somebody_else_is_noticed(kit: Kit) -> None:
+    """Case 23, I6: the user written in between is in no log.  (Fails when `lost` ignores the position.)"""
+    first = seed(kit)
+    recreate_slot(kit)
+    assert_read_again(kit, first)
+    assert ("2",) in {change.key for change in kit.log.take()}
+
+
+def test_a_slot_moved_by_somebody_else_is_noticed(kit: Kit) -> None:
+    """Case 23, I6: `pg_replication_slot_advance` skips what nobody published."""
+    first = seed(kit)
+    kit.sql(
+        "INSERT INTO users VALUES (2)",
+        f"SELECT pg_replication_slot_advance('{kit.slot}', pg_current_wal_lsn())",
+    )
+    assert_read_again(kit, first)
+    assert ("2",) in {change.key for change in kit.log.take()}
+
+
+def test_the_policy_stop_stops_with_the_remedy_and_leaves_the_slot(kit: Kit) -> None:
+    """Cases 21, 23, I6."""
+    seed(kit)
+    recreate_slot(kit)
+    created = kit.confirmed()
+    with pytest.raises(FatalError, match="--on-lost-position=rebuild"):
+        kit.prepare(on_lost_position="stop")
+    assert kit.confirmed() == created
+    kit.sql(f"SELECT pg_drop_replication_slot('{kit.slot}')")
+    with pytest.raises(FatalError, match=r"was dropped.*--on-lost-position=rebuild"):
+        kit.prepare(on_lost_position="stop")
+    assert kit.one(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{kit.slot}'") == 0
+
+
+def test_a_restart_or_a_lost_connection_is_no_new_history(kit: Kit) -> None:
+    """Cases 1, 7, I6: neither looks like a lost position, acknowledged or not."""
+    first = seed(kit)
+    with kit.running():
+        kit.log.hold.set()
+        kit.sql("INSERT INTO users VALUES (2)")
+        kit.expect(1)
+        kit.log.broken.set()
+        assert kit.expect(1)[0].key == ("2",)
+        kit.log.hold.clear()
+    kit.sql("INSERT INTO users VALUES (3)")
+    with kit.running():
+        assert kit.expect(1)[0].key == ("3",)
+    assert lineage(kit) == first
+
+
+def test_nothing_is_confirmed_that_is_not_on_record(kit: Kit) -> None:
+    """I6: what tells a slot of ours from one that somebody made anew.  (Fails without the record.)"""
+    seed(kit)
+    with kit.running():
+        for number in range(10, 20):
+            kit.sql(f"INSERT INTO users VALUES ({number})")
+            kit.expect(1)
+            confirmed = kit.confirmed()
+            position = position_of(kit.log.records, lineage(kit))
+            assert position is not None
+            assert confirmed <= position.lsn
+
+
+def test_a_database_restored_to_an_earlier_state_is_noticed(kit: Kit) -> None:
+    """Case 24, I6: its log ends before what was read.  The record stands in for the lost part of the log."""
+    first = seed(kit)
+    position = position_of(kit.log.records, first)
+    assert position is not None
+    later = Position(first, position.timeline, kit.position() + 100_000_000)
+    kit.log.records[later.key] = later.to_json()
+    assert_read_again(kit, first)
+
+
+def test_another_system_is_noticed(kit: Kit) -> None:
+    """Case 24, I6."""
+    seed(kit)
+    other = Lineage("4711", kit.slot, lineage(kit).created_lsn)
+    kit.log.records["lineage"] = other.to_json()
+    with pytest.raises(FatalError, match="another system"):
+        kit.prepare(on_lost_position="stop")
+    assert_read_again(kit, other)
+
+
+# --- the publication ------------------------------------------------------------------------------
+
+
+def test_a_table_taken_out_of_the_publication_while_stopped_is_noticed(kit: Kit) -> None:
+    """Case 27, I6: it is there again when capture starts, and an order was written in between."""
+    first = seed(kit)
+    kit.sql(
+        f"ALTER PUBLICATION {kit.slot} DROP TABLE users",
+        "INSERT INTO users VALUES (2)",
+        f"ALTER PUBLICATION {kit.slot} ADD TABLE users",
+    )
+    assert_read_again(kit, first)
+    assert ("2",) in {change.key for change in kit.log.take()}
+
+
+def test_a_table_taken_out_of_the_publication_while_running_is_noticed(kit: Kit) -> None:
+    """Case 27, I6."""
+    first = seed(kit)
+    with kit.running(watch_seconds=0.2):
+        kit.sql(f"ALTER PUBLICATION {kit.slot} DROP TABLE users", "INSERT INTO users VALUES (2)")
+        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+    assert ("2",) in {change.key for change in kit.log.take()}
+
+
+def test_a_dropped_publication_is_made_again_and_everything_read_again(kit: Kit) -> None:
+    """Case 27, I6: that part of the log cannot be read at all."""
+    first = seed(kit)
+    with kit.running():
+        kit.sql(f"DROP PUBLICATION {kit.slot}", "INSERT INTO users VALUES (2)")
+        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+        kit.sql("INSERT INTO users VALUES (3)")
+        until(lambda: ("3",) in {change.key for change in kit.log.changes}, "the stream")
+
+
+def test_a_table_made_anew_is_noticed(kit: Kit) -> None:
+    """Cases 27, 40, I6: DROP TABLE tells nobody which rows are gone."""
+    first = seed(kit)
+    with kit.running(watch_seconds=0.2):
+        kit.sql(
+            "DROP TABLE users; CREATE TABLE users (id bigint PRIMARY KEY, name text, note text)"
+        )
+        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+
+
+def test_a_table_added_to_the_publication_changes_nothing(kit: Kit) -> None:
+    """Case 27."""
+    first = seed(kit)
+    with kit.running(watch_seconds=0.2):
+        kit.sql(f"ALTER PUBLICATION {kit.slot} ADD TABLE unrelated", "INSERT INTO users VALUES (2)")
+        assert kit.expect(1)[0].key == ("2",)
+    assert lineage(kit) == first
+
+
+def test_a_table_that_the_schemas_left_out_for_a_while_is_built_again(kit: Kit) -> None:
+    """I6: changes of the orders went by while no schema named them."""
+    seed(kit)
+    whole = kit.plan
+    (index,) = whole.indexes
+    kit.plan = Plan((without_orders(index),))
+    with kit.running():
+        kit.sql("INSERT INTO orders VALUES (7, 1)", "INSERT INTO users VALUES (2)")
+        assert kit.expect(1)[0].table == USERS
+    kit.plan = whole
+    with kit.running():
+        (change,) = kit.expect(1)
+    assert (change.op, change.table) == (Op.TRUNCATE, ORDERS)
+    with kit.running():
+        kit.sql("INSERT INTO users VALUES (3)")
+        assert kit.expect(1)[0].op is Op.CREATE
+
+
+def without_orders(index: IndexPlan) -> IndexPlan:
+    return replace(
+        index,
+        ways=tuple(way for way in index.ways if way.table != ORDERS),
+        fields=tuple(item for item in index.fields if not isinstance(item, JoinField)),
+    )
+
+
+# --- replica identity -----------------------------------------------------------------------------
+
+
+def test_a_partition_attached_while_running_is_cured_and_its_documents_built_again(
+    kit: Kit,
+) -> None:
+    """Case 41, I4: its first changes have no old links.  (Fails when `Watch` does not look at identities.)"""
+    kit.sql(*PARTITIONED)
+    with kit.running(watch_seconds=60.0):
+        until(lambda: complete(kit), "the snapshot")
+        kit.log.take()
+        kit.sql(
+            "CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (100) TO (200)",
+            "INSERT INTO orders VALUES (101, 1)",
+            "UPDATE orders SET user_id = 2 WHERE id = 101",
+        )
+        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the truncate")
+        assert {change.table for change in kit.log.take()} == {ORDERS}
+        kit.sql("UPDATE orders SET user_id = 3 WHERE id = 101")
+        (change,) = kit.expect(1)
+    assert change.before is not None
+    assert change.before["user_id"] == "2"
+    # It was settled once.
+    with kit.running():
+        kit.sql("INSERT INTO users VALUES (9)")
+        assert kit.expect(1)[0].table == USERS
+
+
+def test_an_identity_taken_away_while_stopped_has_documents_built_again(kit: Kit) -> None:
+    """Case 45, I4: the order moved while its old parent was not in the log."""
+    kit.sql("INSERT INTO orders VALUES (7, 1)")
+    first = seed(kit)
+    kit.sql(
+        "ALTER TABLE orders REPLICA IDENTITY DEFAULT", "UPDATE orders SET user_id = 2 WHERE id = 7"
+    )
+    with kit.running():
+        changes = kit.expect(2)
+    assert {change.op for change in changes} == {Op.UPDATE, Op.TRUNCATE}
+    assert {change.table for change in changes} == {ORDERS}
+    assert lineage(kit) == first
+
+
+def test_a_doubt_survives_a_crash_before_it_is_settled(kit: Kit) -> None:
+    """Case 41, I4."""
+    seed(kit)
+    kit.sql("ALTER TABLE orders REPLICA IDENTITY DEFAULT")
+    kit.log.hold.set()
+    with kit.running():
+        assert kit.expect(1)[0].op is Op.TRUNCATE
+    kit.log.hold.clear()
+    with kit.running():
+        assert kit.expect(1)[0].op is Op.TRUNCATE
+
+
+# --- lost log -------------------------------------------------------------------------------------
+
+
+def test_a_slot_dropped_while_running_is_made_again(kit: Kit) -> None:
+    """Case 21, I6."""
+    first = seed(kit)
+    with kit.running():
+        kit.sql(
+            "DO $$ DECLARE p int; BEGIN LOOP"
+            f" SELECT active_pid INTO p FROM pg_replication_slots WHERE slot_name = '{kit.slot}';"
+            " PERFORM pg_terminate_backend(p, 5000);"
+            f" BEGIN PERFORM pg_drop_replication_slot('{kit.slot}'); EXIT;"
+            " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$"
+        )
+        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+
+
+def test_busy_unrelated_tables_do_not_hold_the_log(kit: Kit) -> None:
+    """Case 26: the confirmed position follows the server's log while the published tables are idle."""
+    seed(kit)
+    with kit.running(), psycopg.connect(kit.url, autocommit=True) as connection:
+        for _ in range(3):
+            connection.execute(
+                "INSERT INTO unrelated SELECT n, repeat('x', 1000) FROM generate_series(1, 2000) n"
+            )
+            connection.execute("TRUNCATE unrelated")
+            written = kit.position()
+            until(lambda written=written: kit.confirmed() >= written, "the position to follow")  # type: ignore[misc]
