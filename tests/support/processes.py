@@ -62,6 +62,9 @@ class Site:
     index_prefix: str
     indexes: tuple[str, ...] = ("orders", "products", "users")
     partitions: int = 4
+    schemas: Path = ROOT / "dev" / "schemas"
+    more: str = ""
+    """Text of `flusso.toml` that goes before the indexes."""
 
     def environment(self) -> dict[str, str]:
         """The environment of the commands: this process', without its own settings of the product."""
@@ -76,8 +79,9 @@ class Site:
     def write_config(self, folder: Path) -> Path:
         """A `flusso.toml` in `folder` over the dev schemas."""
         text = _CONFIG.format(topic_prefix=self.topic_prefix, partitions=self.partitions)
+        text += self.more
         for name in self.indexes:
-            schema = ROOT / "dev" / "schemas" / f"{name}.schema.yml"
+            schema = self.schemas / f"{name}.schema.yml"
             text += _INDEX.format(name=name, schema=schema)
         path = folder / "flusso.toml"
         path.write_text(text)
@@ -96,14 +100,14 @@ class Daemon:
     _output: IO[bytes] | None = None
     _log_start: int = 0
 
-    def start(self) -> None:
-        """Start the process; it need not be ready when this returns."""
+    def start(self, failpoint: str = "") -> None:
+        """Start the process; it need not be ready when this returns.  `failpoint`: see `failpoints`."""
         assert self._process is None, f"{self.name} runs already"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._output = self.log.open("ab")
         self._process = subprocess.Popen(
             [*self.command],
-            env=self.environment,
+            env=self.environment | ({"FLUSSO_FAILPOINT": failpoint} if failpoint else {}),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -123,6 +127,36 @@ class Daemon:
         """SIGTERM; fails unless the process drains and exits 0 within the grace period."""
         code = self._end(signal.SIGTERM)
         assert code == 0, f"{self.name} exited {code} on SIGTERM:\n{self.tail()}"
+
+    def pause(self) -> None:
+        """SIGSTOP: it stands still, and whatever it held stays held."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def wait_exit(self, deadline: float) -> int:
+        """Wait until the process ends by itself; gives its exit code."""
+        process, output = self._process, self._output
+        assert process is not None
+        assert output is not None
+        try:
+            code = process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end by itself:\n{self.tail()}") from None
+        self._process = None
+        output.close()
+        return code
+
+    def await_log(self, text: str, deadline: float) -> None:
+        """Wait until the process, since its last start, has logged `text`."""
+
+        def missing() -> str | None:
+            self.check()
+            return None if text in self.text() else f"no {text!r} in the log"
+
+        wait_until(f"{self.name} says so", missing, deadline)
 
     def check(self) -> None:
         """Fail if the process, which should run, has exited."""

@@ -24,6 +24,8 @@ class TcpProxy:
         self._through = threading.Event()
         self._through.set()
         self._closed = False
+        self._hearing = threading.Event()
+        self._hearing.set()
         self.delay = 0.0
         """Seconds that every chunk waits."""
         self._acceptor = threading.Thread(target=self._accept, name="proxy", daemon=True)
@@ -46,6 +48,14 @@ class TcpProxy:
         """Let connections through again."""
         self._through.set()
 
+    def deafen(self) -> None:
+        """Keep every connection open and let nothing through, until `hear`."""
+        self._hearing.clear()
+
+    def hear(self) -> None:
+        """Let what was sent meanwhile through."""
+        self._hearing.set()
+
     def __enter__(self) -> Self:
         self._acceptor.start()
         return self
@@ -57,6 +67,7 @@ class TcpProxy:
         traceback: TracebackType | None,
     ) -> None:
         self._closed = True
+        self._hearing.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join(5)
@@ -92,6 +103,7 @@ class TcpProxy:
             while data := source.recv(_CHUNK):
                 if self.delay:
                     time.sleep(self.delay)
+                self._hearing.wait()
                 sink.sendall(data)
         for each in (source, sink):
             with contextlib.suppress(OSError):
