@@ -1,4 +1,4 @@
-"""Which tables the lineage's stream has held without a gap (I6), and which tables' documents are in doubt.
+"""Which tables the lineage's stream has held without a gap (I6).
 
 A table that was taken out of the publication and put back, dropped and made anew, or left out of the schemas
 for a while, has changes that nobody read.  The catalog's object ids tell.
@@ -18,7 +18,6 @@ from flusso_shared.names import TableName
 from flusso_shared.seams import Control
 
 _COVERAGE_KEY = "coverage"
-_DOUBT_PREFIX = "doubt/"
 
 # The table itself, and every entry by which the publication publishes all its changes.
 _READ = """
@@ -125,35 +124,6 @@ def returned(recorded: Recorded | None, lineage: Lineage, now: Coverage) -> set[
     if recorded is None or recorded.lineage != lineage:
         return set()
     return set(recorded.left.keys() & now.keys())
-
-
-# --- doubts ---------------------------------------------------------------------------------------
-
-
-def doubt(control: Control, table: TableName, *, rows: bool) -> None:
-    """Note that documents with rows of `table` are to be built again.
-
-    With `rows`, rows of it may be unknown to the log altogether.
-    """
-    control.put(_doubt_key(table), {"table": [*table], "rows": rows, "open": True})
-
-
-def doubts(control: Control) -> dict[TableName, bool]:
-    """The tables in doubt, and whether their rows are to be read."""
-    return {
-        TableName(*value["table"]): bool(value["rows"])
-        for key, value in control.load().items()
-        if key.startswith(_DOUBT_PREFIX) and value["open"]
-    }
-
-
-def settle_doubt(control: Control, table: TableName) -> None:
-    """It has been dealt with."""
-    control.put(_doubt_key(table), {"table": [*table], "rows": False, "open": False})
-
-
-def _doubt_key(table: TableName) -> str:
-    return f"{_DOUBT_PREFIX}{table}"
 
 
 def _entries(text: str) -> frozenset[str]:

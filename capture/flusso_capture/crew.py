@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from flusso_capture import snapshotter as snapshots
 from flusso_capture.background import Background
+from flusso_capture.doubts import Doubts
 from flusso_capture.lag import LagGauge
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.positions import Positions
@@ -27,10 +28,13 @@ class Crew:
         process: Process,
         wanted: snapshots.Wanted,
         history: snapshots.GetHistory,
+        doubts: Doubts,
     ) -> None:
         self.positions = Positions(log.control, process.clock)
-        self.snapshotter = snapshots.Snapshotter(wanted, plan, history, log, options, process)
-        self.watch = Watch(plan, log.control, options, process, self.snapshotter.look)
+        self.snapshotter = snapshots.Snapshotter(
+            wanted, plan, history, log, options, process, doubts
+        )
+        self.watch = Watch(plan, log.control, options, process, doubts)
         self._lineage: Lineage | None = None
         self._threads = [
             Background("snapshot", self.snapshotter.work),
@@ -47,7 +51,6 @@ class Crew:
         """A stretch of streaming begins."""
         self._lineage = position.lineage
         self.positions.begin(position)
-        self.snapshotter.look()
 
     def check(self) -> None:
         """Raise what ended one of them, and what one of them saw."""

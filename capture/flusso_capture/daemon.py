@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from flusso_capture import snapshotter as snapshots
 from flusso_capture.changes import Changes
 from flusso_capture.crew import Crew
+from flusso_capture.doubts import Doubts
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.relations import Relations
@@ -57,7 +58,8 @@ class Capture:
         self._log = log
         self._process = process
         self._wanted = wanted
-        self._startup = Startup(options, plan, log, process)
+        self._doubts = Doubts(log.control)
+        self._startup = Startup(options, plan, log, process, self._doubts)
         self._footing: Footing | None = None
         self._shaken = False
         """Whether what `_footing` stands for may have changed since."""
@@ -87,7 +89,9 @@ class Capture:
         if self._footing is None:
             self.prepare()
         wanted = self._wanted or snapshots.MissingSnapshots(self._plan, self._log, self._lineage)
-        crew = Crew(self._options, self._plan, self._log, process, wanted, self._history)
+        crew = Crew(
+            self._options, self._plan, self._log, process, wanted, self._history, self._doubts
+        )
         crew.start()
         try:
             retry.forever(

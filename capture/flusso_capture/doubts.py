@@ -1,105 +1,92 @@
 """Tables whose documents are in doubt: changes of them are in the log without what is needed, or not at all.
 
 Publishing a truncate of such a table makes every worker build all documents with rows of it again, from the
-database as it is, which is right whatever was missed.
+database as it is, which is right whatever was missed.  Doubts are on record until that is done.
 """
 
 from __future__ import annotations
 
-import logging
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from flusso_capture import coverage
-from flusso_capture.options import CaptureOptions, Process
-from flusso_capture.session import session
-from flusso_capture.snapshot_sql import Reader, Rows
-from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.change import Change, Op, Origin
-from flusso_shared.errors import StoppedError
 from flusso_shared.names import TableName
-from flusso_shared.seams import ChangeLog, ChangeWriter
+from flusso_shared.seams import Control
 
-logger = logging.getLogger(__name__)
-
-_WAIT = 0.05
-_CLOSE_BUDGET = 2.0
-_POSITION = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+_PREFIX = "doubt/"
 
 
-class DoubtRun:
-    """Settles the doubt about one table."""
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What may be wrong with documents that have rows of `table`."""
 
-    def __init__(
-        self,
-        table: TableName,
-        rows: bool,
-        origin: Origin,
-        log: ChangeLog,
-        options: CaptureOptions,
-        process: Process,
+    table: TableName
+    sweep: bool
+    """Whether rows may be gone, or have moved, that nobody can name."""
+    read: frozenset[TableName]
+    """Tables (itself, or partitions of it) with rows that may be unknown."""
+    serial: int
+
+
+class Doubts:
+    """All doubts of a process.  Thread-safe."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._lock = threading.Lock()
+        self.raised = threading.Event()
+        """There may be open ones; for who settles them to clear."""
+        self.raised.set()  # by an earlier process, perhaps
+
+    def add(
+        self, table: TableName, *, sweep: bool, read: Collection[TableName] = frozenset()
     ) -> None:
-        """`rows`: its rows are published too, as documents of rows that nobody read of are to be built."""
-        self._table = table
-        self._rows = rows
-        self._origin = origin
-        self._log = log
-        self._options = options
-        self._process = process
-        self._outstanding = 0
+        """Put a doubt on record; it adds to an open one of the same table."""
+        with self._lock:
+            before = _doubt(self._control.load().get(_key(table)), table)
+            after = Doubt(
+                table, before.sweep or sweep, before.read | frozenset(read), before.serial + 1
+            )
+            self._control.put(_key(table), _json(after))
+        self.raised.set()
 
-    def run(self) -> None:
-        """Returns once it is acknowledged and recorded.  Raises `RetryableError` (run anew), `StoppedError`."""
-        logger.warning(
-            "documents with rows of table %s are built again: its changes may have been missed",
-            self._table,
-            extra={"action": "settle_doubt", "table": str(self._table)},
-        )
-        writer = self._log.writer()
-        try:
-            lsn = self._publish_rows(writer)
-            self._publish(writer, self._change(Op.TRUNCATE, (), lsn))
-            while self._outstanding:
-                self._poll(writer)
-        finally:
-            writer.close(_CLOSE_BUDGET)
-        coverage.settle_doubt(self._log.control, self._table)
+    def open(self) -> list[Doubt]:
+        """Those to be settled."""
+        records = self._control.load()
+        found = [
+            _doubt(value, TableName(*value["table"]))
+            for key, value in records.items()
+            if key.startswith(_PREFIX)
+        ]
+        return [doubt for doubt in found if doubt.sweep or doubt.read]
 
-    def _publish_rows(self, writer: ChangeWriter) -> int:
-        options, stop = self._options, self._process.stop
-        with session(options.conninfo, stop, f"read table {self._table}") as connection:
-            row = connection.execute(_POSITION).fetchone()
-            assert row is not None
-            table = read_catalog(connection, [self._table]).tables.get(self._table)
-            if self._rows and table is not None:
-                reader = Reader(connection, table, frozenset(), options.snapshot_chunk)
-                last: tuple[str, ...] = ()
-                while rows := reader.after(last):
-                    last = self._publish_chunk(writer, rows)
-            return int(row[0])
+    def settle(self, doubt: Doubt) -> None:
+        """It has been dealt with; one that was added to meanwhile stays."""
+        with self._lock:
+            now = _doubt(self._control.load().get(_key(doubt.table)), doubt.table)
+            if now.serial == doubt.serial:
+                nothing = Doubt(doubt.table, sweep=False, read=frozenset(), serial=doubt.serial)
+                self._control.put(_key(doubt.table), _json(nothing))
+            else:
+                self.raised.set()
 
-    def _publish_chunk(self, writer: ChangeWriter, rows: Rows) -> tuple[str, ...]:
-        key: tuple[str, ...] = ()
-        for row in rows:
-            key = tuple([value for value in row if value is not None])
-            self._publish(writer, self._change(Op.READ, key, 0))
-        return key
 
-    def _change(self, op: Op, key: tuple[str, ...], lsn: int) -> Change:
-        now = int(self._process.clock.time() * 1_000_000)
-        # No transaction id: whatever was missed was visible before this began.
-        image: dict[str, str | None] | None = {} if op is Op.READ else None
-        return Change(op, self._table, key, None, image, (), lsn, 0, now, 0, 0, self._origin)
+def _key(table: TableName) -> str:
+    return f"{_PREFIX}{table}"
 
-    def _publish(self, writer: ChangeWriter, change: Change) -> None:
-        while not writer.publish(change, self._acknowledge):
-            self._poll(writer)
-        self._outstanding += 1
-        self._process.metrics.changes_captured.inc()
-        self._process.status.add("changes_captured")
 
-    def _poll(self, writer: ChangeWriter) -> None:
-        if self._process.stop.is_set():
-            raise StoppedError("stop requested")
-        writer.poll(_WAIT)
+def _json(doubt: Doubt) -> dict[str, Any]:
+    return {
+        "table": [*doubt.table],
+        "sweep": doubt.sweep,
+        "read": [[*table] for table in sorted(doubt.read)],
+        "serial": doubt.serial,
+    }
 
-    def _acknowledge(self) -> None:
-        self._outstanding -= 1
+
+def _doubt(value: Mapping[str, Any] | None, table: TableName) -> Doubt:
+    if value is None:
+        return Doubt(table, sweep=False, read=frozenset(), serial=0)
+    read = frozenset(TableName(*item) for item in value["read"])
+    return Doubt(table, bool(value["sweep"]), read, int(value["serial"]))

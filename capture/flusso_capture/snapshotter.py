@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from flusso_capture import coverage
-from flusso_capture.doubts import DoubtRun
+from flusso_capture.doubt_run import DoubtRun
+from flusso_capture.doubts import Doubt, Doubts
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.snapshot import SnapshotRun
 from flusso_shared import retry
@@ -66,6 +65,7 @@ class Snapshotter:
         log: ChangeLog,
         options: CaptureOptions,
         process: Process,
+        doubts: Doubts,
     ) -> None:
         """`history` tells the lineage and origin that hold now."""
         self._wanted = wanted
@@ -76,13 +76,9 @@ class Snapshotter:
         self._process = process
         self._done: set[TableName] = set()
         self._done_for: Lineage | None = None
-        self._look = threading.Event()
+        self._doubts = doubts
         self.busy = True
         """Whether a snapshot is running or about to; True until the first look."""
-
-    def look(self) -> None:
-        """There may be a new doubt about a table."""
-        self._look.set()
 
     def work(self) -> None:
         """Look for wanted tables and snapshot them, until a stop is requested (`StoppedError`)."""
@@ -101,23 +97,23 @@ class Snapshotter:
                 clock.wait(_LOOK_EVERY)
 
     def _settle_doubts(self) -> None:
-        if not self._look.is_set():
+        if not self._doubts.raised.is_set():
             return
-        self._look.clear()
-        control, clock = self._log.control, self._process.clock
-        doubts = retry.forever(
-            lambda: coverage.doubts(control), doing="read the control records", clock=clock
-        )
-        for table, rows in doubts.items():
+        self._doubts.raised.clear()
+        clock = self._process.clock
+        found = retry.forever(self._doubts.open, doing="read the control records", clock=clock)
+        for doubt in found:
             retry.forever(
-                lambda table=table, rows=rows: self._settle_doubt(table, rows),  # type: ignore[misc]
-                doing=f"have documents with rows of table {table} built again",
+                lambda doubt=doubt: self._settle(doubt),  # type: ignore[misc]
+                doing=f"have documents with rows of table {doubt.table} built again",
                 clock=clock,
             )
 
-    def _settle_doubt(self, table: TableName, rows: bool) -> None:
+    def _settle(self, doubt: Doubt) -> None:
         _, origin = self._history()
-        DoubtRun(table, rows, origin, self._log, self._options, self._process).run()
+        links = self._links.get(doubt.table, frozenset())
+        DoubtRun(doubt, links, origin, self._log, self._options, self._process).run()
+        self._doubts.settle(doubt)
 
     def _todo(self) -> list[TableName]:
         """What is wanted and was not served yet.  A table is served again once it was not wanted for a while."""

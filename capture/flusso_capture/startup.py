@@ -10,8 +10,16 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from flusso_capture import coverage, preflight, publication, replica_identity, watch
+from flusso_capture import (
+    coverage,
+    partitions,
+    preflight,
+    publication,
+    replica_identity,
+    watch,
+)
 from flusso_capture import lineage as lineages
+from flusso_capture.doubts import Doubts
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.replication import Replication
 from flusso_capture.session import Connection, address, connect, session
@@ -50,12 +58,18 @@ class Startup:
     """Prepares the source and the change log; may be repeated, and is before every stretch of streaming."""
 
     def __init__(
-        self, options: CaptureOptions, plan: Plan, log: ChangeLog, process: Process
+        self,
+        options: CaptureOptions,
+        plan: Plan,
+        log: ChangeLog,
+        process: Process,
+        doubts: Doubts,
     ) -> None:
         self._options = options
         self._plan = plan
         self._log = log
         self._process = process
+        self._doubts = doubts
 
     def await_servers(self) -> None:
         """Wait until Postgres and the change log answer, saying for which; `FatalError` after the timeout."""
@@ -107,7 +121,9 @@ class Startup:
         control, tables = self._log.control, self._plan.tables
         now = coverage.read(connection, self._options.publication, tables)
         for table in sorted(coverage.returned(recorded, lineage, now)):
-            coverage.doubt(control, table, rows=table in self._plan.roots)
+            read = {table} if table in self._plan.roots else set[TableName]()
+            self._doubts.add(table, sweep=True, read=read)
+        partitions.look(connection, control, tables, self._doubts)
         advanced = coverage.advance(recorded, lineage, now)
         if advanced != recorded:
             coverage.save(control, advanced)
@@ -118,7 +134,7 @@ class Startup:
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         for cure in replica_identity.cures(connection, catalog.tables, links, manage):
             if cure.allowed and cure.of in followed:
-                watch.apply(connection, self._log.control, cure, self._process)
+                watch.apply(connection, self._doubts, cure, self._process)
             elif cure.allowed:
                 replica_identity.cure(connection, cure, self._process.clock)
             elif cure.fatal:

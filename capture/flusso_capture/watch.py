@@ -1,12 +1,12 @@
-"""Watches the catalog while the stream runs: that no table leaves it unnoticed, that new partitions are cured."""
+"""Watches the catalog while the stream runs: for what changes documents, and is not in the stream."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 
-from flusso_capture import coverage, replica_identity
+from flusso_capture import coverage, partitions, replica_identity
+from flusso_capture.doubts import Doubts
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.session import Connection, session
@@ -30,14 +30,13 @@ class Watch:
         control: Control,
         options: CaptureOptions,
         process: Process,
-        doubted: Callable[[], None],
+        doubts: Doubts,
     ) -> None:
-        """`doubted` is told of every new doubt."""
         self._plan = plan
         self._control = control
         self._options = options
         self._process = process
-        self._doubted = doubted
+        self._doubts = doubts
         self._look = threading.Event()
         self._gone: frozenset[TableName] = frozenset()
         self._gap: tuple[Lineage, str] | None = None
@@ -76,12 +75,12 @@ class Watch:
 
     def _look_at(self, connection: Connection) -> None:
         self._look_at_coverage(connection)
+        partitions.look(connection, self._control, self._plan.tables, self._doubts)
         catalog = read_catalog(connection, self._plan.tables)
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         for cure in replica_identity.cures(connection, catalog.tables, links, manage):
             if cure.allowed:
-                apply(connection, self._control, cure, self._process)
-                self._doubted()
+                apply(connection, self._doubts, cure, self._process)
 
     def _look_at_coverage(self, connection: Connection) -> None:
         recorded = coverage.load(self._control)
@@ -102,9 +101,9 @@ class Watch:
 
 
 def apply(
-    connection: Connection, control: Control, cure: replica_identity.Cure, process: Process
+    connection: Connection, doubts: Doubts, cure: replica_identity.Cure, process: Process
 ) -> None:
     """Run a cure of a table that is being followed, and have its documents built again."""
     # First: what was written before the cure may lack old values, whatever happens to this process.
-    coverage.doubt(control, cure.of, rows=False)
+    doubts.add(cure.of, sweep=True)
     replica_identity.cure(connection, cure, process.clock)
