@@ -55,12 +55,30 @@ class Scenario:
         """
         self._progress.wait_until_idle(deadline)
         self.pipeline.check()
+        found = self._differences()
+        assert not found, compare.report(found)
+
+    def _differences(self) -> list[str]:
         with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:
             actual = {
                 name: compare.read_index(client, self._alias(name)) for name in self.site.indexes
             }
-        found = compare.differences(self._expected(), actual)
-        assert not found, compare.report(found)
+        return compare.differences(self._expected(), actual)
+
+    def await_equal(self, deadline: float) -> None:
+        """Wait until every document is right: for what is noticed some time after it was done."""
+
+        def missing() -> str | None:
+            self.pipeline.check()
+            found = self._differences()
+            return compare.report(found) if found else None
+
+        wait_until("equal", missing, deadline)
+
+    def read(self, index: str) -> oracle.Documents:
+        """The documents of an index now."""
+        with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:
+            return compare.read_index(client, self._alias(index)) or {}
 
     def _expected(self) -> dict[str, oracle.Documents]:
         wanted = oracle.expected(self.site.database_url)

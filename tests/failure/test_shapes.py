@@ -1,0 +1,277 @@
+"""Whatever form a change has in the log, the documents equal the tables afterwards (C of the fault cases; I4).
+
+One pipeline per queue lives through all of them, and is compared with the oracles after each.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from services import Services
+from support import cellar, names, oracle, store
+from support.processes import Site, cleaned_up
+from support.scenario import Scenario
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+DEADLINE = 90.0
+MEGABYTE = 1_000_000
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class Shapes(Scenario):
+    """The dev store and the cellar in one database."""
+
+    def _expected(self) -> dict[str, oracle.Documents]:
+        url = self.site.database_url
+        return oracle.expected(url) | cellar.expected(url)
+
+
+@pytest.fixture(scope="module", params=["kafka, 2 workers", "flusso run"])
+def shapes(
+    request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scenario]:
+    """A pipeline that runs and is seeded."""
+    folder = tmp_path_factory.mktemp("shapes")
+    for schema in (store.ROOT / "dev" / "schemas").glob("*.schema.yml"):
+        shutil.copy(schema, folder)
+    cellar.write_schemas(folder)
+    with names.site(services) as found:
+        indexes = (*found.indexes, *cellar.INDEXES)
+        site = Site(**{**vars(found), "schemas": folder, "indexes": indexes, "partitions": 2})
+        store.load_store(site.database_url)
+        cellar.create(site.database_url)
+        scenario = Shapes.over(request.param, site, folder)
+        with cleaned_up(scenario.pipeline) as pipeline:
+            pipeline.start()
+            scenario.wait_until_live(DEADLINE)
+            yield scenario
+            pipeline.stop()
+
+
+@pytest.fixture
+def connection(shapes: Scenario) -> Iterator[Connection]:
+    """A connection in autocommit mode; what the test did with it is compared at the end."""
+    with psycopg.connect(shapes.site.database_url, autocommit=True) as found:
+        yield found
+    shapes.assert_equal(DEADLINE)
+
+
+def run(connection: Connection, *statements: str) -> None:
+    """All statements in one transaction."""
+    with connection.transaction():
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+# --- transactions ---------------------------------------------------------------------------------
+
+
+def test_only_what_was_committed_shows(connection: Connection) -> None:
+    """Cases 29, 30: savepoints, nested, rolled back in part; and a transaction rolled back as a whole."""
+    run(
+        connection,
+        "INSERT INTO shelves VALUES (100, 'kept')",
+        "SAVEPOINT one",
+        "INSERT INTO shelves VALUES (101, 'gone')",
+        "UPDATE crates SET shelf_id = 101 WHERE id = 1",
+        "SAVEPOINT two",
+        "DELETE FROM labels WHERE id = 3",
+        "ROLLBACK TO one",
+        "SAVEPOINT three",
+        "UPDATE crates SET shelf_id = 100 WHERE id = 2",
+        "RELEASE three",
+        "SAVEPOINT four",
+        "DELETE FROM labels WHERE id = 4",
+        "ROLLBACK TO four",
+    )
+    with connection.transaction(force_rollback=True):
+        connection.execute("DELETE FROM bottles")
+
+
+def test_the_order_of_commits_counts(shapes: Scenario, connection: Connection) -> None:
+    """Case 31: the transaction that began first commits last, over rows that the other has changed."""
+    with psycopg.connect(shapes.site.database_url) as long:
+        long.execute("UPDATE shelves SET name = 'long' WHERE id = 1")
+        for number in range(20):
+            run(
+                connection,
+                f"UPDATE shelves SET name = 'short {number}' WHERE id = 2",
+                f"UPDATE crates SET note = 'short {number}' WHERE id = 3",
+            )
+        long.execute("UPDATE shelves SET name = 'long' WHERE id = 2")
+        long.execute("DELETE FROM bottles WHERE crate_id = 3")
+
+
+def test_a_row_made_and_gone_within_a_transaction_leaves_nothing(connection: Connection) -> None:
+    """Case 38: and the same key again in later ones."""
+    run(
+        connection,
+        "INSERT INTO bottles VALUES (50, 1, 5), (51, 2, 5)",
+        "UPDATE bottles SET size = 6 WHERE id IN (50, 51)",
+        "DELETE FROM bottles WHERE id = 50",
+    )
+    for size in range(5):
+        run(connection, "DELETE FROM bottles WHERE id = 51")
+        run(connection, f"INSERT INTO bottles VALUES (51, 3, {size})")
+
+
+def test_messages_and_empty_transactions_are_passed_over(connection: Connection) -> None:
+    """Case 42: logical messages, DDL alone, a replication origin."""
+    run(connection, "SELECT pg_logical_emit_message(true, 'somebody', 'else')")
+    run(connection, "SELECT pg_logical_emit_message(false, 'somebody', 'else')")
+    run(connection, "CREATE TABLE neither (id int)", "INSERT INTO neither VALUES (1)")
+    run(connection, "DROP TABLE neither")
+    origin = connection.info.dbname
+    run(connection, f"SELECT pg_replication_origin_create('{origin}')")
+    run(
+        connection,
+        f"SELECT pg_replication_origin_session_setup('{origin}')",
+        "SELECT pg_replication_origin_xact_setup('0/1', now())",
+        "UPDATE shelves SET name = 'from elsewhere' WHERE id = 3",
+    )
+    run(connection, "SELECT pg_replication_origin_session_reset()")
+    run(connection, f"SELECT pg_replication_origin_drop('{origin}')")
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_large_values_that_do_not_change_stay(connection: Connection) -> None:
+    """Case 32: TOASTed values are not in the log again when another column changes."""
+    large = (
+        "SELECT string_agg(md5(n::text), '') FROM generate_series(1, %s) n",
+        (MEGABYTE // 32,),
+    )
+    connection.execute(f"UPDATE products SET description = ({large[0]}) WHERE id = 1", large[1])
+    connection.execute(
+        "UPDATE products SET title = jsonb_build_object('en', repeat('title ', 20000)) WHERE id = 2"
+    )
+    run(connection, "UPDATE products SET price = 7.77 WHERE id IN (1, 2)")
+    connection.execute(f"UPDATE crates SET note = left(({large[0]}), 20000) WHERE id = 5", large[1])
+    run(connection, "UPDATE crates SET shelf_id = 4 WHERE id = 5")
+    # Back to something small: every later comparison would read it.
+    run(connection, "UPDATE crates SET shelf_id = 3 WHERE id = 5")
+    connection.execute("UPDATE products SET description = left(description, 10) WHERE id = 1")
+
+
+def test_rows_may_change_their_keys(connection: Connection) -> None:
+    """Case 33: of a root, of a child, of a junction row; and two roots that swap theirs."""
+    run(connection, "UPDATE labels SET id = id + 1000 WHERE id < 5")
+    run(connection, "UPDATE product_tags SET tag_id = tag_id + 0, product_id = product_id")
+    run(
+        connection,
+        "INSERT INTO bottles VALUES (60, 1, 60), (61, 2, 61)",
+    )
+    run(
+        connection,
+        "UPDATE bottles SET id = 62 WHERE id = 60",
+        "UPDATE bottles SET id = 60 WHERE id = 61",
+        "UPDATE bottles SET id = 61 WHERE id = 62",
+    )
+    run(connection, "UPDATE bottles SET id = 63 WHERE id = 61")
+    run(
+        connection,
+        "DELETE FROM product_tags WHERE product_id = 3",
+        "INSERT INTO product_tags SELECT 3, id FROM tags WHERE id <= 2 ON CONFLICT DO NOTHING",
+        "UPDATE product_tags SET tag_id = 3 WHERE product_id = 3 AND tag_id = 1",
+    )
+
+
+def test_rows_may_move_to_another_parent_and_back(connection: Connection) -> None:
+    """Case 34: A to B, to none, back; and a parent moves with its children."""
+    for value in ("2", "NULL", "1"):
+        run(connection, f"UPDATE bottles SET crate_id = {value} WHERE id = 8")
+        run(connection, f"UPDATE crates SET shelf_id = {value} WHERE id = 6")
+
+
+def test_what_is_deleted_goes_from_every_document(connection: Connection) -> None:
+    """Cases 35, 37: a child, a junction row, a row that others belong to; cascades over three levels."""
+    run(connection, "DELETE FROM labels WHERE id = 20")
+    run(
+        connection,
+        "DELETE FROM product_tags WHERE ctid = (SELECT ctid FROM product_tags LIMIT 1)",
+    )
+    run(connection, "DELETE FROM crates WHERE id = 7")
+    run(connection, "DELETE FROM shelves WHERE id = 4")
+    run(connection, "DELETE FROM bottles WHERE id = 9")
+
+
+def test_truncated_tables_are_empty(connection: Connection) -> None:
+    """Case 36: a related table; a root with what depends on it; several at once; and rows written after it."""
+    run(connection, "TRUNCATE labels RESTART IDENTITY")
+    run(
+        connection,
+        "INSERT INTO bottles VALUES (70, 1, 7)",
+        "TRUNCATE bottles CASCADE",
+        "INSERT INTO bottles VALUES (71, 1, 7), (72, 2, 7)",
+        "INSERT INTO labels VALUES (1, 71, 'after')",
+    )
+    run(connection, "TRUNCATE product_tags, reviews")
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def test_columns_that_nobody_uses_may_come_go_and_change(connection: Connection) -> None:
+    """Case 39: with rows written before, in between and after; a used column may get a wider type."""
+    for step, statement in enumerate(
+        (
+            "ALTER TABLE bottles ADD COLUMN extra int DEFAULT 7",
+            "ALTER TABLE bottles RENAME COLUMN extra TO surplus",
+            "ALTER TABLE bottles DROP COLUMN unused",
+            "ALTER TABLE bottles ALTER COLUMN surplus TYPE text",
+            "ALTER TABLE bottles ALTER COLUMN size TYPE bigint",
+        )
+    ):
+        run(connection, f"INSERT INTO bottles (id, crate_id, size) VALUES ({80 + step}, 1, 8)")
+        run(connection, statement, f"UPDATE bottles SET size = {step} WHERE id = 80")
+    run(connection, "UPDATE bottles SET size = 5000000000 WHERE id = 81")
+
+
+# --- partitions -----------------------------------------------------------------------------------
+
+
+def test_partitioned_tables_are_followed_by_their_root(connection: Connection) -> None:
+    """Case 41: rows of all partitions, and rows that move between them, of a root and of a child."""
+    run(connection, "INSERT INTO boxes VALUES ('n', 20, 'new'), ('s', 20, 'new')")
+    run(connection, "INSERT INTO parts VALUES (50, 'n', 20, 'new'), (150, 's', 20, 'new')")
+    run(connection, "UPDATE boxes SET region = 's' WHERE region = 'n' AND id = 4")
+    run(connection, "UPDATE parts SET region = 's' WHERE box_id = 4")
+    run(connection, "UPDATE parts SET id = id + 100 WHERE id < 30")
+    run(connection, "UPDATE parts SET box_id = 20 WHERE id IN (150, 50)")
+    run(connection, "DELETE FROM boxes WHERE region = 's' AND id = 1")
+    run(connection, "DELETE FROM parts WHERE id = 150")
+
+
+def test_new_partitions_are_followed(shapes: Scenario, connection: Connection) -> None:
+    """Case 41, I4: the first changes of a partition find it without the replica identity of the others."""
+    run(
+        connection,
+        "CREATE TABLE boxes_e PARTITION OF boxes FOR VALUES IN ('e')",
+        "CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (200) TO (300)",
+    )
+    run(connection, "INSERT INTO boxes VALUES ('e', 1, 'east'), ('e', 2, 'east')")
+    run(connection, "INSERT INTO parts VALUES (200, 'e', 1, 'east'), (201, 'e', 2, 'east')")
+    run(connection, "UPDATE parts SET box_id = 2 WHERE id = 200")
+    run(connection, "DELETE FROM parts WHERE id = 201")
+    shapes.await_equal(DEADLINE)
+
+
+def test_partitions_that_come_and_go_take_their_rows_along(
+    shapes: Scenario, connection: Connection
+) -> None:
+    """Case 41: attached with rows, detached, truncated by itself; the log has none of these rows."""
+    run(connection, "CREATE TABLE boxes_w (LIKE boxes INCLUDING ALL)")
+    run(connection, "INSERT INTO boxes_w VALUES ('w', 1, 'west'), ('w', 2, 'west')")
+    run(connection, "ALTER TABLE boxes ATTACH PARTITION boxes_w FOR VALUES IN ('w')")
+    shapes.await_equal(DEADLINE)
+    assert "w:1" in shapes.read("boxes")
+    run(connection, "ALTER TABLE boxes DETACH PARTITION boxes_w")
+    run(connection, "TRUNCATE boxes_e")
+    shapes.await_equal(DEADLINE)
+    assert "e:1" not in shapes.read("boxes")
