@@ -16,7 +16,8 @@ class TcpProxy:
     """Forwards every connection to `target`.  Used as a context manager."""
 
     def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
+        self.target = target
+        """Where new connections lead."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
@@ -86,7 +87,7 @@ class TcpProxy:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(self._target, 5)
+                server = socket.create_connection(self.target, 5)
             except OSError:
                 client.close()
                 continue
