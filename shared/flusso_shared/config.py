@@ -102,6 +102,7 @@ class Index(Model):
     schema_path: str
     enabled: bool = True
     on_error: OnError | None = None
+    quarantine_limit: Annotated[int, Field(ge=0)] | None = None
 
 
 class Server(Model):
@@ -120,6 +121,8 @@ class Config(Model):
     indexes: tuple[Index, ...] = ()
     """In the order of the file."""
     on_error: OnError = "stop"
+    quarantine_limit: Annotated[int, Field(ge=0)] = 1000
+    """Documents in quarantine, per index, at which the index stops."""
     server: Server = Field(default_factory=Server)
     queue: Queue = Field(default_factory=Queue)
     prefix: str = ""
@@ -130,6 +133,13 @@ class Config(Model):
             if item.name == index and item.on_error is not None:
                 return item.on_error
         return self.on_error
+
+    def limit(self, index: str) -> int:
+        """`quarantine_limit` of one index: its own, else the global one."""
+        for item in self.indexes:
+            if item.name == index and item.quarantine_limit is not None:
+                return item.quarantine_limit
+        return self.quarantine_limit
 
 
 # --- resolved against an environment ------------------------------------------------------------

@@ -26,7 +26,7 @@ from flusso_shared.errors import ConfigError
 from flusso_shared.problems import Problem, Problems, did_you_mean, listed
 from flusso_shared.toml_positions import Path, Positions
 
-_KEYS = ("source", "sinks", "index", "on_error", "server", "prefix", "queue")
+_KEYS = ("source", "sinks", "index", "on_error", "quarantine_limit", "server", "prefix", "queue")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})", re.ASCII)
 _PREFIX = re.compile(r"([a-z0-9][^\s,:\"*+/\\|?#<>A-Z]*)?")
@@ -115,7 +115,8 @@ class _Reader:
             "server": self._server(raw.get("server", {})),
             "queue": self._queue(raw.get("queue", {})),
         }
-        values |= {key: raw[key] for key in ("on_error", "prefix") if key in raw}
+        plain = ("on_error", "quarantine_limit", "prefix")
+        values |= {key: raw[key] for key in plain if key in raw}
         if isinstance(raw.get("prefix"), str) and (wrong := check_prefix(raw["prefix"])):
             self._add(("prefix",), wrong)
         if self.problems:

@@ -37,6 +37,7 @@ PLACES = {
     "before_bulk": "documents are built, none is sent",
     "mid_bulk": "the first half of a chunk's documents is acknowledged, the rest is not sent",
     "after_bulk_ack": "every sink has a chunk, nobody was told",
+    "after_quarantine": "documents were put into quarantine, the offsets are not committed",
     "before_offset_commit": "offsets are about to be committed",
     "after_offset_commit": "they were committed",
     "generation_created": "a generation is recorded, it has no index",

@@ -69,7 +69,13 @@ class Metrics:
         )
         self.documents_quarantined = Counter(
             "flusso_documents_quarantined_total",
-            "Documents that the destination refused and that were skipped",
+            "Documents that could not be built or that the destination refused, and that were skipped",
+            ["index"],
+            registry=r,
+        )
+        self.quarantine_documents = Gauge(
+            "flusso_quarantine_documents",
+            "Documents in quarantine now, as this process knows",
             ["index"],
             registry=r,
         )

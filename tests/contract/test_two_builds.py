@@ -40,7 +40,7 @@ class BuildingWorker:
         self._index = index
         self.database = Database(url, "test", clock)
         _, sql = prepare_sql(PLAN, self.database)
-        self._builder = Builder(sql, Metrics(), lambda name, reason: None)
+        self._builder = Builder(sql, Metrics())
         self._sink = OpenSearchSink(index.cluster, clock)
 
     def build(self, *users: int) -> Built:

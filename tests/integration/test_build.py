@@ -11,7 +11,6 @@ import pytest
 
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
-from flusso_shared.errors import PoisonError
 from flusso_shared.metrics import Metrics
 from flusso_worker.build import Builder
 from flusso_worker.chunks import Key
@@ -33,16 +32,9 @@ def connection(database: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def rejected() -> list[tuple[str, str]]:
-    return []
-
-
-@pytest.fixture
-def builder(connection: Database, rejected: list[tuple[str, str]]) -> Builder:
+def builder(connection: Database) -> Builder:
     catalog = read_catalog(connection.connection(), PLAN.tables)
-    return Builder(
-        compose(PLAN, catalog), Metrics(), lambda name, reason: rejected.append((name, reason))
-    )
+    return Builder(compose(PLAN, catalog), Metrics())
 
 
 def keys(*users: int) -> list[Key]:
@@ -82,10 +74,7 @@ def test_all_documents_of_a_snapshot_are_one_cut(
 
 
 def test_a_row_that_fails_is_isolated(
-    connection: Database,
-    builder: Builder,
-    rejected: list[tuple[str, str]],
-    database: str,
+    connection: Database, builder: Builder, database: str
 ) -> None:
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("UPDATE users SET parts = 0 WHERE id IN (7, 13)")
@@ -95,20 +84,10 @@ def test_a_row_that_fails_is_isolated(
     built = builder.isolate(connection, everyone)
     written = [int(item.id) for chunk in built for item in chunk.operations]
     assert sorted(written) == [n for n in range(1, 21) if n not in (7, 13)]
-    assert [name for name, _ in rejected] == ["7", "13"]
-
-
-def test_an_index_that_stops_at_the_row_says_so(
-    connection: Database, builder: Builder, database: str
-) -> None:
-    def stop(name: str, reason: str) -> None:
-        raise PoisonError(f"{name}: {reason}")
-
-    with psycopg.connect(database, autocommit=True) as other:
-        other.execute("UPDATE users SET parts = 0 WHERE id = 7")
-    stopping = Builder(builder.sql, builder.metrics, stop)
-    with pytest.raises(PoisonError, match="7: division by zero"):
-        stopping.isolate(connection, keys(*range(1, 21)))
+    failed = [failure for chunk in built for failure in chunk.failed]
+    assert [(failure.id, failure.key) for failure in failed] == [("7", ("7",)), ("13", ("13",))]
+    assert all("division by zero" in failure.reason for failure in failed)
+    assert all(failure.version > 0 for failure in failed)
 
 
 def test_chunks_shrink_for_large_documents_and_grow_back(

@@ -20,6 +20,7 @@ from flusso_shared.status import Status
 from flusso_worker.assembly import Surroundings, assemble
 from flusso_worker.opensearch_sink import OpenSearchSink, indexed_ids
 from flusso_worker.pipeline import Pipeline
+from flusso_worker.quarantine import Policy
 from flusso_worker.stages import Process, Subject
 from services import Services
 from support import small_store
@@ -79,7 +80,7 @@ class Kit:
             conninfo=self.url,
             sinks=sinks,
             indexed_ids=lambda name: indexed_ids(self.index.cluster, name.write_alias),
-            policy=lambda _index: "skip" if self.policy == "skip" else "stop",
+            policy=lambda _index: Policy("skip" if self.policy == "skip" else "stop"),
         )
         pipeline = Pipeline(subject, process, partial(assemble, subject, process, surroundings))
         self.pipelines.append(pipeline)

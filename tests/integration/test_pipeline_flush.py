@@ -24,7 +24,7 @@ from flusso_worker.chunks import Built
 from flusso_worker.database import Database
 from flusso_worker.document_sql import compose
 from flusso_worker.flush import Flusher
-from flusso_worker.quarantine import Quarantine
+from flusso_worker.quarantine import Policy, Quarantine
 from support import small_store
 from support.small_store import PLAN
 
@@ -40,10 +40,10 @@ class Kit:
 
     def flusher(self, *script: Verdict, policy: OnError = "skip") -> tuple[Flusher, ScriptedSink]:
         sink = ScriptedSink(*script)
-        quarantine = Quarantine("users", policy, self.metrics, self.status)
-        clock = SystemClock(threading.Event())
-        aftermath = Aftermath(self.connection, self.builder, clock, "users")
         name = GenerationName("users", PLAN.hash, 1)
+        clock = SystemClock(threading.Event())
+        quarantine = Quarantine(name, Policy(policy), None, self.metrics, self.status, clock)
+        aftermath = Aftermath(self.connection, self.builder, clock, "users")
         return Flusher(
             name, [sink], self.builder, aftermath, quarantine, self.metrics, self.status
         ), sink
@@ -65,7 +65,7 @@ def kit(database: str) -> Iterator[Kit]:
     connection = Database(database, "test", SystemClock(threading.Event()))
     catalog = read_catalog(connection.connection(), PLAN.tables)
     metrics = Metrics()
-    builder = Builder(compose(PLAN, catalog), metrics, lambda name, reason: None)
+    builder = Builder(compose(PLAN, catalog), metrics)
     yield Kit(connection, builder, metrics, Status())
     connection.close()
 

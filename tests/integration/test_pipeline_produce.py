@@ -32,7 +32,6 @@ pytestmark = pytest.mark.services
 class Kit:
     url: str
     indexed: list[list[str]] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         clock, metrics = SystemClock(threading.Event()), Metrics()
@@ -44,7 +43,7 @@ class Kit:
             connections=self.connections,
             gate=Gate(self.connections.reading, clock, metrics, "users"),
             resolver=Resolver(PLAN, catalog, sql.all_keys),
-            builder=Builder(sql, metrics, lambda name, _reason: self.rejected.append(name)),
+            builder=Builder(sql, metrics),
             clock=clock,
             indexed_ids=lambda: self.indexed,
         )
@@ -108,7 +107,7 @@ def test_a_spoiled_row_in_a_fanout_leaves_its_neighbours(
     monkeypatch.setattr(resolve, "_FETCH", 4)
     chunks = kit.produce(change(TAGS, [0]))
     assert written(chunks) == [n for n in range(3, 41, 3) if n != 9]
-    assert kit.rejected == ["9"]
+    assert [failure.id for chunk in chunks for failure in chunk.failed] == ["9"]
 
 
 def test_a_spoiled_row_in_a_batch_leaves_its_neighbours(kit: Kit) -> None:

@@ -12,7 +12,6 @@ from flusso_shared.catalog import Catalog
 from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import Clock
-from flusso_shared.config import OnError
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.pg_errors import translate
@@ -27,7 +26,8 @@ from flusso_worker.document_sql import DocumentSql, compose
 from flusso_worker.flush import Flusher
 from flusso_worker.gate import Gate
 from flusso_worker.producer import Connections, Producer
-from flusso_worker.quarantine import Quarantine
+from flusso_worker.quarantine import Policy, Quarantine
+from flusso_worker.quarantine_store import QuarantineStore
 from flusso_worker.resolve import Resolver
 from flusso_worker.stages import Process, Subject
 
@@ -41,8 +41,10 @@ class Surroundings:
     """Makes the sinks of one pipeline, in the order of their names; their waits end with the clock."""
     indexed_ids: Callable[[GenerationName], Iterable[list[str]]]
     """Lists the ids of all documents that a generation's index holds, after a refresh."""
-    policy: Callable[[str], OnError]
-    """`on_error` of an index."""
+    policy: Callable[[str], Policy]
+    """What is done with documents of an index that can not be written."""
+    quarantine: QuarantineStore | None = None
+    """Where they are kept; None without an OpenSearch sink."""
 
 
 class IndexStages:
@@ -95,8 +97,16 @@ def assemble(
     except BaseException:
         connections.close()
         raise
-    quarantine = Quarantine(index, surroundings.policy(index), process.metrics, process.status)
-    builder = Builder(sql, process.metrics, quarantine.reject)
+    policy = surroundings.policy(index)
+    quarantine = Quarantine(
+        subject.generation,
+        policy,
+        surroundings.quarantine,
+        process.metrics,
+        process.status,
+        flushing,
+    )
+    builder = Builder(sql, process.metrics)
     aftermath = Aftermath(
         database(f"flusso-worker {index} again", flushing), builder, flushing, index
     )
@@ -107,6 +117,7 @@ def assemble(
         builder=builder,
         clock=reading,
         indexed_ids=partial(surroundings.indexed_ids, subject.generation),
+        traced=policy.on_error == "skip",
     )
     flusher = Flusher(
         generation=subject.generation,

@@ -22,6 +22,8 @@ class Intake:
     offsets: Offsets
     """What may be committed once everything that depends on the batch is applied."""
     count: int
+    records: Sequence[Record] = ()
+    """The batch as it was read."""
 
 
 def gather(records: Sequence[Record]) -> Intake:
@@ -50,4 +52,5 @@ def gather(records: Sequence[Record]) -> Intake:
         xids={origin: frozenset(ids) for origin, ids in xids.items()},
         offsets={TopicPartition(*at): offset + 1 for at, offset in last.items()},
         count=len(records),
+        records=records,
     )

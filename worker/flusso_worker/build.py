@@ -6,14 +6,14 @@ A chunk that fails because of some row is halved until the row stands alone; its
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from psycopg import pq
 
 from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Operation
-from flusso_worker.chunks import Built, ChunkSize, Key
+from flusso_worker.chunks import Built, ChunkSize, Failure, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import DocumentSql, array_literal
 from flusso_worker.snapshot_version import Snapshot
@@ -25,8 +25,6 @@ class Builder:
 
     sql: DocumentSql
     metrics: Metrics
-    reject: Callable[[str, str], None]
-    """Takes a document id and the reason why it cannot be built; raises when the index is to stop."""
     chunk: ChunkSize = field(default_factory=ChunkSize)
 
     def build(self, database: Database, snapshot: Snapshot, keys: Sequence[Key]) -> Built:
@@ -48,16 +46,25 @@ class Builder:
         return built
 
     def isolate(self, database: Database, keys: Sequence[Key]) -> list[Built]:
-        """Build `keys`, of which some row is known to spoil the statement, around that row."""
+        """Build `keys`, of which some row may spoil the statement, around such rows, told as `failed`."""
+        parts = self._halved(database, keys)
+        failed = [failure for part in parts for failure in part.failed]
+        whole = [part for part in parts if not part.failed]
+        if failed:
+            taken_at = min(part.taken_at for part in parts if part.failed)
+            whole.append(Built([failure.key for failure in failed], (), taken_at, 0, failed))
+        return whole
+
+    def _halved(self, database: Database, keys: Sequence[Key]) -> list[Built]:
+        snapshot = database.begin()
         try:
-            snapshot = database.begin()
             built = self.build(database, snapshot, keys)
         except RowError as error:
             if len(keys) == 1:
-                self.reject(self.sql.id_of(keys[0]), str(error))
-                return []
+                failure = Failure(keys[0], self.sql.id_of(keys[0]), snapshot.version, str(error))
+                return [Built(keys, (), snapshot.taken_at, 0, [failure])]
             middle = len(keys) // 2
-            return self.isolate(database, keys[:middle]) + self.isolate(database, keys[middle:])
+            return self._halved(database, keys[:middle]) + self._halved(database, keys[middle:])
         database.finish()
         return [built]
 

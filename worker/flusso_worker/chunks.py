@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from flusso_shared.seams import Operation
+
+if TYPE_CHECKING:
+    from flusso_worker.causes import Causes
 
 Key = tuple[str, ...]
 """Values of key or link columns in text form."""
@@ -13,6 +17,20 @@ Key = tuple[str, ...]
 MAX_CHUNK_KEYS = 1000
 """Keys per statement; fewer when documents are large."""
 _CHUNK_BYTES = 4 * 1024 * 1024
+
+
+class Failure(NamedTuple):
+    """A document that cannot be had: its row spoils the SQL, or a destination refuses it for good."""
+
+    key: Key
+    id: str
+    version: int
+    """Of the snapshot that it was built in."""
+    reason: str
+    document: bytes | None = None
+    """What was refused; None where nothing could be built."""
+    sink: str = ""
+    """Who refused it; empty when the build failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +43,10 @@ class Built:
     """`Clock.monotonic()` of the snapshot."""
     size: int
     """Bytes of the documents."""
+    failed: Sequence[Failure] = ()
+    """Keys whose row spoils the SQL."""
+    causes: Causes | None = None
+    """Where the chunk comes from, if anybody may want to know."""
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ def worker_options(
         opensearch=opensearch_connections(config, env),
         stdout=stdout,
         policy=config.policy,
+        limit=config.limit,
         startup_timeout=shared.timeout(startup_timeout),
     )
 

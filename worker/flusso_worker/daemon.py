@@ -19,6 +19,7 @@ from flusso_shared.plan import Plan
 from flusso_shared.status import Phase
 from flusso_worker.destinations import Destinations
 from flusso_worker.index_runner import IndexRunner
+from flusso_worker.quarantine import DEFAULT_LIMIT
 from flusso_worker.stages import Process
 from flusso_worker.startup import Startup
 
@@ -41,6 +42,8 @@ class WorkerOptions:
     stdout: tuple[StdoutSinkConfig, ...]
     policy: Callable[[str], OnError]
     """`on_error` of an index (`Config.policy`)."""
+    limit: Callable[[str], int] = lambda _index: DEFAULT_LIMIT
+    """`quarantine_limit` of an index (`Config.limit`)."""
     startup_timeout: float | None = None
     """Seconds to wait for a server that has never answered; None waits for ever."""
 

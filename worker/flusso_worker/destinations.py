@@ -17,6 +17,8 @@ from flusso_worker.index_runner import IndexRunner
 from flusso_worker.opensearch import Cluster
 from flusso_worker.opensearch_sink import OpenSearchSink, indexed_ids
 from flusso_worker.pipeline import Pipeline
+from flusso_worker.quarantine import Policy
+from flusso_worker.quarantine_store import QuarantineStore
 from flusso_worker.stages import Process, Subject
 from flusso_worker.stdout_sink import StdoutSink
 
@@ -32,6 +34,9 @@ class Destinations:
         self._process = process
         self._clock = clock
         self.clusters = [Cluster(connection) for connection in options.opensearch]
+        self.quarantine = (
+            QuarantineStore(self.clusters[0], options.index_prefix) if self.clusters else None
+        )
         self._stdout = [StdoutSink(config) for config in options.stdout]
 
     def __enter__(self) -> Destinations:
@@ -66,11 +71,15 @@ class Destinations:
             conninfo=self._options.conninfo,
             sinks=self._sinks,
             indexed_ids=self._indexed_ids,
-            policy=self._options.policy,
+            policy=self._policy,
+            quarantine=self.quarantine,
         )
         return Pipeline(
             subject, self._process, partial(assemble, subject, self._process, surroundings)
         )
+
+    def _policy(self, index: str) -> Policy:
+        return Policy(self._options.policy(index), self._options.limit(index))
 
     def _sinks(self, clock: Clock) -> Sequence[Sink]:
         sinks: list[Sink] = [OpenSearchSink(cluster, clock) for cluster in self.clusters]

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from flusso_shared import failpoints
 from flusso_shared.errors import StaleBatchError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
-from flusso_shared.seams import Batch, Sink
+from flusso_shared.seams import Batch, Conflict, Operation, Rejection, Sink
 from flusso_shared.status import Status
 from flusso_worker.aftermath import Aftermath
 from flusso_worker.build import Builder
-from flusso_worker.chunks import Built
+from flusso_worker.chunks import Built, Failure
 from flusso_worker.quarantine import Quarantine
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of the documents of one chunk, at all sinks."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    """Of the newest build of each document that all sinks took."""
+    failures: dict[str, Failure] = field(default_factory=dict)
+    """The newest refusal of each document that some sink did not take."""
+
+    def wrote(self, sink: str, operations: Sequence[Operation]) -> None:
+        if not self.failures:
+            self.versions.update({item.id: item.version for item in operations})
+            return
+        for item in operations:
+            failed = self.failures.get(item.id)
+            if failed is not None and (
+                failed.version > item.version or failed.sink not in ("", sink)
+            ):
+                continue
+            self.failures.pop(item.id, None)
+            self.versions[item.id] = item.version
+
+    def failed(self, failures: Sequence[Failure]) -> None:
+        for item in failures:
+            earlier = self.failures.get(item.id)
+            if earlier is None or item.version >= earlier.version:
+                self.failures[item.id] = item
+                self.versions.pop(item.id, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +68,9 @@ class Flusher:
         """
         started = time.monotonic()
         failpoints.hit("before_bulk")
-        for sink in self.sinks:
-            self._write(sink, built)
+        outcome = self._write_everywhere(built)
         failpoints.hit("after_bulk_ack")
+        self._settle(built, outcome)
         seconds = time.monotonic() - started
         self.metrics.flush_duration.observe(seconds)
         self.metrics.batches.inc()
@@ -48,28 +78,99 @@ class Flusher:
         self.status.flushed(seconds)
         self.status.add("documents_built", len(built.operations))
 
-    def _write(self, sink: Sink, built: Built) -> None:
-        waiting = [built]
-        while waiting:
-            waiting.extend(self._write_once(sink, waiting.pop()))
+    def _settle(self, built: Built, outcome: _Outcome) -> None:
+        """Quarantine what could not be written, and build it once more.
 
-    def _write_once(self, sink: Sink, built: Built) -> list[Built]:
+        Another worker may have written a newer document meanwhile, and looked for an entry before this one put it there.
+        Its snapshot was earlier than this last one.
+        """
+        quarantine = self.quarantine
+        failures = list(outcome.failures.values())
+        while failures:
+            quarantine.take(failures, built.causes)
+            quarantine.clear(outcome.versions)
+            earlier = {failure.id: failure for failure in failures}
+            again = [
+                _changed(part, earlier)
+                for part in self.aftermath.rebuild([failure.key for failure in failures])
+            ]
+            outcome = _Outcome()
+            for part in again:
+                self._merge(outcome, self._write_everywhere(part))
+            failures = list(outcome.failures.values())
+        quarantine.clear(outcome.versions)
+
+    @staticmethod
+    def _merge(outcome: _Outcome, other: _Outcome) -> None:
+        outcome.versions.update(other.versions)
+        outcome.failures.update(other.failures)
+
+    def _write_everywhere(self, built: Built) -> _Outcome:
+        outcome = _Outcome()
+        for sink in self.sinks:
+            waiting = [built]
+            while waiting:
+                waiting.extend(self._write_once(sink, waiting.pop(), outcome))
+        return outcome
+
+    def _write_once(self, sink: Sink, built: Built, outcome: _Outcome) -> list[Built]:
         """Write one chunk; gives what has to be written after it."""
+        outcome.failed(built.failed)
         if not built.operations:
             return []
         try:
             written = sink.write(Batch(self.generation, built.operations, built.taken_at))
         except StaleBatchError:
             return self.aftermath.rebuild(built.keys)
-        for rejection in written.rejected:
-            self.quarantine.reject(rejection.id, f"{rejection.status}: {rejection.reason}")
-        if not written.conflicts:
+        refused = self._refused(sink, built, written.rejected)
+        rejected = {item.id for item in refused}
+        outcome.wrote(
+            sink.name,
+            [item for item in built.operations if item.id not in rejected]
+            if rejected
+            else built.operations,
+        )
+        outcome.failed(refused)
+        return self._built_past(built, written.conflicts)
+
+    def _built_past(self, built: Built, conflicts: Sequence[Conflict]) -> list[Built]:
+        """Documents whose stored version means nothing, built again."""
+        if not conflicts:
             return []
-        behind = self.aftermath.behind(written.conflicts)
+        behind = self.aftermath.behind(conflicts)
         self.metrics.version_conflicts.labels(self.generation.index).inc(
-            len(written.conflicts) - len(behind)
+            len(conflicts) - len(behind)
         )
         if not behind:
             return []
         id_of = self.builder.sql.id_of
         return self.aftermath.rebuild([key for key in built.keys if id_of(key) in behind])
+
+    def _refused(self, sink: Sink, built: Built, rejections: Sequence[Rejection]) -> list[Failure]:
+        if not rejections:
+            return []
+        names = {item.id for item in rejections}
+        keys = {self.builder.sql.id_of(key): key for key in built.keys}
+        operations = {item.id: item for item in built.operations if item.id in names}
+        return [
+            Failure(
+                keys[item.id],
+                item.id,
+                operations[item.id].version,
+                f"{item.status}: {item.reason}",
+                operations[item.id].document,
+                sink.name,
+            )
+            for item in rejections
+        ]
+
+
+def _changed(built: Built, earlier: Mapping[str, Failure]) -> Built:
+    """What is something else now than what failed."""
+    operations = [
+        item
+        for item in built.operations
+        if not earlier[item.id].sink or item.document != earlier[item.id].document
+    ]
+    failed = [item for item in built.failed if earlier[item.id].sink]
+    return replace(built, operations=operations, failed=failed)

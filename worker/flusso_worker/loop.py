@@ -151,7 +151,7 @@ class Loop:
 
     def _produce(self, ticket: Ticket, intake: Intake) -> None:
         for built in self._stages.produce(intake):
-            if built.operations:
+            if built.operations or built.failed:
                 self._flight.submit(ticket, built, self._finish)
 
     def _commit(self, reader: ChangeReader) -> None:

@@ -14,6 +14,7 @@ from flusso_shared.retry import Backoff
 from flusso_shared.seams import Batch, Conflict, Operation, Rejection, Written
 from flusso_worker import bulk, bulk_reply
 from flusso_worker.opensearch import Cluster, Reply, path
+from flusso_worker.opensearch_scan import hits
 
 logger = logging.getLogger(__name__)
 
@@ -165,15 +166,5 @@ def _halves(chunk: bulk.Chunk, reply: Reply, outcome: _Outcome) -> list[bulk.Chu
 
 def indexed_ids(cluster: Cluster, alias: str, size: int = 5000) -> Iterable[list[str]]:
     """The ids of all documents behind `alias`, after a refresh, in lists."""
-    cluster.request("POST", path(alias, "_refresh"))
-    query = {"size": size, "_source": False, "sort": ["_doc"]}
-    reply = cluster.request("POST", path(alias, "_search"), query, params={"scroll": "5m"}).json()
-    scroll = reply["_scroll_id"]
-    try:
-        while hits := reply["hits"]["hits"]:
-            yield [hit["_id"] for hit in hits]
-            again = {"scroll": "5m", "scroll_id": scroll}
-            reply = cluster.request("POST", "/_search/scroll", again).json()
-            scroll = reply["_scroll_id"]
-    finally:
-        cluster.request("DELETE", "/_search/scroll", {"scroll_id": [scroll]}, allow=(_NOT_FOUND,))
+    for page in hits(cluster, alias, {"_source": False}, size):
+        yield [hit["_id"] for hit in page]

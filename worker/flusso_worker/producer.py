@@ -8,13 +8,14 @@ later snapshot of the same primary sees all that an earlier one saw.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_worker.batches import Intake
 from flusso_worker.build import Builder
+from flusso_worker.causes import BatchCauses
 from flusso_worker.chunks import Built, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.gate import Gate
@@ -77,6 +78,8 @@ class Producer:
     clock: Clock
     indexed_ids: Callable[[], Iterable[list[str]]]
     """Lists the ids of all documents that the index holds."""
+    traced: bool = False
+    """Whether chunks tell what they were built for."""
 
     def produce(self, intake: Intake) -> Iterator[Built]:
         """Build every document that the changes touch.
@@ -84,6 +87,14 @@ class Producer:
         Raises `RetryableError` when a connection fails: then the whole batch is to be produced again, which
         is harmless.
         """
+        if not self.traced or not intake.records:
+            yield from self._produce(intake)
+            return
+        causes = BatchCauses(intake.records, self.resolver.root)
+        for built in self._produce(intake):
+            yield replace(built, causes=causes)
+
+    def _produce(self, intake: Intake) -> Iterator[Built]:
         reading = self.connections.reading
         snapshot = self.gate.open(intake.xids)
         failpoints.hit("before_build")
