@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+import psycopg
+
 from flusso_capture import coverage, partitions, replica_identity
 from flusso_capture.doubts import Doubts
 from flusso_capture.lineage import PositionLostError
@@ -13,12 +15,14 @@ from flusso_capture.session import Connection, session
 from flusso_shared import retry
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.control_records import Lineage
-from flusso_shared.errors import StoppedError
+from flusso_shared.errors import RetryableError, StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
 from flusso_shared.seams import Control
 
 logger = logging.getLogger(__name__)
+
+_ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
 
 
 class Watch:
@@ -39,6 +43,8 @@ class Watch:
         self._doubts = doubts
         self._look = threading.Event()
         self._gone: frozenset[TableName] = frozenset()
+        self._cut = False
+        """Whether the server ended this session on purpose."""
         self._gap: tuple[Lineage, str] | None = None
         """Of which lineage the stream lacks changes, and why."""
 
@@ -48,13 +54,25 @@ class Watch:
 
     def check(self, lineage: Lineage) -> None:
         """Raise what was seen of `lineage`, which is streamed.  In the stream's thread."""
+        if self._cut:
+            self._cut = False
+            # A server that shuts down waits until all that it sent is confirmed; in one process with the
+            # worker nothing more is, because nobody gets in to build documents.
+            raise RetryableError("the Postgres server shuts down, or ended our sessions")
         if self._gap is not None and self._gap[0] == lineage:
             raise PositionLostError(self._gap[1])
 
     def work(self) -> None:
         """Until a stop is requested (`StoppedError`)."""
         while True:
-            retry.forever(self._stretch, doing="watch the catalog", clock=self._process.clock)
+            retry.forever(self._attempt, doing="watch the catalog", clock=self._process.clock)
+
+    def _attempt(self) -> None:
+        try:
+            self._stretch()
+        except RetryableError as error:
+            self._cut = isinstance(error.__cause__, _ENDED)
+            raise
 
     def _stretch(self) -> None:
         options, process = self._options, self._process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -30,6 +31,11 @@ class Scenario:
             return cls(site, processes.embedded_pipeline(site, folder), embedded=True)
         workers = int(queue.split()[1])
         return cls(site, processes.kafka_pipeline(site, folder, workers), embedded=False)
+
+    def watch(self, database_url: str) -> None:
+        """Look at the database by another way than the processes do: they may be cut off."""
+        self.site = replace(self.site, database_url=database_url)
+        self._progress = replace(self._progress, database_url=database_url)
 
     def generations(self) -> dict[str, str] | None:
         """The physical index behind each alias; None while one of them is not live."""

@@ -1,0 +1,210 @@
+"""Postgres restarts, crashes, is cut off, runs out of patience with the slot (cases 14, 15, 22, 30; I1, I3, I6)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from support import store
+from support.edits import steady_edits
+from support.idle import wait_until
+from support.own_postgres import OwnPostgres, own_postgres
+from support.processes import Site, cleaned_up
+from support.scenario import Scenario
+from support.tcp_proxy import TcpProxy
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+DEADLINE = 90.0
+QUEUES = ("kafka, 1 worker", "flusso run")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OwnPostgres]:
+    """A server for all tests of this module; each has a database of its own."""
+    with own_postgres(
+        max_prepared_transactions="10", wal_writer_delay="10s", max_slot_wal_keep_size="64MB"
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def site(server: OwnPostgres, site: Site) -> Iterator[Site]:
+    """A site whose database is on the own server, with the dev store."""
+    name = site.slot + "_db"
+    server.execute(f"CREATE DATABASE {name}")
+    found = replace(site, database_url=server.url(name))
+    store.load_store(found.database_url)
+    yield found
+    server.execute(
+        "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots"
+        " WHERE active_pid IS NOT NULL",
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots",
+        f"DROP DATABASE {name} WITH (FORCE)",
+    )
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_restarts_and_crashes_under_load_lose_nothing(
+    queue: str, server: OwnPostgres, site: Site, tmp_path: Path
+) -> None:
+    """Case 14, I1, I3: nobody is started anew, and nothing is seeded again."""
+    scenario = Scenario.over(queue, site, tmp_path)
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        generations = scenario.wait_until_live(DEADLINE)
+        with steady_edits(site.database_url, 14, patient=True):
+            for end in (server.stop, server.crash):
+                time.sleep(2.0)
+                end()
+                time.sleep(1.0)
+                server.start()
+            time.sleep(2.0)
+        scenario.assert_equal(DEADLINE)
+        assert scenario.generations() == generations
+        pipeline.stop()
+
+
+def test_transaction_ids_that_a_crash_takes_back_do_not_freeze_documents(
+    server: OwnPostgres, site: Site, tmp_path: Path
+) -> None:
+    """Case 14, I3: a document stands above every version that the database can give for a while.
+
+    (Shown to fail by counting every conflict as success.)
+    """
+    site = replace(site, indexes=("users",))
+    scenario = Scenario.over("flusso run", site, tmp_path)
+    (process,) = scenario.pipeline.daemons
+    with cleaned_up(scenario.pipeline):
+        process.start("after_poll:delay=1500ms")
+        scenario.wait_until_live(DEADLINE)
+        for attempt in range(5):
+            with psycopg.connect(site.database_url, autocommit=True) as connection:
+                connection.execute("SET synchronous_commit = off")
+                connection.execute(
+                    "UPDATE users SET full_name = 'before ' || %s WHERE id = 1", (attempt,)
+                )
+                connection.execute("SELECT pg_switch_wal()")  # that much is in the log for good
+                for _ in range(300):
+                    connection.execute("SELECT pg_current_xact_id()")
+            wait_until(
+                "built in a snapshot above the log",
+                lambda attempt=attempt: _name(scenario, f"before {attempt}"),  # type: ignore[misc]
+                DEADLINE,
+            )
+            server.crash()
+            server.start()
+            with psycopg.connect(site.database_url, autocommit=True) as connection:
+                connection.execute("UPDATE users SET full_name = 'after' WHERE id = 1")
+            scenario.assert_equal(DEADLINE)
+            if "as after a crash of Postgres" in process.text():
+                break
+        else:
+            raise AssertionError("no crash took a transaction id back: this proves nothing")
+        process.stop()
+
+
+def _name(scenario: Scenario, name: str) -> str | None:
+    found = scenario.read("users")["1"]["fullName"]
+    return None if found == name else f"it is {found}"
+
+
+def test_a_server_that_hangs_up_on_a_deaf_capture_is_asked_again(
+    site: Site, server: OwnPostgres, tmp_path: Path
+) -> None:
+    """Case 15, I1: a partition of the network that lasts longer than `wal_sender_timeout`."""
+    with TcpProxy(server.address) as proxy:
+        name = site.database_url.rpartition("/")[2]
+        patience = "?options=-c%20wal_sender_timeout%3D2s&tcp_user_timeout=2000"
+        wired = replace(site, database_url=server.url(name, port=proxy.port) + patience)
+        scenario = Scenario.over("kafka, 1 worker", wired, tmp_path)
+        scenario.watch(site.database_url)
+        with cleaned_up(scenario.pipeline) as pipeline:
+            pipeline.start()
+            generations = scenario.wait_until_live(DEADLINE)
+            with steady_edits(site.database_url, 15):
+                time.sleep(1.0)
+                proxy.deafen()
+                wait_until(
+                    "the server hangs up",
+                    lambda: (
+                        None
+                        if server.one("SELECT count(*) FROM pg_stat_replication") == 0
+                        else "it holds on"
+                    ),
+                    DEADLINE,
+                )
+                proxy.cut()
+                proxy.hear()
+                proxy.resume()
+                time.sleep(1.0)
+            scenario.assert_equal(DEADLINE)
+            assert scenario.generations() == generations
+            pipeline.stop()
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_an_invalidated_slot_leads_to_new_generations(
+    queue: str, server: OwnPostgres, site: Site, tmp_path: Path
+) -> None:
+    """Case 22, I6: the server removed log that the slot needed; the old indexes answer up to the swap."""
+    scenario = Scenario.over(queue, site, tmp_path)
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        before = scenario.wait_until_live(DEADLINE)
+        capture = pipeline.daemons[0]
+        capture.stop()
+        with store.Editor(site.database_url, seed=22) as editor:
+            editor.edit_everything()
+        status = "SELECT wal_status FROM pg_replication_slots"
+        while server.one(status) != "lost":
+            server.execute("CREATE TABLE fill ()", "DROP TABLE fill", "SELECT pg_switch_wal()")
+            server.execute("CHECKPOINT")
+        assert scenario.generations() == before
+        capture.start()
+
+        def missing() -> str | None:
+            pipeline.check()
+            now = scenario.generations()
+            assert now is not None, "an alias was gone for a while"
+            renewed = all(now[name] != before[name] for name in before)
+            return None if renewed else f"{now}"
+
+        wait_until("new generations", missing, DEADLINE)
+        scenario.assert_equal(DEADLINE)
+        pipeline.stop()
+
+
+def test_prepared_transactions_show_when_they_are_committed(
+    server: OwnPostgres, site: Site, tmp_path: Path
+) -> None:
+    """Cases 7, 30, I1: open over a restart of capture, prepared, committed or rolled back later."""
+    scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        scenario.wait_until_live(DEADLINE)
+        capture = pipeline.daemons[0]
+        with psycopg.connect(site.database_url, autocommit=True) as connection:
+            for name, key in (("kept", 2), ("dropped", 6)):
+                connection.execute("BEGIN")
+                connection.execute("UPDATE users SET full_name = 'prepared' WHERE id = %s", (key,))
+                connection.execute("DELETE FROM order_items WHERE order_id = %s", (key,))
+                connection.execute(f"PREPARE TRANSACTION '{name}'".encode())
+            with psycopg.connect(site.database_url) as long:
+                long.execute("UPDATE users SET full_name = 'open' WHERE id = 3")
+                long.execute("UPDATE orders SET user_id = 3 WHERE id = 3")
+                scenario.assert_equal(DEADLINE)
+                capture.stop()
+                capture.start()
+                connection.execute("UPDATE users SET full_name = 'quick' WHERE id = 4")
+                scenario.assert_equal(DEADLINE)
+            connection.execute("COMMIT PREPARED 'kept'")
+            connection.execute("ROLLBACK PREPARED 'dropped'")
+        scenario.assert_equal(DEADLINE)
+        assert scenario.read("users")["2"]["fullName"] == "prepared"
+        pipeline.stop()
