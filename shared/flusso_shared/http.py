@@ -55,6 +55,9 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
         return Response(status_code=200)
 
     def readyz(_: Request) -> Response:
+        stopped = status.stopped()
+        if stopped:
+            return PlainTextResponse(f"stopped: {', '.join(stopped)}\n", 503)
         ready = status.phase in ("backfilling", "live")
         return Response(status_code=200 if ready else 503)
 

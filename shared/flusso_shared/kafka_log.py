@@ -48,6 +48,9 @@ class KafkaLog:
         topics = list(dict.fromkeys(self._topics.name(table) for table in tables))
         return KafkaReader(self._clients, group, topics, on_revoked)
 
+    def holds_back(self, group: str) -> bool:
+        return False
+
     @property
     def control(self) -> ControlTopic:
         return self._control

@@ -6,6 +6,7 @@ Not thread-safe by itself: `lock` is taken by whoever calls.  Nothing in here wa
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -112,6 +113,8 @@ class Buffer:
         self._max_bytes = max_bytes
         self._count = 0
         self._bytes = 0
+        self._full_since: float | None = None
+        """Since when there has been no room for a change; None while changes pass."""
 
     def topic(self, table: TableName) -> Topic:
         """The topic of a table, made when it is first asked for."""
@@ -140,7 +143,9 @@ class Buffer:
         size = _size(change)
         # An empty buffer takes anything: a change larger than the bound must pass too.
         if self._count >= self._capacity or (self._count and self._bytes + size > self._max_bytes):
+            self._full_since = self._full_since or time.monotonic()
             return False
+        self._full_since = None
         name, partition = topic.partition
         record = Record(Position(name, partition, topic.end), change)
         topic.append((record, size, acknowledged, acknowledgements))
@@ -148,6 +153,13 @@ class Buffer:
         self._bytes += size
         self.readable.notify_all()
         return True
+
+    def full_for(self, name: str, since: float) -> bool:
+        """Whether there has been no room since then, and group `name` has not applied all."""
+        group = self.groups.get(name)
+        if group is None or self._full_since is None or self._full_since > since:
+            return False
+        return any(at < self._by_partition[each].end for each, at in group.committed.items())
 
     def commit(self, group: Group, offsets: Offsets) -> None:
         """Set what a group has applied, and let go of what all have."""
@@ -170,6 +182,7 @@ class Buffer:
     def _acknowledge(self, released: list[Entry]) -> None:
         if not released:
             return
+        self._full_since = None
         for _, size, acknowledged, acknowledgements in released:
             self._bytes -= size
             acknowledgements.append(acknowledged)

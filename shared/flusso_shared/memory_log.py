@@ -21,6 +21,8 @@ from flusso_shared.seams import Control, Offsets, TopicPartition
 
 CAPACITY = 100_000
 MAX_BYTES = 128 * 1024 * 1024
+_PATIENCE = 1.0
+"""Seconds without any room until somebody is to blame."""
 
 
 class MemoryLog:
@@ -60,6 +62,10 @@ class MemoryLog:
         applied, and with it the writer, also while it has no member.
         """
         return MemoryReader(self._buffer, group, tables, on_revoked)
+
+    def holds_back(self, group: str) -> bool:
+        with self._buffer.lock:
+            return self._buffer.full_for(group, time.monotonic() - _PATIENCE)
 
     @property
     def control(self) -> MemoryControl:

@@ -102,6 +102,12 @@ class Metrics:
             registry=r,
         )
         self.indexes = Gauge("flusso_indexes", "Indexes kept at the sinks", registry=r)
+        self.index_up = Gauge(
+            "flusso_index_up",
+            "1 while the index is kept, 0 while it has stopped at an error",
+            ["index"],
+            registry=r,
+        )
         self.indexes_seeded = Counter(
             "flusso_indexes_seeded_total",
             "Seedings completed by this process",

@@ -159,6 +159,13 @@ class ChangeLog(Protocol):
         """
         ...
 
+    def holds_back(self, group: str) -> bool:
+        """Whether the writer has been waiting for a while because `group` has not applied what it is to read.
+
+        Never, where the log keeps changes for everyone.
+        """
+        ...
+
     @property
     def control(self) -> Control: ...
 

@@ -71,6 +71,11 @@ class Status:
             else:
                 self._progress[name] = progress
 
+    def stopped(self) -> list[str]:
+        """The indexes that have stopped, and are tried again."""
+        with self._lock:
+            return sorted(name for name, state in self._indexes.items() if state == "stopped")
+
     def add(self, counter: str, amount: int = 1) -> None:
         """Count; `counter` is one of the names in `/status`."""
         with self._lock:

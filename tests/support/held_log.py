@@ -33,6 +33,9 @@ class HeldLog:
     def prepare(self, tables: Collection[TableName]) -> None:
         self.prepared = [*self.prepared, *tables]
 
+    def holds_back(self, group: str) -> bool:
+        return False
+
     def missing(self, tables: Collection[TableName]) -> list[str]:
         return []
 

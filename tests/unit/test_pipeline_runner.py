@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from typing import cast
 
 import pytest
@@ -52,14 +53,18 @@ class FakeKeeper:
         self.active: list[Active] = []
         self.error: FlussoError | None = None
         self.snapshot: TableName | None = None
+        self.relieved: set[GenerationName] = set()
 
     def step(self) -> list[Active]:
         if self.error is not None:
             raise self.error
         return self.active
 
-    def streaming_began(self) -> None:
+    def before_streaming(self) -> None:
         """Nobody comes late here."""
+
+    def relieve(self, stopped: Collection[GenerationName]) -> None:
+        self.relieved = set(stopped)
 
     def wanted_snapshot(self) -> TableName | None:
         return self.snapshot

@@ -122,10 +122,14 @@ class Worker:
         elif "pending" in states:
             phase = "starting"
         self._process.status.set_phase(phase)
-        if not self._ready.is_set() and all(runner.ready for runner in self._runners):
-            for runner in self._runners:
-                runner.streaming_began()
+        if not self._ready.is_set() and self._all_hold_on():
             self._ready.set()
+
+    def _all_hold_on(self) -> bool:
+        """Whether no change can be missed from now on without a note of it."""
+        return all(runner.ready for runner in self._runners) and all(
+            [runner.before_streaming() for runner in self._runners]
+        )
 
     def _shut_down(self) -> None:
         logger.info("draining", extra={"action": "drain"})

@@ -35,6 +35,8 @@ class Facts:
     """Physical names of the seeding generations that will read all of the root's snapshot, which is complete."""
     reached: Set[str]
     """Physical names of the seeding generations whose group has committed up to its targets."""
+    superseded: int = 0
+    """Somebody asked for generations up to this number to be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,10 @@ def unusable(generation: Generation, facts: Facts) -> str | None:
         )
     if damage := facts.damaged.get(generation.name.physical):
         return damage.reason
+    if generation.missed and generation.state == "live":
+        return "changes passed while it had stopped"
+    if generation.name.number <= facts.superseded:
+        return "a reindex was asked for"
     # A process of another schema that came later has taken over: follow it, rather than fight over the aliases.
     followed = generation.created_at > facts.started_at
     if generation.name.hash != facts.hash and not followed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -30,6 +30,10 @@ class Generation:
     """What its group must have committed to be seeded; None until the root's snapshot is complete."""
     created_at: float = 0.0
     """Seconds since the epoch."""
+    durable: bool = True
+    """Whether its changes come through a log that outlives the process."""
+    missed: bool = False
+    """Whether changes passed that it did not get: a live one is replaced, a seeding one begins anew."""
 
     def evolve(self, **changes: Any) -> Generation:
         """A copy with some attributes changed."""
@@ -48,6 +52,8 @@ class Generation:
             "starts": offsets_to_json(self.starts),
             "targets": None if self.targets is None else offsets_to_json(self.targets),
             "created_at": self.created_at,
+            "durable": self.durable,
+            "missed": self.missed,
         }
 
     @classmethod
@@ -61,7 +67,35 @@ class Generation:
             starts=offsets_from_json(value["starts"]),
             targets=None if targets is None else offsets_from_json(targets),
             created_at=value["created_at"],
+            durable=value.get("durable", True),
+            missed=value.get("missed", False),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reindex:
+    """Somebody asked for a new generation of an index in place of all up to `above`."""
+
+    index: str
+    above: int
+    at: float
+    """When, seconds since the epoch."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "reindex", "index": self.index, "above": self.above, "at": self.at}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Reindex:
+        return cls(value["index"], value["above"], value["at"])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request and the place of its document in the order of writes."""
+
+    reindex: Reindex
+    seq_no: int = 0
+    primary_term: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +105,23 @@ class Stored:
     generation: Generation
     seq_no: int = 0
     primary_term: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Everything in the bookkeeping about one index."""
+
+    stored: Sequence[Stored] = ()
+    """By number, then hash: every worker sees the same order."""
+    asked: Asked | None = None
+
+    @property
+    def live(self) -> Stored | None:
+        """The newest generation that queries see."""
+        live = [item for item in self.stored if item.generation.state == "live"]
+        return live[-1] if live else None
+
+    @property
+    def superseded(self) -> int:
+        """Generations up to this number are to be replaced."""
+        return self.asked.reindex.above if self.asked is not None else 0

@@ -16,9 +16,10 @@ from flusso_shared.seams import ChangeLog, TopicPartition
 from flusso_shared.status import Status
 from flusso_worker import generation_plan as plan
 from flusso_worker.generation_indexes import GenerationIndexes
-from flusso_worker.generation_record import Generation, Stored
+from flusso_worker.generation_record import Generation, Known, Stored
 from flusso_worker.generation_store import GenerationStore, LocalStore
 from flusso_worker.opensearch import Cluster
+from flusso_worker.quarantine_store import QuarantineStore
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class GenerationSteps:
         self.store: GenerationStore | LocalStore = stores[0] if stores else LocalStore()
         self._mirrors = stores[1:]
         self.indexes = [GenerationIndexes(cluster) for cluster in clusters]
+        self._quarantine = QuarantineStore(clusters[0], names.index_prefix) if clusters else None
 
     def ensure(self) -> None:
         """Create the bookkeeping where it is missing."""
@@ -73,6 +75,20 @@ class GenerationSteps:
     def load(self) -> list[Stored]:
         """What is known, by number, then hash."""
         return self.store.load(self._plan.name)
+
+    def look(self) -> Known:
+        """What is known, and what was asked for."""
+        return self.store.look(self._plan.name)
+
+    def finish_reindex(self, known: Known) -> None:
+        """Forget a request once a generation that came after it is live."""
+        asked, live = known.asked, known.live
+        if (
+            asked is not None
+            and live is not None
+            and live.generation.name.number > known.superseded
+        ):
+            self.store.withdraw(asked)
 
     def group(self, generation: Generation) -> str:
         """The consumer group of a generation."""
@@ -110,21 +126,25 @@ class GenerationSteps:
                 self._delete_indexes(name)
 
     def _create(self, action: plan.Create, facts: plan.Facts) -> bool:
-        if self.load() != list(facts.stored):
+        known = self.look()
+        if list(known.stored) != list(facts.stored) or known.superseded != facts.superseded:
             return True  # somebody was quicker, or this process was stopped in between
         lineage, physical = facts.lineage, self._physical()
-        known = [item.generation.name for item in facts.stored]
-        number = max((name.number for name in [*known, *physical]), default=0) + 1
+        names = [item.generation.name for item in facts.stored]
+        number = max([facts.superseded, *(name.number for name in [*names, *physical])]) + 1
         name = GenerationName(self._plan.name, self._plan.hash, number, self._names.index_prefix)
         starts = self._starts()
         now = self._teller.clock.time()
-        generation = Generation(name, "creating", lineage, self._plan, starts, None, now)
+        durable = self._log.durable
+        generation = Generation(
+            name, "creating", lineage, self._plan, starts, None, now, durable=durable
+        )
         if not self.store.create(generation):
             return True
         failpoints.hit("generation_created")
         for mirror in self._mirrors:
             mirror.mirror(generation)
-        self._tell_created(action, name, orphaned=bool(physical) and not known)
+        self._tell_created(action, name, orphaned=bool(physical) and not names)
         return True
 
     def _starts(self) -> dict[TopicPartition, int]:
@@ -204,6 +224,8 @@ class GenerationSteps:
     def _delete_indexes(self, name: GenerationName) -> None:
         for indexes in self.indexes:
             indexes.delete(name.physical)
+        if self._quarantine is not None:
+            self._quarantine.forget(name.physical)
         logger.info(
             "index %s: deleted generation %s",
             name.index,

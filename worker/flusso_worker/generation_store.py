@@ -8,11 +8,12 @@ from typing import Any
 
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
-from flusso_worker.generation_record import Generation, Stored
+from flusso_worker.generation_record import Asked, Generation, Known, Reindex, Stored
 from flusso_worker.opensearch import Cluster, path
 
 _CONFLICT = 409
 _NOT_FOUND = 404
+_KINDS = ["generation", "reindex"]
 _MOST = 1000
 _SEEN = {"refresh": "true"}
 """A write is answered when every search sees it: searches are many, writes few."""
@@ -44,11 +45,15 @@ class GenerationStore:
 
     def load(self, index: str) -> list[Stored]:
         """All generations of a logical index, by number, then hash."""
+        return list(self.look(index).stored)
+
+    def look(self, index: str) -> Known:
+        """All generations of a logical index, and whether a new one was asked for."""
         query = {
             "size": _MOST,
             "seq_no_primary_term": True,
             "query": {
-                "bool": {"filter": [{"term": {"kind": "generation"}}, {"term": {"index": index}}]}
+                "bool": {"filter": [{"terms": {"kind": _KINDS}}, {"term": {"index": index}}]}
             },
         }
         where = path(self._meta, "_search")
@@ -56,9 +61,13 @@ class GenerationStore:
         if reply.status == _NOT_FOUND:
             # Somebody deleted it.  By itself it would come back with another mapping.
             self.ensure()
-            return []
+            return Known()
         found = reply.json()["hits"]["hits"]
-        hits = {(hit["_id"], hit["_seq_no"], hit["_primary_term"]): hit for hit in found}
+        hits = {
+            (hit["_id"], hit["_seq_no"], hit["_primary_term"]): hit
+            for hit in found
+            if hit["_source"]["kind"] == "generation"
+        }
         # A plan is large and hardly ever changes; it is looked at several times a second while seeding.
         self._parsed = {
             version: self._parsed.get(version) or self._read(hit) for version, hit in hits.items()
@@ -67,7 +76,35 @@ class GenerationStore:
             Stored(generation, seq_no, primary_term)
             for (_, seq_no, primary_term), generation in self._parsed.items()
         ]
-        return sorted(stored, key=_order)
+        asked = [
+            Asked(Reindex.from_json(hit["_source"]), hit["_seq_no"], hit["_primary_term"])
+            for hit in found
+            if hit["_source"]["kind"] == "reindex"
+        ]
+        return Known(sorted(stored, key=_order), asked[0] if asked else None)
+
+    def indexes(self) -> list[str]:
+        """The logical indexes that anything is known of."""
+        query = {
+            "size": 0,
+            "query": {"term": {"kind": "generation"}},
+            "aggs": {"indexes": {"terms": {"field": "index", "size": _MOST * 10}}},
+        }
+        reply = self._cluster.request(
+            "POST", path(self._meta, "_search"), query, allow=(_NOT_FOUND,)
+        )
+        if reply.status == _NOT_FOUND:
+            return []
+        return sorted(item["key"] for item in reply.json()["aggregations"]["indexes"]["buckets"])
+
+    def ask(self, reindex: Reindex, earlier: Asked | None) -> bool:
+        """Note a request, in place of `earlier`; False when it has changed since it was read."""
+        params = {"op_type": "create"} if earlier is None else _only_if(earlier)
+        return self._put_document(f"reindex:{reindex.index}", reindex.to_json(), params)
+
+    def withdraw(self, asked: Asked) -> bool:
+        """Remove a request; False when it has changed since it was read."""
+        return self._delete_document(f"reindex:{asked.reindex.index}", _only_if(asked))
 
     def create(self, generation: Generation) -> bool:
         """Put a new document; False when somebody else has."""
@@ -79,11 +116,7 @@ class GenerationStore:
 
     def delete(self, stored: Stored) -> bool:
         """Remove a document; False when it has changed since it was read."""
-        where = path(self._meta, "_doc", stored.generation.name.physical)
-        reply = self._cluster.request(
-            "DELETE", where, params=_only_if(stored) | _SEEN, allow=(_CONFLICT, _NOT_FOUND)
-        )
-        return reply.status != _CONFLICT
+        return self._delete_document(stored.generation.name.physical, _only_if(stored))
 
     def mirror(self, generation: Generation) -> None:
         """Put a document whatever stands there: the lead's bookkeeping, for information."""
@@ -122,9 +155,19 @@ class GenerationStore:
             ) from error
 
     def _put(self, generation: Generation, params: Mapping[str, str]) -> bool:
-        where = path(self._meta, "_doc", generation.name.physical)
+        return self._put_document(generation.name.physical, generation.to_json(), params)
+
+    def _put_document(self, name: str, value: Any, params: Mapping[str, str]) -> bool:
+        where = path(self._meta, "_doc", name)
         reply = self._cluster.request(
-            "PUT", where, generation.to_json(), params={**params, **_SEEN}, allow=(_CONFLICT,)
+            "PUT", where, value, params={**params, **_SEEN}, allow=(_CONFLICT,)
+        )
+        return reply.status != _CONFLICT
+
+    def _delete_document(self, name: str, params: Mapping[str, str]) -> bool:
+        where = path(self._meta, "_doc", name)
+        reply = self._cluster.request(
+            "DELETE", where, params={**params, **_SEEN}, allow=(_CONFLICT, _NOT_FOUND)
         )
         return reply.status != _CONFLICT
 
@@ -141,6 +184,13 @@ class LocalStore:
     def load(self, index: str) -> list[Stored]:
         found = self._generations.values()
         return sorted([item for item in found if item.generation.name.index == index], key=_order)
+
+    def look(self, index: str) -> Known:
+        return Known(self.load(index))
+
+    def withdraw(self, asked: Asked) -> bool:
+        """Nobody can ask for anything here."""
+        return True
 
     def create(self, generation: Generation) -> bool:
         self._generations[generation.name] = Stored(generation)
@@ -165,5 +215,5 @@ def _order(stored: Stored) -> tuple[int, str]:
     return stored.generation.name.number, stored.generation.name.hash
 
 
-def _only_if(stored: Stored) -> dict[str, Any]:
+def _only_if(stored: Stored | Asked) -> dict[str, Any]:
     return {"if_seq_no": str(stored.seq_no), "if_primary_term": str(stored.primary_term)}

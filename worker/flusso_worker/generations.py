@@ -6,7 +6,7 @@ what must happen once is a compare-and-set in the bookkeeping of the first sink.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from flusso_shared.control_records import Lineage, TableSnapshot, lineage_of, snapshots_of
@@ -16,7 +16,8 @@ from flusso_shared.plan import IndexPlan
 from flusso_shared.seams import ChangeLog, Offsets
 from flusso_shared.status import Progress
 from flusso_worker import generation_plan as plan
-from flusso_worker.generation_record import Generation, State, Stored
+from flusso_worker.generation_record import Generation, Known, State, Stored
+from flusso_worker.generation_relief import Relief
 from flusso_worker.generation_steps import GenerationSteps, Names, Teller
 from flusso_worker.opensearch import Cluster
 
@@ -57,10 +58,10 @@ class GenerationKeeper:
         self._status, self._clock = teller.status, teller.clock
         self._started_at = teller.clock.time()
         self._damaged: dict[str, plan.Damage] = {}
-        self._unread: dict[str, plan.Damage] = {}
         self._inspect_at = 0.0
         self._begun = False
-        self._missed = False
+        self._relief = Relief(log, self._steps, teller.clock)
+        self._known = Known()
         self._swept: GenerationName | None = None
         self._wanted: TableName | None = None
         self._wanted_since: float | None = None
@@ -81,12 +82,19 @@ class GenerationKeeper:
         """The root table, while its newest generation is seeded and needs a snapshot of it."""
         return self._wanted
 
-    def streaming_began(self) -> None:
-        """For a log that does not outlive the process: changes flow from now on.
+    def before_streaming(self) -> None:
+        """Changes flow as soon as all keepers have been told.
 
-        A keeper that has not begun by then holds nothing of them, and will have to seed anew.
+        In a log that does not outlive the process, a keeper that has not begun by then holds none of them: that it
+        will have to seed anew is durable when this returns.  Raises `RetryableError` while it cannot be.
         """
-        self._missed = not self._begun
+        if not self._begun and not self._log.durable:
+            self._relief.give_up_all()
+
+    def relieve(self, stopped: Collection[GenerationName]) -> None:
+        """The pipelines of these generations have ended: do not let others wait for them."""
+        if not self._log.durable and stopped:
+            self._relief.give_up(stopped)
 
     # --- one round ------------------------------------------------------------------------------
 
@@ -100,6 +108,8 @@ class GenerationKeeper:
         snapshot = snapshots_of(records).get(self._plan.root)
         if not self._begun:
             self._begin()
+        elif not self._log.durable:
+            self._relief.resume()
         facts = self._facts(lineage, snapshot)
         for _ in range(_MOST_ACTIONS):
             action = plan.decide(facts)
@@ -110,6 +120,7 @@ class GenerationKeeper:
             if not go_on:
                 break
         self._sweep(facts.stored)
+        self._steps.finish_reindex(self._known)
         self._want(facts)
         self._status.waiting(None)
         return self._active(facts)
@@ -122,25 +133,8 @@ class GenerationKeeper:
         """The first round of this process."""
         self._steps.ensure()
         if not self._log.durable:
-            for stored in self._steps.load():
-                self._begin_anew(stored)
+            self._relief.begin()
         self._begun = True
-
-    def _begin_anew(self, stored: Stored) -> None:
-        """Positions of an earlier process mean nothing in a log that went with it."""
-        generation = stored.generation
-        if generation.state not in ("seeding", "live"):
-            return
-        if self._missed:
-            damage = plan.Damage("changes passed while it could not be kept", writable=True)
-            self._unread[generation.name.physical] = damage
-            return
-        ends = dict(self._log.groups.ends(generation.plan.tables))
-        self._log.groups.reset(self._steps.group(generation), ends)
-        if generation.state == "seeding" and not self._steps.put(
-            stored, generation.evolve(starts=ends, targets=None)
-        ):
-            raise RetryableError(f"somebody else changes what is known of {generation.name}")
 
     def _sweep(self, stored: Sequence[Stored]) -> None:
         """Once for each generation that this process finds live."""
@@ -152,7 +146,8 @@ class GenerationKeeper:
     # --- facts ----------------------------------------------------------------------------------
 
     def _facts(self, lineage: Lineage, snapshot: TableSnapshot | None) -> plan.Facts:
-        stored = self._steps.load()
+        self._known = known = self._steps.look()
+        stored = known.stored
         now = self._clock.monotonic()
         if now >= self._inspect_at:
             self._damaged = self._inspect(stored)
@@ -164,7 +159,8 @@ class GenerationKeeper:
             started_at=self._started_at,
             lineage=lineage,
             stored=stored,
-            damaged=self._damaged | self._unread,
+            superseded=known.superseded,
+            damaged=self._damaged,
             complete={
                 item.name.physical for item in seeding if self._will_read_all(item, snapshot)
             },
@@ -187,7 +183,7 @@ class GenerationKeeper:
 
     def _will_read_all(self, generation: Generation, snapshot: TableSnapshot | None) -> bool:
         """Whether the snapshot is complete and all of it stands after the generation's start."""
-        if snapshot is None or snapshot.state != "complete":
+        if snapshot is None or snapshot.state != "complete" or generation.missed:
             return False
         # A topic keeps what was published before; a log in memory has it only for groups that were there.
         return self._log.durable or all(
@@ -211,6 +207,7 @@ class GenerationKeeper:
         wanting = any(
             item.generation.state == "seeding"
             and item.generation.targets is None
+            and not item.generation.missed
             and item.generation.name.physical not in facts.complete
             for item in facts.stored
         )
@@ -235,6 +232,7 @@ class GenerationKeeper:
             )
             for item in facts.stored
             if item.generation.state in ("seeding", "live")
+            and not item.generation.missed
             and _writable(facts.damaged.get(item.generation.name.physical))
         ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,8 +33,12 @@ class Keeper(Protocol):
         """The root table, while a seeding generation waits for its snapshot."""
         ...
 
-    def streaming_began(self) -> None:
-        """Changes flow from now on; a log that does not outlive the process keeps none for who came late."""
+    def before_streaming(self) -> None:
+        """Changes flow as soon as all are told; a log that does not outlive the process keeps none for who comes late."""
+        ...
+
+    def relieve(self, stopped: Collection[GenerationName]) -> None:
+        """The pipelines of these generations have ended: do not let others wait for them."""
         ...
 
 
@@ -82,6 +86,8 @@ class IndexRunner:
         self._trials: dict[GenerationName, _Trial] = {}
         self._leaving: list[Pipeline] = []
         self._step = _Trial()
+        self._names: set[GenerationName] = set()
+        """What was to be run last."""
         self._refused = False
         self.state: IndexState = "pending"
         self.wanted: TableName | None = None
@@ -121,15 +127,31 @@ class IndexRunner:
             self._refused = True
             self._stopped(error, self._step)
             self._run_only([])
+            self._relieve(self._names)
             return
         self._step.succeed()
+        self._names = {item.name for item in active}
+        self._relieve({name for name in self._trials if name not in self._pipelines})
         self.expectant = not active or any(_expectant(item) for item in active)
         self._run_only(active)
         self._tell(active)
 
-    def streaming_began(self) -> None:
-        """Tell the keeper that changes flow, whether or not it reads them."""
-        self._keeper.streaming_began()
+    def before_streaming(self) -> bool:
+        """Tell the keeper that changes are about to flow, whether or not it reads them; False to ask again later."""
+        try:
+            self._keeper.before_streaming()
+        except RetryableError as error:
+            logger.warning("index %s: changes must not flow yet: %s", self.index, error)
+            return False
+        except FlussoError:
+            logger.debug("index %s: nothing can be noted of it", self.index, exc_info=True)
+        return True
+
+    def _relieve(self, stopped: Collection[GenerationName]) -> None:
+        try:
+            self._keeper.relieve(stopped)
+        except FlussoError as error:
+            logger.warning("index %s: others may have to wait for it: %s", self.index, error)
 
     def _run_only(self, active: Sequence[Active]) -> None:
         """Start what is missing and stop what is not to run any more."""
@@ -167,6 +189,7 @@ class IndexRunner:
         delay = trial.fail(self._now())
         self.state = "stopped"
         self._status.set_index(self.index, "stopped")
+        self._metrics.index_up.labels(self.index).set(0)
         self._status.failed(f"index {self.index}: {error}")
         self._metrics.errors.inc()
         logger.error(
@@ -186,6 +209,7 @@ class IndexRunner:
         seeding = [item for item in active if item.state != "live"]
         self.state = "backfilling" if seeding else "seeded" if live else "pending"
         self._status.set_index(self.index, self.state, seeding[-1].progress if seeding else None)
+        self._metrics.index_up.labels(self.index).set(1)
 
     def _bury(self) -> None:
         """Join pipelines that were stopped and have ended."""

@@ -1,0 +1,150 @@
+"""One bad document never takes down the rest (I8), and is never lost sight of either (I7; case 13)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from flusso_shared.change import Op
+from flusso_worker.opensearch import path
+from services import Services
+from support import ops_kit
+from support.ops_kit import HUGE, Scene
+from support.small_store import ORDERS, USERS, change
+from support.worker_kit import until
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def scene(
+    services: Services, database: str, index_prefix: str, topic_prefix: str
+) -> Iterator[Scene]:
+    with ops_kit.scene(services, database, index_prefix, topic_prefix) as made:
+        yield made
+
+
+def test_a_refused_document_is_kept_with_its_reason_until_a_good_build_clears_it(
+    scene: Scene,
+) -> None:
+    """Case 13: the entry has all that is known; neighbours of the same bulk are indexed; I7: offsets go on."""
+    scene.snapshot()
+    worker = scene.start()
+    worker.await_state("seeded")
+    scene.edit(
+        f"UPDATE users SET name = {HUGE} WHERE id = 7;"
+        "UPDATE users SET parts = 0 WHERE id = 9; UPDATE users SET name = 'fine' WHERE id = 8",
+        *scene.touch(7, 8, 9),
+    )
+    scene.await_applied()
+    scene.assert_equal_but(7, 9)
+    found = scene.entries()
+    assert set(found) == {"7", "9"}
+    refused, unbuilt = found["7"], found["9"]
+    assert "400" in refused.reason
+    assert "immense term" in refused.reason
+    assert refused.sink == "primary"
+    assert json.loads(refused.document or "")["id"] == 7
+    assert refused.change is not None
+    assert (refused.change["table"], refused.change["key"]) == ("public.users", ["7"])
+    assert refused.change["topic"].endswith("users")
+    assert refused.change["offset"] >= 0
+    assert "division by zero" in unbuilt.reason
+    assert unbuilt.document is None
+    assert worker.status.to_json()["documents_quarantined"] == 2
+    scene.edit("UPDATE users SET name = 'short' WHERE id = 7", *scene.touch(7))
+    scene.edit("DELETE FROM users WHERE id = 9", change(USERS, [9], {"id": "9"}, op=Op.DELETE))
+    scene.await_applied()
+    assert scene.entries() == {}
+    scene.assert_equal_but()
+
+
+def test_another_worker_clears_what_one_put_in(scene: Scene) -> None:
+    """An entry from before a restart, and one of a worker that runs beside: both are known of."""
+    scene.snapshot()
+    first = scene.start()
+    first.await_state("seeded")
+    scene.edit(f"UPDATE users SET name = {HUGE} WHERE id <= 4", *scene.touch(1, 2, 3, 4))
+    scene.await_applied()
+    assert set(scene.entries()) == {"1", "2", "3", "4"}
+    scene.finish(first)
+    scene.start().await_state("seeded")
+    scene.edit("UPDATE users SET name = 'good' WHERE id <= 2", *scene.touch(1, 2))
+    scene.await_applied()
+    assert set(scene.entries()) == {"3", "4"}
+    scene.start().await_state("seeded")
+    # A change of a related table: another topic, and perhaps another worker, than what put it in.
+    scene.edit(
+        "UPDATE users SET name = 'good' WHERE id <= 4",
+        *[
+            change(ORDERS, [order], None, {"id": str(order), "user_id": str(order // 2)})
+            for order in (6, 8)
+        ],
+    )
+    scene.await_applied()
+    assert scene.entries() == {}
+
+
+def test_the_limit_stops_the_index_and_nothing_is_lost(scene: Scene) -> None:
+    """What has no room is not skipped: its offset stays, and it is written when there is room."""
+    scene.edit(f"UPDATE users SET name = {HUGE} WHERE id <= 8")
+    scene.snapshot()
+    worker = scene.start(limit=5)
+    worker.await_state("stopped")
+    assert "quarantine_limit" in str(worker.status.to_json()["last_error"])
+    assert len(scene.entries()) == 5
+    scene.finish(worker)
+    scene.start(limit=8).await_state("seeded")
+    assert len(scene.entries()) == 8
+    scene.assert_equal_but(*range(1, 9))
+
+
+def test_stop_stops_at_a_refused_document_and_goes_on_once_it_is_repaired(scene: Scene) -> None:
+    """Unhealthy for everybody to see, offsets kept, tried again with back-off."""
+    scene.snapshot()
+    worker = scene.start("stop")
+    worker.await_state("seeded")
+    scene.edit(f"UPDATE users SET name = {HUGE} WHERE id = 3", *scene.touch(3, 4))
+    worker.await_state("stopped")
+    assert scene.entries() == {}
+    error = str(worker.status.to_json()["last_error"])
+    assert "document '3'" in error
+    assert "xxx" not in error
+    assert worker.status.stopped() == ["users"]
+    assert worker.metrics.registry.get_sample_value("flusso_index_up", {"index": "users"}) == 0
+    scene.edit("UPDATE users SET name = 'short' WHERE id = 3")
+    worker.await_state("seeded")
+    scene.await_applied()
+    scene.assert_equal_but()
+    assert worker.status.stopped() == []
+    assert worker.metrics.registry.get_sample_value("flusso_index_up", {"index": "users"}) == 1
+
+
+def test_the_quarantine_comes_back_after_it_was_deleted_by_hand(scene: Scene) -> None:
+    """By a late write alone it would come with a mapping that refuses entries."""
+    scene.snapshot()
+    scene.start().await_state("seeded")
+    for user in (1, 2):
+        scene.edit(f"UPDATE users SET name = {HUGE} WHERE id = {user}", *scene.touch(user))
+        scene.await_applied()
+        assert str(user) in scene.entries()
+        if user == 1:
+            scene.index.cluster.request("DELETE", path(f"{scene.index_prefix}flusso_quarantine"))
+    assert set(scene.entries()) == {"2"}
+
+
+def test_a_generation_that_is_gone_takes_its_entries_with_it(scene: Scene) -> None:
+    scene.snapshot()
+    scene.start().await_state("seeded")
+    scene.edit(f"UPDATE users SET name = {HUGE} WHERE id = 1", *scene.touch(1))
+    scene.await_applied()
+    assert scene.entries()["1"].generation.number == 1
+    scene.index.cluster.request("DELETE", path(scene.index.name.physical))
+    second = replace(scene.index.name, number=2)
+    until(
+        "only the second generation's entry",
+        lambda: {entry.generation for entry in scene.store.entries()} == {second},
+    )
