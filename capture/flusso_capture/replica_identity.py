@@ -71,6 +71,8 @@ class Cure:
     """Both ways to do it by hand, and what happens otherwise."""
     of: TableName
     """The table of the plan that it is, or is a partition of."""
+    by_hand: tuple[str, ...] = ()
+    """Two ways to do it by hand, as SQL: simple, and with less log written."""
 
 
 def decide(
@@ -89,31 +91,45 @@ def decide(
         )
     else:
         statement = sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name)
+    by_hand = _by_hand(table, sorted(links - frozenset(table.primary_key)))
     return Cure(
         table=table.name,
         missing=tuple(sorted(missing)),
         statement=statement,
         allowed=manage and table.owned,
         fatal=not missing.isdisjoint(table.primary_key),
-        advice=_advice(table, sorted(links - frozenset(table.primary_key)), missing),
+        advice=_advice(table, missing, *by_hand),
         of=table.name,
+        by_hand=by_hand,
     )
 
 
-def _advice(table: Table, links: Sequence[str], missing: Iterable[str]) -> str:
+def _by_hand(table: Table, links: Sequence[str]) -> tuple[str, str]:
     name = sql.Identifier(*table.name)
     index = sql.Identifier(f"{table.name.name}_replica_identity")
     columns = sql.SQL(", ").join(map(sql.Identifier, [*table.primary_key, *links]))
     full = sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL;").format(name)
     by_index = sql.SQL(
-        "CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({}); ALTER TABLE {} REPLICA IDENTITY USING INDEX {};"
-    ).format(index, name, columns, name, index)
+        "CREATE UNIQUE INDEX {}{} ON {} ({}); ALTER TABLE {} REPLICA IDENTITY USING INDEX {};"
+    ).format(
+        # A partitioned table takes no CONCURRENTLY.
+        sql.SQL("" if table.partitioned else "CONCURRENTLY "),
+        index,
+        name,
+        columns,
+        name,
+        index,
+    )
+    return full.as_string(None), by_index.as_string(None)
+
+
+def _advice(table: Table, missing: Iterable[str], full: str, by_index: str) -> str:
     return (
         f"the replica identity of table {table.name} lacks {', '.join(sorted(missing))}: when a row is "
         "deleted or moves to another parent, the document of the old parent goes stale.  Run\n"
-        f"    {full.as_string(None)}\n"
+        f"    {full}\n"
         "or, with less log written (the columns must be NOT NULL),\n"
-        f"    {by_index.as_string(None)}"
+        f"    {by_index}"
     )
 
 
