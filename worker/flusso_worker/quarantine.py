@@ -30,8 +30,11 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 1000
 _VALUES = re.compile(
-    r"Preview of field's value: .*|\"[^\"]*\"|(?<=For input string: ).*", re.DOTALL
+    r"Preview of field's value: .*|The prefix of the first immense term .*|(?<=For input string: ).*"
+    r'|"[^"]*"|(?<=date field )\[.*?\]|(?<!field )(?<!type )\[[^\]]*\]|\(-?\d[^)]*\)',
+    re.DOTALL,
 )
+"""What OpenSearch and Postgres quote of a value in a message."""
 _SHOWN = 500
 
 

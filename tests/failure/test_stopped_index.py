@@ -1,0 +1,81 @@
+"""An index that stops at a document leaves the others alone, also where all share one queue in memory (I7, I8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from support import store
+from support.idle import wait_until
+from support.processes import Site, cleaned_up
+from support.scenario import Scenario
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+DEADLINE = 90.0
+CAPACITY = 150
+
+
+def run_sql(site: Site, text: str) -> None:
+    with psycopg.connect(site.database_url, autocommit=True) as connection:
+        connection.execute(text.encode())
+
+
+def document(site: Site, index: str, number: int) -> dict[str, object] | None:
+    answer = httpx.get(f"{site.opensearch_url}/{site.index_prefix}{index}/_doc/{number}")
+    return dict(answer.json()["_source"]) if answer.status_code == httpx.codes.OK else None
+
+
+def await_status(site: Site, index: str, number: int, status: str) -> None:
+    """Wait until an order's document says so."""
+
+    def missing() -> str | None:
+        found = document(site, index, number)
+        return None if found is not None and found["status"] == status else str(found)
+
+    wait_until(f"{index}/{number} is {status}", missing, DEADLINE)
+
+
+def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
+    site: Site, tmp_path: Path
+) -> None:
+    """`flusso run`: with the queue full, what the stopped index holds is let go of, and that it has to be seeded
+    anew is on record before the slot moves on.  It outlives a kill.  (Shown to fail without the record.)"""
+    store.load_store(site.database_url)
+    scenario = Scenario.over("flusso run", site, tmp_path)
+    (process,) = scenario.pipeline.daemons
+    process.environment["FLUSSO_QUEUE_CAPACITY"] = str(CAPACITY)
+    with cleaned_up(scenario.pipeline):
+        process.start()
+        generations = scenario.wait_until_live(DEADLINE)
+        run_sql(site, "UPDATE users SET email = repeat('x', 40000) WHERE id = 2")
+        process.await_log("index users stopped", DEADLINE)
+        ready = httpx.get(f"{process.public_url()}/readyz")
+        assert (ready.status_code, ready.text) == (503, "stopped: users\n")
+        for status in ("shipped", "paid"):
+            # More changes than the queue holds, of a table that both read.
+            run_sql(site, f"UPDATE orders SET status = '{status}'")
+            await_status(site, "orders", 1001, status)
+        process.await_log("are let go of", DEADLINE)
+        assert process.status()["indexes"]["orders"] == "seeded"
+        # Queries are answered, by what there was.
+        assert document(site, "users", 1) is not None
+        process.kill()
+        process.start()
+        run_sql(site, "UPDATE orders SET status = 'delivered'")
+        await_status(site, "orders", 1001, "delivered")
+        run_sql(site, "UPDATE users SET email = 'repaired@example.org' WHERE id = 2")
+
+        def unchanged() -> str | None:
+            found = scenario.generations() or generations
+            users = f"{site.index_prefix}users"
+            return "none yet" if found[users] == generations[users] else None
+
+        wait_until("another generation of users", unchanged, DEADLINE)
+        scenario.assert_equal(DEADLINE)
+        orders = f"{site.index_prefix}orders"
+        assert (scenario.generations() or {})[orders] == generations[orders]
+        process.stop()
