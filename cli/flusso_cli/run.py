@@ -13,7 +13,7 @@ from flusso_shared import lock as locks
 from flusso_shared.http import Credentials
 from flusso_shared.memory_log import CAPACITY, MemoryLog
 from flusso_shared.service import Core, Parts, serve
-from flusso_worker.cli import worker_options
+from flusso_worker.cli import administration_of, worker_options
 from flusso_worker.daemon import Worker, WorkerOptions
 from flusso_worker.opensearch import Cluster
 from flusso_worker.opensearch_control import OpenSearchControl
@@ -68,6 +68,16 @@ def run(
         worker = Worker(
             options, project.plan, Process(log, core.metrics, core.status), core.clock, core.stop
         )
+        administration = administration_of(options, project.plan, log, core.clock)
+        core.reception.administration = administration
+
+        def work() -> None:
+            try:
+                worker.run()
+            finally:
+                core.reception.administration = None
+                administration.close()
+
         capture_options = CaptureOptions(
             conninfo=options.conninfo,
             slot=slot,
@@ -88,7 +98,7 @@ def run(
         capture = Capture(
             capture_options, project.plan, log, process, wanted=worker.wanted_snapshots
         )
-        return {"capture": lambda: _follow(capture, worker, core), "worker": worker.run}
+        return {"capture": lambda: _follow(capture, worker, core), "worker": work}
 
     serve(core, addresses, make)
 

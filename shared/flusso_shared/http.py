@@ -8,7 +8,6 @@ import hmac
 import logging
 import socket
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from flusso_shared.administration import Reception
 from flusso_shared.errors import FatalError
+from flusso_shared.http_administration import Handlers, routes
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 
@@ -67,23 +68,25 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
     def exposition(_: Request) -> Response:
         return PlainTextResponse(generate_latest(metrics.registry))
 
-    return _app(
+    return application(
         {
-            "/healthz": healthz,
-            "/readyz": readyz,
-            "/status": status_document,
-            "/metrics": exposition,
+            ("GET", "/healthz"): healthz,
+            ("GET", "/readyz"): readyz,
+            ("GET", "/status"): status_document,
+            ("GET", "/metrics"): exposition,
         }
     )
 
 
-def private_app(status: Status, credentials: Credentials) -> Starlette:
-    """`/indexes`; every route, known or not, asks for the credentials."""
+def private_app(
+    status: Status, credentials: Credentials, reception: Reception | None = None
+) -> Starlette:
+    """`/indexes`, and what `http_administration` has; every route, known or not, asks for the credentials."""
 
     def indexes(_: Request) -> Response:
         return JSONResponse(status.to_json()["indexes"])
 
-    app = _app({"/indexes": indexes})
+    app = application({("GET", "/indexes"): indexes, **routes(reception or Reception())})
 
     async def guarded(scope: Any, receive: Any, send: Any) -> None:
         header = dict(scope.get("headers", [])).get(b"authorization")
@@ -98,15 +101,28 @@ def private_app(status: Status, credentials: Credentials) -> Starlette:
     return outer
 
 
-def _app(routes: dict[str, Callable[[Request], Response]]) -> Starlette:
+def application(handlers: Handlers) -> Starlette:
+    """An application of (method, path) -> handler.  Unknown paths are 404, wrong methods 405 with `Allow`."""
+
     def failed(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return Response(status_code=error.status_code, headers=error.headers)
 
     return Starlette(
-        routes=[Route(path, handler, methods=["GET"]) for path, handler in routes.items()],
+        routes=[_route(path, handlers) for path in dict.fromkeys(path for _, path in handlers)],
         exception_handlers={HTTPException: failed},
     )
+
+
+def _route(path: str, handlers: Handlers) -> Route:
+    methods = {method: handler for (method, at), handler in handlers.items() if at == path}
+    if "GET" in methods:
+        methods["HEAD"] = methods["GET"]
+
+    def handle(request: Request) -> Response:
+        return methods[request.method](request)
+
+    return Route(path, handle, methods=list(methods))
 
 
 def bind(address: str, surface: str) -> socket.socket:

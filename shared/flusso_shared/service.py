@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from flusso_shared.administration import Reception
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import StoppedError
 from flusso_shared.http import Credentials, HttpServer, bind, private_app, public_app
@@ -39,6 +40,8 @@ class Core:
     stop: threading.Event = field(default_factory=threading.Event)
     metrics: Metrics = field(default_factory=Metrics)
     status: Status = field(default_factory=Status)
+    reception: Reception = field(default_factory=Reception)
+    """Where `make` says who carries out what the private surface is asked."""
 
     @property
     def clock(self) -> SystemClock:
@@ -67,7 +70,7 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
             )
         apps = (
             public_app(core.status, core.metrics),
-            private_app(core.status, addresses.credentials),
+            private_app(core.status, addresses.credentials, core.reception),
         )
         for app, (listener, surface) in zip(apps, listeners, strict=True):
             server = HttpServer(app, listener, surface)

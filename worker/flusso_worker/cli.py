@@ -6,14 +6,19 @@ import typer
 
 from flusso_shared import command_line as shared
 from flusso_shared import lock as locks
+from flusso_shared.clock import Clock
 from flusso_shared.config import StdoutSinkConfig
 from flusso_shared.http import Credentials
 from flusso_shared.kafka_log import KafkaLog
+from flusso_shared.plan import Plan
 from flusso_shared.project import Project
 from flusso_shared.resolve_env import opensearch_connections, queue_connection, source_conninfo
+from flusso_shared.seams import ChangeLog
 from flusso_shared.service import Core, Parts, serve
 from flusso_shared.settings import environment
+from flusso_worker.administration import WorkerAdministration
 from flusso_worker.daemon import Worker, WorkerOptions
+from flusso_worker.opensearch import Cluster
 from flusso_worker.stages import Process
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -39,6 +44,15 @@ def worker_options(
     )
 
 
+def administration_of(
+    options: WorkerOptions, plan: Plan, log: ChangeLog, clock: Clock
+) -> WorkerAdministration:
+    """What the private surface can ask of a process with a worker in it."""
+    cluster = Cluster(options.opensearch[0]) if options.opensearch else None
+    prefixes = (options.index_prefix, options.topic_prefix)
+    return WorkerAdministration(plan, cluster, prefixes, log, clock)
+
+
 @app.command()
 def worker(
     config: shared.ConfigOption = None,
@@ -62,11 +76,15 @@ def worker(
         log = KafkaLog(queue_connection(project.config.queue, environment()))
         process = Process(log, core.metrics, core.status)
         daemon = Worker(options, project.plan, process, core.clock, core.stop)
+        administration = administration_of(options, project.plan, log, core.clock)
+        core.reception.administration = administration
 
         def work() -> None:
             try:
                 daemon.run()
             finally:
+                core.reception.administration = None
+                administration.close()
                 log.close()
 
         return {"worker": work}

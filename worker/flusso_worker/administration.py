@@ -1,0 +1,64 @@
+"""What an operator can ask of a worker, over the bookkeeping of the first OpenSearch sink."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flusso_shared.clock import Clock
+from flusso_shared.errors import FatalError
+from flusso_shared.plan import Plan
+from flusso_shared.seams import ChangeLog
+from flusso_worker import reindex
+from flusso_worker.generation_store import GenerationStore
+from flusso_worker.generation_view import views
+from flusso_worker.opensearch import Cluster
+
+
+class WorkerAdministration:
+    """An `Administration`.  Thread-safe."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cluster: Cluster | None,
+        prefixes: tuple[str, str],
+        log: ChangeLog,
+        clock: Clock,
+    ) -> None:
+        """`prefixes` are those of indexes and of topics; without a `cluster` nothing outlives the process."""
+        self._plan = plan
+        self._index_prefix, self._topic_prefix = prefixes
+        self._cluster = cluster
+        self._log = log
+        self._clock = clock
+
+    def knows(self, index: str) -> bool:
+        return any(item.name == index for item in self._plan.indexes)
+
+    def reindex(self, index: str) -> str:
+        return reindex.ask(self._store(), index, self._clock.time())
+
+    def cancel(self, index: str) -> str:
+        return reindex.cancel(self._store(), index)
+
+    def generations(self) -> Sequence[Mapping[str, Any]]:
+        store = self._store()
+        return [
+            view.to_json()
+            for index in self._plan.indexes
+            for view in views(store.look(index.name), self._log.groups, self._topic_prefix)
+        ]
+
+    def close(self) -> None:
+        """Close the connections; nothing can be asked any more."""
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _store(self) -> GenerationStore:
+        if self._cluster is None:
+            raise FatalError(
+                "without an OpenSearch sink there is no index to make anew; start the process again to print"
+                " every document"
+            )
+        return GenerationStore(self._cluster, self._index_prefix)
