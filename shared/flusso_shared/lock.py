@@ -91,12 +91,12 @@ def _to_json(project: Project) -> dict[str, Any]:
     return {
         "format_version": FORMAT,
         "flusso_version": version(_DISTRIBUTION),
-        "config": _config_to_json(project.config),
+        "config": config_to_json(project.config),
         "indexes": [plan_to_json(plan) for plan in project.indexes],
     }
 
 
-def _config_to_json(config: Config) -> dict[str, Any]:
+def config_to_json(config: Config) -> dict[str, Any]:
     """The configuration in the shape of its file."""
     value: dict[str, Any] = _plain(config)
     value["index"] = [
