@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from flusso_cli.check.command import check
 from flusso_cli.indexes import indexes
 from flusso_cli.reindex import reindex
-from flusso_cli.check.command import check
 from flusso_cli.run import run
 from flusso_shared import command_line as shared
 

@@ -1,0 +1,80 @@
+"""`flusso check`: validate a configuration against itself, the database and, where they answer, the other servers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from flusso_cli.check import human, machine
+from flusso_cli.check.examine import Options, examine
+from flusso_cli.check.report import Report
+from flusso_shared import command_line as shared
+from flusso_shared.errors import ConfigError
+from flusso_shared.lock import read_lock
+from flusso_shared.project import Project, load_project
+from flusso_shared.settings import environment
+
+Format = Literal["human", "json", "sarif"]
+
+
+def check(
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", envvar="FLUSSO_OFFLINE", help="Read the files only; ask no server."
+        ),
+    ] = False,
+    format: Annotated[
+        Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="How to print the report.")
+    ] = "human",
+    slot: shared.SlotOption = "flusso",
+    publication: shared.PublicationOption = "flusso",
+    manage_publication: shared.ManagePublicationOption = None,
+    manage_replica_identity: shared.ManageIdentityOption = None,
+    index_prefix: shared.IndexPrefixOption = None,
+) -> None:
+    """Check a configuration and everything that it needs of the servers.  Changes nothing."""
+    project, origin = _project(config, lock, locked=locked)
+    source = project.config.source
+    options = Options(
+        slot=slot,
+        publication=publication,
+        manage_publication=shared.given(manage_publication, source.manage_publication),
+        manage_replica_identity=shared.given(
+            manage_replica_identity, source.manage_replica_identity
+        ),
+        index_prefix=shared.index_prefix(project, index_prefix),
+    )
+    report = Report(project, str(origin), offline)
+    env = environment()
+    if not offline:
+        examine(report, options, env)
+    if format == "human":
+        human.write(report, Console(highlight=False), env)
+    else:
+        sys.stdout.write(machine.to_json(report) + "\n")
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _project(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path]:
+    """As the other commands choose, but nothing is written."""
+    if locked:
+        return read_lock(lock), lock
+    if config is None:
+        config = Path("flusso.toml")
+        if not config.exists():
+            if not lock.exists():
+                raise ConfigError(
+                    f"there is neither a configuration at {config} nor a compiled one at {lock};"
+                    " name one with --config or --lock"
+                )
+            return read_lock(lock), lock
+    return load_project(config), config

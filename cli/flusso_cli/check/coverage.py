@@ -1,0 +1,98 @@
+"""Whether the publication covers every table, and who can make it so.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from flusso_capture import publication as publications
+from flusso_cli.check.diagnostics import Diagnostic, text
+from flusso_cli.check.facts import DatabaseFacts
+from flusso_shared.names import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The publication against the tables that must be in it."""
+
+    publication: str
+    satisfied: bool
+    manageable: bool
+    """Whether this role could do what is missing."""
+    will_manage: bool
+    """Whether capture will."""
+    present: tuple[TableName, ...]
+    missing: tuple[TableName, ...]
+    reasons: tuple[str, ...]
+    """What is wrong with it."""
+    blockers: tuple[str, ...]
+    """Why this role cannot cure it."""
+    remediation: tuple[str, ...]
+
+
+def coverage(
+    name: str, tables: Collection[TableName], facts: DatabaseFacts, *, manage: bool
+) -> Coverage:
+    """What capture would find, and do."""
+    current = facts.publication
+    known = {
+        table: facts.catalog.tables[table] for table in tables if table in facts.catalog.tables
+    }
+    absent = [table for table in sorted(set(tables)) if table not in known]
+    steps, _ = publications.decide(name, current, known) if known else ([], [])
+    covered = current.tables if current else frozenset()
+    satisfied = not steps and not absent
+    blockers = tuple(_blockers(name, covered, absent, facts))
+    manageable = satisfied or not blockers
+    return Coverage(
+        publication=name,
+        satisfied=satisfied,
+        manageable=manageable,
+        will_manage=manage and manageable and not satisfied,
+        present=tuple(sorted(covered & known.keys())),
+        missing=tuple(sorted(set(tables) - covered)),
+        reasons=tuple(step.reason for step in steps),
+        blockers=() if satisfied else blockers,
+        remediation=tuple(text(step.statement) for step in steps),
+    )
+
+
+def _blockers(
+    name: str, covered: Collection[TableName], absent: list[TableName], facts: DatabaseFacts
+) -> Iterator[str]:
+    for table in absent:
+        yield f"table {table} does not exist"
+    if facts.server.superuser:
+        return
+    if facts.publication is None:
+        if not facts.server.may_create:
+            yield f"role {facts.server.role} may not CREATE in this database"
+    elif not facts.publication.owned:
+        yield f"publication {name} belongs to another role"
+    for table in sorted(facts.catalog.tables):
+        if table not in covered and not facts.catalog.tables[table].owned:
+            yield f"table {table} belongs to another role"
+
+
+def check_restrictions(
+    name: str, tables: Collection[TableName], facts: DatabaseFacts
+) -> list[Diagnostic]:
+    """Column lists and row filters of the publication: changes would be missed."""
+    current = facts.publication
+    found = sorted(current.restricted & set(tables)) if current else []
+    return [_restricted(name, table) for table in found]
+
+
+def _restricted(name: str, table: TableName) -> Diagnostic:
+    statement = sql.SQL("ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1}")
+    whole = statement.format(sql.Identifier(name), sql.Identifier(*table))
+    return Diagnostic(
+        "error",
+        "publication-restricted",
+        f"publication `{name}` has a column list or a row filter for table `{table}`: changes would be missed",
+        subject=f"table {table}",
+        cure="choose another publication with --publication, or let the owner run this",
+        sql=(text(whole),),
+    )

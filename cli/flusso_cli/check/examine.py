@@ -1,0 +1,174 @@
+"""The check itself, from a project to a report: asks the servers, then has the answers judged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from flusso_capture import session
+from flusso_capture.replica_identity import cures
+from flusso_cli.check import brokers, coverage, identity, relations, search
+from flusso_cli.check.database import read_facts
+from flusso_cli.check.diagnostics import Diagnostic
+from flusso_cli.check.facts import DatabaseFacts
+from flusso_cli.check.fields import check_fields
+from flusso_cli.check.links import check_links
+from flusso_cli.check.report import Report
+from flusso_cli.check.server import check_server
+from flusso_cli.check.statements import check_statements
+from flusso_cli.check.tables import check_tables
+from flusso_shared.catalog import Catalog
+from flusso_shared.catalog_check import lacks
+from flusso_shared.compile import bind
+from flusso_shared.config import OpenSearchSinkConfig
+from flusso_shared.errors import ConfigError, FatalError, FlussoError
+from flusso_shared.names import TableName
+from flusso_shared.pg_errors import translate
+from flusso_shared.plan import IndexPlan, Plan
+from flusso_shared.resolve_env import opensearch_connection, queue_connection, source_conninfo
+from flusso_worker.opensearch import Cluster
+
+_NAME = "flusso-check"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line adds to the configuration."""
+
+    slot: str
+    publication: str
+    manage_publication: bool
+    manage_replica_identity: bool
+    index_prefix: str
+
+
+def examine(report: Report, options: Options, env: Mapping[str, str]) -> None:
+    """Ask every server of the project and fill in the report."""
+    plan = report.project.plan
+    _database(report, options, env)
+    # Without a [queue] there is only `flusso run`, which needs no broker.
+    if report.project.config.queue.model_fields_set or "KAFKA_BOOTSTRAP_SERVERS" in env:
+        _brokers(report, plan, env)
+    _clusters(report, plan, options.index_prefix, env)
+
+
+# --- Postgres -----------------------------------------------------------------------------------
+
+
+def _database(report: Report, options: Options, env: Mapping[str, str]) -> None:
+    try:
+        conninfo = source_conninfo(report.project.config.source, env)
+        with session.connect(make_conninfo(conninfo, **_session(conninfo))) as connection:
+            try:
+                _Examination(report, options, connection).run()
+            except psycopg.Error as error:
+                raise translate(error, "check the database") from error
+    except FlussoError as error:
+        refused = isinstance(error, FatalError)
+        report.diagnostics.append(
+            Diagnostic(
+                "error",
+                "connection",
+                str(error),
+                subject="database",
+                cure=""
+                if refused
+                else "start the server, or look at connection_url of [source] (or DATABASE_URL);"
+                " --offline checks without it",
+            )
+        )
+
+
+def _session(conninfo: str) -> dict[str, str]:
+    """So that administrators see who asks."""
+    return {} if "application_name" in conninfo_to_dict(conninfo) else {"application_name": _NAME}
+
+
+class _Examination:
+    """Of one database."""
+
+    def __init__(self, report: Report, options: Options, connection: session.Connection) -> None:
+        self._report = report
+        self._options = options
+        self._connection = connection
+
+    def run(self) -> None:
+        report, options, plan = self._report, self._options, self._report.project.plan
+        facts = read_facts(self._connection, plan.tables, options.slot, options.publication)
+        report.server = facts.server
+        report.diagnostics += check_server(facts, options.slot)
+        report.diagnostics += check_tables(plan.tables, facts)
+        report.diagnostics += coverage.check_restrictions(options.publication, plan.tables, facts)
+        sound = [index for index in plan.indexes if self._index(index, facts)]
+        report.coverage = coverage.coverage(
+            options.publication, plan.tables, facts, manage=options.manage_publication
+        )
+        self._identity(Plan(tuple(sound)), facts.catalog)
+
+    def _index(self, index: IndexPlan, facts: DatabaseFacts) -> bool:
+        """Check one index; whether it lacks nothing."""
+        found = self._report.diagnostics
+        missing = [
+            relations.missing(lack, facts) for lack in lacks(index, facts.catalog, facts.existing)
+        ]
+        found += missing
+        bound = index if missing else bind(index, facts.catalog)
+        fields = check_fields(bound, facts)
+        found += fields
+        if missing:
+            return False
+        found += check_links(bound, facts)
+        if _readable(bound.tables, facts):
+            told = {item.field for item in fields if item.severity == "error"}
+            refused = check_statements(self._connection, bound, facts.catalog)
+            found += [item for item in refused if item.field not in told]
+        return True
+
+    def _identity(self, plan: Plan, catalog: Catalog) -> None:
+        tables = {name: catalog.tables[name] for name in plan.tables}
+        links = Plan(tuple(bind(index, catalog) for index in plan.indexes)).link_columns()
+        manage = self._options.manage_replica_identity
+        found = identity.shortfalls(cures(self._connection, tables, links, manage))
+        self._report.identity = found
+        self._report.diagnostics += identity.check_identity(found)
+
+
+def _readable(tables: Collection[TableName], facts: DatabaseFacts) -> bool:
+    return all(facts.tables[table].readable for table in tables)
+
+
+# --- Kafka and OpenSearch -----------------------------------------------------------------------
+
+
+def _brokers(report: Report, plan: Plan, env: Mapping[str, str]) -> None:
+    try:
+        queue = queue_connection(report.project.config.queue, env)
+        facts = brokers.ask(queue, plan.tables)
+    except FlussoError as error:
+        report.diagnostics.append(brokers.unreachable(error))
+        return
+    report.brokers = facts
+    report.diagnostics += brokers.check_brokers(queue, facts)
+
+
+def _clusters(report: Report, plan: Plan, prefix: str, env: Mapping[str, str]) -> None:
+    for sink in report.project.config.sinks:
+        if not isinstance(sink, OpenSearchSinkConfig):
+            continue
+        try:
+            connection = opensearch_connection(sink, env)
+        except ConfigError as error:
+            subject = f"sink {sink.name}"
+            report.diagnostics.append(Diagnostic("error", "sink", str(error), subject=subject))
+            continue
+        cluster = Cluster(connection)
+        try:
+            facts, found = search.ask(cluster, plan.indexes, prefix)
+        finally:
+            cluster.close()
+        report.diagnostics += found
+        if facts is not None:
+            report.clusters.append(facts)

@@ -1,0 +1,73 @@
+"""Where the configuration points to, as it is shown: no secret, nothing read from the environment but overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from flusso_shared.config import (
+    ConnectionParts,
+    EnvRef,
+    OpenSearchSinkConfig,
+    SinkConfig,
+    Source,
+    Value,
+)
+
+_SECRETS = re.compile(r"passw|secret|token|key", re.IGNORECASE)
+_MASK = "***"
+
+
+def source(given: Source, env: Mapping[str, str]) -> str:
+    """The database, as the configuration gives it and the environment overrides it."""
+    connection = given.connection_url
+    if isinstance(connection, EnvRef):
+        return f"${{{connection.env}}}"
+    if "DATABASE_URL" in env:
+        return f"{url(env['DATABASE_URL'])}  (DATABASE_URL)"
+    if isinstance(connection, SecretStr):
+        return url(connection.get_secret_value())
+    if isinstance(connection, ConnectionParts):
+        return f"{connection.user}@{connection.host}:{connection.port}/{connection.database}"
+    return "${DATABASE_URL}"
+
+
+def sink(given: SinkConfig, env: Mapping[str, str]) -> str:
+    """Where a sink writes to, and what is unusual about it."""
+    if not isinstance(given, OpenSearchSinkConfig):
+        return "pretty" if given.pretty else ""
+    parts = [_value(given.url, env, f"{given.name.upper()}_OPENSEARCH_URL")]
+    if not given.tls_verify:
+        parts.append("tls-verify off")
+    return "  ".join(parts)
+
+
+def _value(given: SecretStr | Value | None, env: Mapping[str, str], reserved: str) -> str:
+    if isinstance(given, EnvRef):
+        return f"${{{given.env}}}"
+    if reserved in env:
+        return f"{url(env[reserved])}  ({reserved})"
+    if isinstance(given, SecretStr):
+        return url(given.get_secret_value())
+    return given or f"${{{reserved}}}"
+
+
+def url(text: str) -> str:
+    """A URL without its password, wherever in it that stands."""
+    try:
+        parts = urlsplit(text.strip())
+    except ValueError:
+        return _MASK
+    if not parts.scheme or not parts.netloc:
+        return _MASK if "@" in text or "=" in text else text
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    netloc = f"{name}:{_MASK}{at}{host}" if colon else parts.netloc
+    query = [
+        (name, _MASK if _SECRETS.search(name) else value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    return urlunsplit((parts.scheme, netloc, parts.path, urlencode(query, safe="*/:"), ""))

@@ -1,0 +1,87 @@
+"""Whether each table can be followed and read.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from psycopg import sql
+
+from flusso_cli.check.diagnostics import Diagnostic, text
+from flusso_cli.check.facts import DatabaseFacts, TableFacts
+from flusso_shared.names import TableName
+
+_FOLLOWED = ("r", "p")
+_PERSISTENCE = {"u": "unlogged", "t": "temporary"}
+
+
+def check_tables(tables: Collection[TableName], facts: DatabaseFacts) -> list[Diagnostic]:
+    """One table after the other; those that do not exist are told of at the fields that need them."""
+    found: list[Diagnostic] = []
+    covered = set(tables) | (facts.publication.tables if facts.publication else set())
+    for name in tables:
+        table = facts.tables.get(name)
+        if table is not None and table.kind in _FOLLOWED:
+            found += _logged(name, table)
+            if table.root in covered:
+                found.append(_partition(name, table.root))
+            found += _rights(name, table, facts.server.role)
+            found += _row_security(name, table, facts)
+    return found
+
+
+def _logged(name: TableName, table: TableFacts) -> Iterator[Diagnostic]:
+    if table.persistence in _PERSISTENCE:
+        kind = _PERSISTENCE[table.persistence]
+        cures = (text(sql.SQL("ALTER TABLE {} SET LOGGED").format(sql.Identifier(*name))),)
+        yield Diagnostic(
+            "error",
+            "not-logged",
+            f"table `{name}` is {kind}: its changes are not in the write-ahead log",
+            subject=f"table {name}",
+            cure="make it an ordinary table",
+            sql=cures if table.persistence == "u" else (),
+        )
+
+
+def _partition(name: TableName, root: TableName) -> Diagnostic:
+    """Changes of a partition come under its root's name where that is published."""
+    return Diagnostic(
+        "error",
+        "partition",
+        f"table `{name}` is a partition of `{root}`, which is followed too: its changes come under that name",
+        subject=f"table {name}",
+        cure=f"name `{root}`, with a filter if only some of its rows are wanted",
+    )
+
+
+def _rights(name: TableName, table: TableFacts, role: str) -> Iterator[Diagnostic]:
+    if table.readable:
+        return
+    to, full = sql.Identifier(role), sql.Identifier(*name)
+    grants = [text(sql.SQL("GRANT SELECT ON {} TO {}").format(full, to))]
+    if not table.schema_usable:
+        usage = sql.SQL("GRANT USAGE ON SCHEMA {} TO {}")
+        grants.insert(0, text(usage.format(sql.Identifier(name.schema), to)))
+    yield Diagnostic(
+        "error",
+        "not-readable",
+        f"role `{role}` may not read table `{name}`",
+        subject=f"table {name}",
+        cure="let the owner run this",
+        sql=(" ".join(grants),),
+    )
+
+
+def _row_security(name: TableName, table: TableFacts, facts: DatabaseFacts) -> Iterator[Diagnostic]:
+    if not table.row_security:
+        return
+    role = facts.server.role
+    yield Diagnostic(
+        "error",
+        "row-security",
+        f"row-level security of table `{name}` applies to role `{role}`: rows that it hides would be"
+        " missing in documents, or deleted from them",
+        subject=f"table {name}",
+        cure="let a superuser run this, or connect as a role that sees every row",
+        sql=(text(sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(role))),),
+    )
