@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import httpx
 
 from support import compare, oracle, processes
 from support.idle import Progress, wait_until
-from support.processes import Pipeline, Site
+from support.processes import Daemon, Pipeline, Site
 
 QUEUES = ("kafka, 1 worker", "kafka, 3 workers", "flusso run")
 
@@ -32,9 +33,13 @@ class Scenario:
         workers = int(queue.split()[1])
         return cls(site, processes.kafka_pipeline(site, folder, workers), embedded=False)
 
-    def watch(self, database_url: str) -> None:
-        """Look at the database by another way than the processes do: they may be cut off."""
-        self.site = replace(self.site, database_url=database_url)
+    def watch(self, database_url: str, opensearch_url: str | None = None) -> None:
+        """Look at the servers by another way than the processes do: these may be cut off."""
+        self.site = replace(
+            self.site,
+            database_url=database_url,
+            opensearch_url=opensearch_url or self.site.opensearch_url,
+        )
         self._progress = replace(self._progress, database_url=database_url)
 
     def generations(self) -> dict[str, str] | None:
@@ -42,25 +47,34 @@ class Scenario:
         with httpx.Client(base_url=self.site.opensearch_url) as client:
             return compare.generations(client, [self._alias(name) for name in self.site.indexes])
 
-    def wait_until_live(self, deadline: float) -> dict[str, str]:
-        """Wait until every index is seeded and has its alias; gives the physical indexes."""
+    def wait_until_live(
+        self, deadline: float, only: Sequence[Daemon] | None = None
+    ) -> dict[str, str]:
+        """Wait until every index is seeded and has its alias; gives the physical indexes.
+
+        All processes have to run, or `only` these.
+        """
         found: dict[str, str] = {}
 
         def missing() -> str | None:
-            self.pipeline.check()
+            self._check(only)
             found.update(self.generations() or {})
             return None if found else "an alias is missing"
 
         wait_until("live", missing, deadline)
         return found
 
-    def assert_equal(self, deadline: float) -> None:
+    def _check(self, only: Sequence[Daemon] | None) -> None:
+        for daemon in self.pipeline.daemons if only is None else only:
+            daemon.check()
+
+    def assert_equal(self, deadline: float, only: Sequence[Daemon] | None = None) -> None:
         """Wait until nothing is left to do, then compare every document, once.
 
         Once is on purpose: whoever says that a change is applied must have written its documents.
         """
         self._progress.wait_until_idle(deadline)
-        self.pipeline.check()
+        self._check(only)
         found = self._differences()
         assert not found, compare.report(found)
 
