@@ -1,0 +1,277 @@
+"""A reindex ends with exactly one live generation and no orphans, whoever asks and whoever dies (issue 5)."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flusso_shared import failpoints
+from flusso_shared.errors import FatalError
+from flusso_worker import reindex
+from services import Services
+from support import store
+from support.idle import wait_until
+from support.keeper_kit import DeathError, Process, Scene
+from support.processes import Daemon, Site, cleaned_up
+from support.scenario import Scenario
+from support.small_store import PLAN
+from support.worker_kit import until
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+DEADLINE = 90.0
+PLACES = ("generation_prepared:exit", "generation_published:exit")
+"""The rest is covered request by request."""
+
+
+@pytest.fixture
+def scene(services: Services, index_prefix: str, topic_prefix: str) -> Iterator[Scene]:
+    made = Scene(services, index_prefix, topic_prefix)
+    yield made
+    made.close()
+
+
+def ask(process: Process) -> str:
+    return reindex.ask(process.store, PLAN.name, 0.0)
+
+
+def finish(scene: Scene, number: int) -> None:
+    """Let one more worker come and bring everything to its end; the live generation has that number."""
+    process = scene.process(PLAN)
+    until(
+        f"generation {number} alone",
+        lambda: (
+            [name.number for name, _ in process.step()] == [number]
+            and scene.known()[0][1] == "live"
+            and len(scene.known()) == 1
+        ),
+    )
+    assert scene.assert_one(PLAN).number == number
+    assert process.store.look(PLAN.name).asked is None
+
+
+def die_while_reindexing(scene: Scene, dies_after: int, number: int) -> bool:
+    """Ask and keep, until the process dies after so many requests; whether it died before the end."""
+    process = scene.process(PLAN, dies_after)
+    try:
+        ask(process)
+        until(
+            "the next",
+            lambda: (
+                process.live(PLAN)
+                and len(scene.known()) == 1
+                and scene.assert_one(PLAN).number == number
+            ),
+        )
+    except DeathError:
+        return True
+    return False
+
+
+def test_a_death_after_any_request_of_a_reindex_leaves_one_generation(scene: Scene) -> None:
+    """The request itself is among them.  The old generation answers until the swap."""
+    scene.settle(PLAN)
+    number = 1
+    for dies_after in range(1, 100):
+        died = die_while_reindexing(scene, dies_after, number + 1)
+        known = [state for _, state in scene.known()]
+        assert "live" in known, f"after {dies_after} requests: {known}"
+        process = scene.process(PLAN)
+        if process.store.look(PLAN.name).asked is None and len(known) == 1:
+            ask(process)
+            number = scene.assert_one(PLAN).number
+        number += 1
+        finish(scene, number)
+        if not died:
+            assert dies_after > 5, "it hardly did anything"
+            return
+    raise AssertionError("it never came to an end")
+
+
+def test_two_requests_at_once_make_one_generation(scene: Scene) -> None:
+    scene.settle(PLAN)
+    askers = [scene.process(PLAN) for _ in range(4)]
+    with ThreadPoolExecutor(len(askers)) as threads:
+        answers = list(threads.map(ask, askers))
+    assert sorted(answers) == ["reindex of users queued", *["reindex of users queued already"] * 3]
+    finish(scene, 2)
+
+
+def test_a_request_while_one_is_seeded_makes_no_third(scene: Scene) -> None:
+    scene.settle(PLAN)
+    process = scene.process(PLAN)
+    ask(process)
+    until("seeding", lambda: len(process.idle_step()) == 2)
+    assert "queued already" in ask(process)
+    finish(scene, 2)
+
+
+def test_a_reindex_that_is_cancelled_leaves_the_old_generation(scene: Scene) -> None:
+    scene.settle(PLAN)
+    process = scene.process(PLAN)
+    ask(process)
+    until("seeding", lambda: len(process.idle_step()) == 2)
+    assert "stays" in reindex.cancel(process.store, PLAN.name)
+    finish(scene, 1)
+    with pytest.raises(FatalError, match="no reindex of users is in progress"):
+        reindex.cancel(process.store, PLAN.name)
+
+
+def test_a_reindex_that_nobody_has_begun_is_cancelled(scene: Scene) -> None:
+    scene.settle(PLAN)
+    process = scene.process(PLAN)
+    ask(process)
+    reindex.cancel(process.store, PLAN.name)
+    finish(scene, 1)
+
+
+def test_a_death_after_any_request_of_a_cancellation_leaves_one_generation(scene: Scene) -> None:
+    """Cancelled or not: the next cancellation, or none, ends with one live generation."""
+    scene.settle(PLAN)
+    for dies_after in (1, 2):
+        process = scene.process(PLAN)
+        ask(process)
+        until("seeding", lambda process=process: len(process.idle_step()) == 2)  # type: ignore[misc]
+        mortal = scene.process(PLAN, dies_after)
+        with pytest.raises(DeathError):
+            reindex.cancel(mortal.store, PLAN.name)
+        if dies_after == 1:
+            reindex.cancel(process.store, PLAN.name)
+        finish(scene, 1)
+
+
+def test_an_index_that_nobody_knows_is_not_reindexed(scene: Scene) -> None:
+    with pytest.raises(FatalError, match="nothing is known of an index nothing"):
+        reindex.ask(scene.process(PLAN).store, "nothing", 0.0)
+
+
+# --- whole processes ------------------------------------------------------------------------------
+
+
+def run_flusso(site: Site, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One command to its end."""
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "flusso"), *arguments],
+        cwd=folder,
+        env=site.environment() | {"FLUSSO_INDEX_PREFIX": site.index_prefix},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def generations(site: Site) -> dict[str, list[tuple[int, str]]]:
+    """Per index what the bookkeeping says."""
+    url = f"{site.opensearch_url}/{site.index_prefix}flusso_meta/_search"
+    query = {"query": {"term": {"kind": "generation"}}, "size": 100}
+    found: dict[str, list[tuple[int, str]]] = {}
+    for hit in httpx.post(url, json=query).json()["hits"]["hits"]:
+        item = hit["_source"]
+        found.setdefault(item["index"], []).append((item["number"], item["state"]))
+    return found
+
+
+def physical(site: Site) -> set[str]:
+    rows = httpx.get(
+        f"{site.opensearch_url}/_cat/indices/{site.index_prefix}*", params={"format": "json"}
+    ).json()
+    return {row["index"].removeprefix(site.index_prefix) for row in rows} - {"flusso_meta"}
+
+
+def await_one(site: Site, daemon: Daemon, index: str, number: int) -> None:
+    def missing() -> str | None:
+        daemon.check()
+        found = generations(site)[index]
+        return None if found == [(number, "live")] else str(found)
+
+    wait_until(f"generation {number} alone", missing, DEADLINE)
+
+
+def private_url(daemon: Daemon) -> str:
+    found: list[str] = []
+
+    def missing() -> str | None:
+        found[:] = re.findall(r"private surface listening on (\S+)", daemon.text())
+        return None if found else "no address"
+
+    wait_until("it listens", missing, DEADLINE)
+    return found[0]
+
+
+def test_a_worker_that_dies_in_any_step_of_a_reindex_is_made_up_for(
+    site: Site, tmp_path: Path
+) -> None:
+    """Over Kafka, with edits between: requests through the bookkeeping, progress and lag from the groups."""
+    store.load_store(site.database_url)
+    scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        scenario.wait_until_live(DEADLINE)
+        _, worker = pipeline.daemons
+        for number, place in enumerate(PLACES, 2):
+            worker.kill()
+            asked = run_flusso(site, tmp_path, "reindex", "users")
+            assert (asked.returncode, asked.stdout) == (0, "reindex of users queued\n"), asked
+            worker.start(place)
+            assert worker.wait_exit(DEADLINE) == failpoints.EXIT_CODE, place
+            with store.Editor(site.database_url, seed=number) as editor:
+                editor.edit()
+            worker.start()
+            await_one(site, worker, "users", number)
+        waited = run_flusso(site, tmp_path, "reindex", "users", "--wait")
+        assert waited.returncode == 0, waited
+        assert re.search(r"users_[0-9a-f]{8}_4 is live\n$", waited.stdout), waited
+        scenario.assert_equal(DEADLINE)
+        assert len(physical(site)) == len(site.indexes)
+        listed = run_flusso(site, tmp_path, "indexes", "--format", "json")
+        shown = json.loads(listed.stdout)
+        assert shown["indexes"] == dict.fromkeys(site.indexes, "seeded")
+        assert {view["state"] for view in shown["generations"]} == {"live"}
+        assert {view["lag"] for view in shown["generations"]} == {0}
+        assert "users" in run_flusso(site, tmp_path, "indexes").stdout
+        pipeline.stop()
+
+
+def test_flusso_run_reindexes_on_request_over_http(site: Site, tmp_path: Path) -> None:
+    """In one process, asked at its private surface; the reference's answers and refusals."""
+    store.load_store(site.database_url)
+    scenario = Scenario.over("flusso run", site, tmp_path)
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        scenario.wait_until_live(DEADLINE)
+        (process,) = pipeline.daemons
+        address = private_url(process)
+        url = f"http://{address}/reindex"
+        admin = httpx.BasicAuth("admin", "flusso")
+        assert httpx.post(url, params={"index": "users"}).status_code == 401
+
+        def post(**params: str) -> tuple[int, str]:
+            answer = httpx.post(url, params=params, auth=admin)
+            return answer.status_code, answer.text
+
+        assert post()[0] == 400
+        assert post(index="a-b") == (400, 'invalid index name "a-b"\n')
+        assert post(index="nothing") == (404, "unknown index nothing\n")
+        refused = run_flusso(site, tmp_path, "reindex", "nothing", "--server", address)
+        assert refused.returncode == 1
+        assert "server returned 404 Not Found: unknown index nothing" in refused.stderr
+        done = run_flusso(site, tmp_path, "reindex", "USERS", "--server", address, "--wait")
+        assert done.returncode == 0, done
+        assert "reindex of users queued\n" in done.stdout
+        await_one(site, process, "users", 2)
+        shown: dict[str, Any] = json.loads(
+            run_flusso(site, tmp_path, "indexes", "--server", address, "--format", "json").stdout
+        )
+        assert shown["indexes"] == dict.fromkeys(site.indexes, "seeded")
+        scenario.assert_equal(DEADLINE)
+        pipeline.stop()
