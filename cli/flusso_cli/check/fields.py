@@ -57,9 +57,9 @@ def _column(
         return
     yield from _accepted(known, field, table, type_, path)
     required = not field.nullable and field.default is None and field.column not in key
-    if required and known.nullable(table, field.column):
+    if required:
         cure = "add NOT NULL to the column or a `default` to the field, or write `required: false`"
-        yield known.may_be_null(table, field.column, path, cure)
+        yield from known.may_be_null(table, (field.column,), path, cure)
 
 
 def _accepted(
@@ -87,9 +87,9 @@ def _geo(known: Known, field: GeoField, table: TableName, path: str) -> Iterator
             message = f"a coordinate must be a number, not {known.named(table, column)}"
             cure = "name numeric columns for `lat` and `lon`"
             yield known.finding("error", "column-type", path, message, cure)
-        elif not field.nullable and known.nullable(table, column):
-            cure = "add NOT NULL to the column, or write `required: false`"
-            yield known.may_be_null(table, column, path, cure)
+    if not field.nullable:
+        cure = "add NOT NULL to the columns, or write `required: false`"
+        yield from known.may_be_null(table, (field.lat, field.lon), path, cure)
 
 
 def _soft_delete(known: Known) -> Iterator[Diagnostic]:

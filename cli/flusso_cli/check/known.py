@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flusso_cli.check.diagnostics import Diagnostic, Severity
 from flusso_cli.check.facts import DatabaseFacts, ValueType
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, IndexPlan
+from flusso_shared.problems import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,9 @@ class Known:
         return f"column `{column}` of table `{table}`, which is {type_}{over}"
 
     def unique(self, table: TableName, columns: Columns) -> bool:
-        """Whether at most one row has given values of `columns`; true of a table that is not there."""
+        """Whether at most one row has given values of `columns`; true of what is not there."""
         found = self.facts.tables.get(table)
-        if found is None or not columns:
+        if found is None or not found.types.keys() >= set(columns):
             return True
         return any(
             index.unique and index.usable and set(index.columns) <= set(columns)
@@ -57,7 +59,12 @@ class Known:
         """A diagnostic of this index."""
         return Diagnostic(severity, rule, message, index=self.index.name, field=field, cure=cure)
 
-    def may_be_null(self, table: TableName, column: str, field: str, cure: str) -> Diagnostic:
-        """`required: true` over a column without NOT NULL."""
-        message = f"`required: true`, but column `{column}` of table `{table}` may be NULL"
-        return self.finding("warning", "nullable-column", field, message, cure)
+    def may_be_null(
+        self, table: TableName, columns: Columns, field: str, cure: str
+    ) -> Iterator[Diagnostic]:
+        """`required: true` over columns without NOT NULL, if there are such among `columns`."""
+        found = [column for column in columns if self.nullable(table, column)]
+        if found:
+            what = "column" if len(found) == 1 else "columns"
+            message = f"`required: true`, but {what} {listed(found)} of table `{table}` may be NULL"
+            yield self.finding("warning", "nullable-column", field, message, cure)

@@ -63,10 +63,8 @@ def join(known: Known, field: JoinField, parent: TableName, path: str) -> Iterat
     """What a relation's keys promise."""
     edge = field.edge
     if not field.nullable and field.kind == "belongs_to":
-        for column in edge.parent:
-            if known.nullable(parent, column):
-                cure = "add NOT NULL to the column, or write `required: false`"
-                yield known.may_be_null(parent, column, path, cure)
+        cure = "add NOT NULL to the column, or write `required: false`"
+        yield from known.may_be_null(parent, edge.parent, path, cure)
     unique = known.unique(edge.table, edge.child)
     if field.kind in ("belongs_to", "many_to_many") and not unique:
         yield known.finding(

@@ -22,7 +22,7 @@ def check_tables(tables: Collection[TableName], facts: DatabaseFacts) -> list[Di
         table = facts.tables.get(name)
         if table is not None and table.kind in _FOLLOWED:
             found += _logged(name, table)
-            if table.root in covered:
+            if table.root is not None and table.root in covered:
                 found.append(_partition(name, table.root))
             found += _rights(name, table, facts.server.role)
             found += _row_security(name, table, facts)
