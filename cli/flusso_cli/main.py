@@ -11,6 +11,7 @@ from flusso_cli.check.command import check
 from flusso_cli.indexes import indexes
 from flusso_cli.reindex import reindex
 from flusso_cli.run import run
+from flusso_cli.verify import verify
 from flusso_shared import command_line as shared
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
@@ -18,6 +19,7 @@ app.command()(run)
 app.command()(check)
 app.command()(indexes)
 app.command()(reindex)
+app.command()(verify)
 
 
 def _show_version(wanted: bool) -> None:

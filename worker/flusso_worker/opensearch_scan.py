@@ -8,7 +8,8 @@ from typing import Any
 from flusso_worker.opensearch import Cluster, path
 
 _NOT_FOUND = 404
-_KEPT = "5m"
+_KEPT = "30m"
+"""Whoever reads may take its time over a page."""
 
 
 def hits(

@@ -1,0 +1,121 @@
+"""Builds and writes documents of one generation beside the workers, with versions like theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from flusso_shared import retry
+from flusso_shared.catalog import Catalog
+from flusso_shared.clock import Clock
+from flusso_shared.metrics import Metrics
+from flusso_shared.seams import Batch, Operation
+from flusso_shared.status import Status
+from flusso_worker.aftermath import Aftermath
+from flusso_worker.assembly import prepare_sql
+from flusso_worker.build import Builder
+from flusso_worker.causes import Causes
+from flusso_worker.chunks import Built, Key
+from flusso_worker.database import Database
+from flusso_worker.document_sql import DocumentSql
+from flusso_worker.flush import Flusher
+from flusso_worker.generation_record import Generation
+from flusso_worker.opensearch import Cluster
+from flusso_worker.opensearch_sink import OpenSearchSink
+from flusso_worker.quarantine import Policy, Quarantine
+from flusso_worker.quarantine_store import QuarantineStore
+
+_NO_LIMIT = 10**9
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a workbench works with."""
+
+    conninfo: str
+    clusters: Sequence[Cluster]
+    quarantine: QuarantineStore | None
+    """Where refused documents go; None where they are only told."""
+    clock: Clock
+
+
+class Workbench:
+    """One generation's.  Owned by one thread; close it at the end."""
+
+    def __init__(self, generation: Generation, tools: Tools) -> None:
+        """Connects and reads the catalog.  Raises `RetryableError` or `FatalError`."""
+        self.generation = generation
+        self._clock = tools.clock
+        self.clusters = tools.clusters
+        index = generation.name.index
+        self.database = Database(tools.conninfo, f"flusso {index}", tools.clock)
+        self._writing = Database(tools.conninfo, f"flusso {index} again", tools.clock)
+        self.catalog: Catalog
+        self.sql: DocumentSql
+        try:
+            self.catalog, self.sql = prepare_sql(generation.plan, self.database)
+        except BaseException:
+            self.database.close()
+            raise
+        metrics, status = Metrics(), Status()
+        self.builder = Builder(self.sql, metrics)
+        self._aftermath = Aftermath(self._writing, self.builder, tools.clock, index)
+        self._sinks = [OpenSearchSink(cluster, tools.clock) for cluster in tools.clusters]
+        quarantine = Quarantine(
+            generation.name,
+            Policy("skip", _NO_LIMIT),
+            tools.quarantine,
+            metrics,
+            status,
+            tools.clock,
+        )
+        self._flusher = Flusher(
+            generation.name,
+            self._sinks,
+            self.builder,
+            self._aftermath,
+            quarantine,
+            metrics,
+            status,
+        )
+
+    def patiently(self, action: Callable[[], T], doing: str) -> T:
+        """Run `action` until the servers answer."""
+        return retry.forever(action, doing=doing, clock=self._clock)
+
+    def build(self, keys: Sequence[Key]) -> Iterator[Built]:
+        """Documents of root keys, in snapshots of now; rows that cannot be built are told as failed."""
+        remaining = iter(keys)
+        while chunk := list(islice(remaining, self.builder.chunk.keys)):
+            yield from self._isolated(chunk)
+
+    def _isolated(self, keys: Sequence[Key]) -> list[Built]:
+        return self.patiently(lambda: self.builder.isolate(self.database, keys), "build documents")
+
+    def write(self, built: Built, causes: Causes | None = None) -> None:
+        """Write what was built, to every sink, unless something newer is there."""
+        known = Built(
+            built.keys, built.operations, built.taken_at, built.size, built.failed, causes
+        )
+        self._flusher.flush(known)
+
+    def delete(self, documents: Sequence[str], version: int, taken_at: float) -> set[str]:
+        """Delete documents that no row has in the snapshot of `version`.
+
+        Gives those that a later snapshot has to delete, because their stored versions meant nothing.
+        """
+        again: set[str] = set()
+        operations = [Operation(document, version, None) for document in documents]
+        for sink in self._sinks:
+            written = sink.write(Batch(self.generation.name, operations, taken_at))
+            if written.conflicts:
+                again |= self._aftermath.behind(written.conflicts)
+        return again
+
+    def close(self) -> None:
+        self.database.close()
+        self._aftermath.close()
