@@ -15,6 +15,7 @@ from opensearchpy.exceptions import SSLError, TransportError
 
 from flusso_shared.config import OpenSearchConnection
 from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.resolve_env import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Cluster:
     def __init__(self, connection: OpenSearchConnection, connections: int = 8) -> None:
         self.name = connection.name
         self.config = connection.config
-        self._url = connection.url
+        self._url = redacted(connection.url)
         self._user = connection.username
         auth = None
         if connection.username is not None:
