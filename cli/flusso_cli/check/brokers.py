@@ -13,11 +13,11 @@ from flusso_shared.config import QueueConnection
 from flusso_shared.errors import FatalError, FlussoError
 from flusso_shared.kafka_admin import Admin
 from flusso_shared.kafka_client import Clients
-from flusso_shared.kafka_errors import from_exception
+from flusso_shared.kafka_errors import error_of
 from flusso_shared.kafka_names import control_topic, topic_name
 from flusso_shared.names import TableName
 
-_PATIENCE = 10.0
+_PATIENCE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def ask(queue: QueueConnection, tables: Collection[TableName]) -> BrokerFacts:
     try:
         brokers = len(admin.client.list_topics(timeout=_PATIENCE).brokers)
     except KafkaException as error:
-        raise from_exception(error, f"ask the brokers at {queue.bootstrap_servers}") from error
+        raise admin.translated(error_of(error), "ask the brokers") from error
     found = admin.partitions(wanted)
     policies = _policies(admin, list(found))
     topics = {
