@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -16,8 +17,12 @@ from flusso_shared.kafka_client import REQUEST_TIMEOUT, Clients
 from flusso_shared.kafka_errors import PARTITION_EOF, from_exception, translate
 from flusso_shared.seams import TopicPartition
 
+logger = logging.getLogger(__name__)
+
 _PUT_TIMEOUT_MS = 30_000
 _FETCH_WAIT_MS = 20
+_NEW_LEADER = 30.0
+"""Seconds that a topic may seem shorter than it was."""
 
 
 class ControlTopic:
@@ -33,6 +38,7 @@ class ControlTopic:
         self._next = 0
         """The offset after the last record that `_records` has."""
         self._records: dict[str, dict[str, Any]] = {}
+        self._shorter_since: float | None = None
 
     def load(self) -> dict[str, dict[str, Any]]:
         """Reads on from where the last call came to."""
@@ -97,10 +103,8 @@ class ControlTopic:
         partition = TopicPartition(self._topic, 0)
         end = self._admin.latest([partition])[partition]
         if end < self._next:
-            raise FatalError(
-                f"{self._topic} got shorter while it was read: it was deleted and created anew; "
-                "start the process again"
-            )
+            self._notice_shorter()
+        self._shorter_since = None
         if end == self._next:
             return
         consumer = self._reading()
@@ -110,6 +114,20 @@ class ControlTopic:
             self._read(consumer, end)
         finally:
             consumer.unassign()
+
+    def _notice_shorter(self) -> None:
+        """A leader that was elected just now may not know the end yet; else it is another topic of that name."""
+        now = time.monotonic()
+        if self._shorter_since is None:
+            self._shorter_since = now
+        if now - self._shorter_since < _NEW_LEADER:
+            raise RetryableError(f"{self._topic} ends before what was read of it: a new leader?")
+        logger.error(
+            "%s was deleted and created anew: it is read from its beginning",
+            self._topic,
+            extra={"action": "control_topic_recreated"},
+        )
+        self._next, self._records = 0, {}
 
     def _read(self, consumer: Consumer, end: int) -> None:
         deadline = time.monotonic() + REQUEST_TIMEOUT

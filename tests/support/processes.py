@@ -40,7 +40,7 @@ refresh_interval = "1s"
 type = "kafka"
 topic_prefix = "{topic_prefix}"
 partitions = {partitions}
-replication_factor = 1
+replication_factor = {replicas}
 """
 
 _INDEX = """
@@ -62,6 +62,7 @@ class Site:
     index_prefix: str
     indexes: tuple[str, ...] = ("orders", "products", "users")
     partitions: int = 4
+    replicas: int = 1
     schemas: Path = ROOT / "dev" / "schemas"
     more: str = ""
     """Text of `flusso.toml` that goes before the indexes."""
@@ -78,7 +79,9 @@ class Site:
 
     def write_config(self, folder: Path) -> Path:
         """A `flusso.toml` in `folder` over the dev schemas."""
-        text = _CONFIG.format(topic_prefix=self.topic_prefix, partitions=self.partitions)
+        text = _CONFIG.format(
+            topic_prefix=self.topic_prefix, partitions=self.partitions, replicas=self.replicas
+        )
         text += self.more
         for name in self.indexes:
             schema = self.schemas / f"{name}.schema.yml"

@@ -1,0 +1,132 @@
+"""Kafka goes away and comes back, in whole or in part (cases 9, 10, 19; I1, I7)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from support import store
+from support.edits import steady_edits
+from support.idle import end_offsets, wait_until
+from support.own_kafka import own_kafka
+from support.processes import Site, cleaned_up, peak_memory
+from support.scenario import Scenario
+from support.soak import SOAK, seconds
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+
+DEADLINE = 120.0
+MEMORY = 250 * 1024 * 1024
+
+
+def test_a_kafka_that_is_away_is_waited_for(site: Site, tmp_path: Path) -> None:
+    """Case 9, I1: nobody dies, nobody grows, nothing is confirmed meanwhile, nothing lost."""
+    with own_kafka() as cluster:
+        site = replace(site, kafka=cluster.address)
+        store.load_store(site.database_url)
+        scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
+        with cleaned_up(scenario.pipeline) as pipeline:
+            pipeline.start()
+            generations = scenario.wait_until_live(DEADLINE)
+            processes = [daemon.pid for daemon in pipeline.daemons]
+            (broker,) = cluster.brokers
+            with steady_edits(site.database_url, 9, pause=0.002):
+                time.sleep(1.0)
+                broker.kill()
+                time.sleep(seconds(8.0, 300.0))
+                capture = pipeline.daemons[0]
+                assert capture.status()["waiting_for"] or capture.status()["changes_in_flight"]
+                broker.start()
+                time.sleep(1.0)
+            scenario.assert_equal(DEADLINE)
+            assert scenario.generations() == generations
+            assert [daemon.pid for daemon in pipeline.daemons] == processes
+            for daemon in pipeline.daemons:
+                assert peak_memory(daemon.pid) < MEMORY
+            pipeline.stop()
+
+
+if SOAK:  # three brokers are much for a small machine
+
+    @pytest.mark.parametrize("lost", [2, 3])
+    def test_one_broker_of_three_may_go(site: Site, tmp_path: Path, lost: int) -> None:
+        """Case 10, I1: two replicas have every record before it counts."""
+        with own_kafka(brokers=3) as cluster:
+            site = replace(site, kafka=cluster.address, replicas=3)
+            store.load_store(site.database_url)
+            scenario = Scenario.over("kafka, 2 workers", site, tmp_path)
+            with cleaned_up(scenario.pipeline) as pipeline:
+                pipeline.start()
+                scenario.wait_until_live(DEADLINE)
+                broker = cluster.brokers[lost - 1]
+                with steady_edits(site.database_url, 10):
+                    time.sleep(2.0)
+                    broker.kill()
+                    time.sleep(20.0)
+                    broker.start()
+                    time.sleep(5.0)
+                scenario.assert_equal(DEADLINE)
+                pipeline.stop()
+
+
+def test_a_position_that_is_gone_from_a_topic_is_a_loud_stop(site: Site, tmp_path: Path) -> None:
+    """Case 19, I6: the index stops and says so, it never goes on with the newest record; others go on."""
+    store.load_store(site.database_url)
+    scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        scenario.wait_until_live(DEADLINE)
+        scenario.assert_equal(DEADLINE)
+        capture, worker = pipeline.daemons
+        worker.stop()
+        topic = f"{site.topic_prefix}.public.tags"
+        admin = AdminClient({"bootstrap.servers": site.kafka})
+        places = [(topic, number) for number in range(site.partitions)]
+        before = sum(end_offsets(admin, places).values())
+        with psycopg.connect(site.database_url) as connection:
+            tags = connection.execute("UPDATE tags SET label = label || '.'").rowcount
+        wait_until(
+            "the tags are published",
+            lambda: (
+                None if sum(end_offsets(admin, places).values()) == before + tags else "not yet"
+            ),
+            DEADLINE,
+        )
+        ends = end_offsets(admin, places)
+        doomed = [TopicPartition(topic, number, ends[topic, number]) for _, number in places]
+        _let_records_be_deleted(admin, topic)
+        for future in admin.delete_records(doomed).values():
+            future.result()
+        worker.start()
+        worker.await_log("has no valid position in", DEADLINE)
+
+        def state() -> str | None:
+            indexes = worker.status()["indexes"]
+            wanted = {"products": "stopped", "users": "seeded", "orders": "seeded"}
+            return None if indexes == wanted else str(indexes)
+
+        wait_until("that index alone stops", state, DEADLINE)
+        capture.stop()
+        worker.stop()
+
+
+def _let_records_be_deleted(admin: AdminClient, topic: str) -> None:
+    """As somebody does who thinks that old records are of no use."""
+    policy = ConfigEntry(
+        "cleanup.policy", "compact,delete", incremental_operation=AlterConfigOpType.SET
+    )
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[policy])
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result()

@@ -1,0 +1,126 @@
+"""Brokers of a test's own, one or three, that it may kill and start again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stacklib import jars, programs
+from stacklib.daemon import Daemon, Launch
+from stacklib.kafka import Kafka
+from stacklib.layout import Layout
+from stacklib.ports import HOST, free_ports
+from support.idle import wait_until
+
+_CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
+_GRACE = 30.0
+
+
+@dataclass
+class Broker:
+    """One broker; the first one is the controller, too."""
+
+    number: int
+    port: int
+    folder: Path
+    settings: str
+    service: Kafka
+    cache: Path
+    daemon: Daemon = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.daemon = Daemon(self.folder / "run")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.daemon.start(self._launch(), self.port)
+        wait_until(f"broker {self.number} answers", self._missing, 90.0)
+
+    def begin(self) -> None:
+        """Start it, without waiting."""
+        self.daemon.start(self._launch(), self.port)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.daemon.stop(signal.SIGKILL, _GRACE)
+
+    def _missing(self) -> str | None:
+        if self.daemon.running() is None:
+            return f"it stopped: {self.daemon.tail()}"
+        return None if self.service.ready(self.port) else "it does not answer"
+
+    def _launch(self) -> Launch:
+        place = jars.fetch("kafka", self.cache)
+        java: list[str | Path] = [programs.require_jdk().program, "-cp", f"{place}/*"]
+        file = self.folder / "server.properties"
+        if not file.exists():
+            file.write_text(self.settings)
+            subprocess.run(
+                [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", file],
+                cwd=self.folder,
+                check=True,
+                capture_output=True,
+            )
+        return Launch([*java, "-Xmx384m", "kafka.Kafka", file], self.folder)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """All brokers."""
+
+    brokers: list[Broker]
+
+    @property
+    def address(self) -> str:
+        """The bootstrap servers."""
+        return ",".join(f"{HOST}:{broker.port}" for broker in self.brokers)
+
+
+@contextmanager
+def own_kafka(brokers: int = 1) -> Iterator[Cluster]:
+    """A cluster that runs, gone at the end; with three brokers, two replicas must have a record."""
+    with tempfile.TemporaryDirectory(prefix="flusso-test-", ignore_cleanup_errors=True) as folder:
+        controller, *ports = free_ports(brokers + 1)
+        made = [
+            _broker(number, port, controller, brokers, Path(folder) / str(number))
+            for number, port in enumerate(ports, start=1)
+        ]
+        try:
+            for broker in made:
+                broker.folder.mkdir()
+                broker.begin()
+            for broker in made:
+                wait_until(f"broker {broker.number} answers", broker._missing, 90.0)
+            yield Cluster(made)
+        finally:
+            for broker in made:
+                broker.kill()
+
+
+def _broker(number: int, port: int, controller: int, brokers: int, folder: Path) -> Broker:
+    first = number == 1
+    own = f"PLAINTEXT://{HOST}:{port}"
+    settings = {
+        "process.roles": "broker,controller" if first else "broker",
+        "node.id": str(number),
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "listeners": f"{own},CONTROLLER://{HOST}:{controller}" if first else own,
+        "advertised.listeners": own,
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(folder / "data"),
+        "offsets.topic.replication.factor": str(brokers),
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": str(brokers),
+        "transaction.state.log.min.isr": "1",
+        "min.insync.replicas": "2" if brokers > 1 else "1",
+        "broker.session.timeout.ms": "6000",
+        "auto.create.topics.enable": "false",
+    }
+    text = "".join(f"{name}={value}\n" for name, value in settings.items())
+    layout = Layout.temporary(folder)
+    return Broker(number, port, folder, text, Kafka(layout), layout.cache)
