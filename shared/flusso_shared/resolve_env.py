@@ -28,12 +28,14 @@ logger = logging.getLogger(__name__)
 Environment = Mapping[str, str]
 
 _POSTGRES = re.compile(r"(postgresql|postgres)://\S+")
+_IN_HOST = re.compile(r"(://[^:/@\s]*):\S*@")
+_IN_QUERY = re.compile(r"([?&]\w*(?:password|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
 _HTTP = re.compile(r"https?://\S+")
 
 
 def redacted(url: str) -> str:
-    """The URL without its password."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", url)
+    """The URL without its password, wherever in it that stands, and whatever characters it has."""
+    return _IN_QUERY.sub(r"\1***", _IN_HOST.sub(r"\1:***@", url))
 
 
 def source_conninfo(source: Source, env: Environment) -> str:
