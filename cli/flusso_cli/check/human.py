@@ -164,7 +164,7 @@ def _coverage(paper: Paper, report: Report) -> None:
         verdict = "this role could, but managing the publication is off (--manage-publication)"
         paper.line("  ", styled(verdict, "yellow"))
     else:
-        paper.line("  ", styled("it will NOT be done by flusso:", "bold red"))
+        paper.line("  ", styled("flusso cannot do that itself:", "bold red"))
         _bullets(paper, found.blockers)
     if found.remediation:
         paper.title("Run to stream every table")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -16,8 +14,8 @@ from flusso_shared.config import (
     Source,
     Value,
 )
+from flusso_shared.resolve_env import redacted
 
-_SECRETS = re.compile(r"passw|secret|token|key", re.IGNORECASE)
 _MASK = "***"
 
 
@@ -56,18 +54,5 @@ def _value(given: SecretStr | Value | None, env: Mapping[str, str], reserved: st
 
 
 def url(text: str) -> str:
-    """A URL without its password, wherever in it that stands."""
-    try:
-        parts = urlsplit(text.strip())
-    except ValueError:
-        return _MASK
-    if not parts.scheme or not parts.netloc:
-        return _MASK if "@" in text or "=" in text else text
-    user, at, host = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    netloc = f"{name}:{_MASK}{at}{host}" if colon else parts.netloc
-    query = [
-        (name, _MASK if _SECRETS.search(name) else value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-    ]
-    return urlunsplit((parts.scheme, netloc, parts.path, urlencode(query, safe="*/:"), ""))
+    """A URL without its password; of anything else nothing is shown, as it could be one."""
+    return redacted(text) if "://" in text else _MASK
