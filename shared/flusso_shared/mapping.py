@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -158,7 +157,8 @@ def _escaped(variant: str) -> str:
 
 
 def _sort_name(path: str) -> str:
-    return "flusso_enumsort__" + re.sub(r"[^A-Za-z0-9]", "_", path)
+    # No document key holds a `-`, so that no two fields share a name.
+    return "flusso_enumsort__" + path.replace(".", "-")
 
 
 def _join(path: str, key: str) -> str:

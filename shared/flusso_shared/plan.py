@@ -93,6 +93,8 @@ class ColumnField:
     default: str | int | float | bool | None = None
     postgres: tuple[str, ...] = ()
     """For `custom`: the column types it accepts."""
+    path: tuple[str | int, ...] = ()
+    """Where the value stands in a json or jsonb column; empty for the column itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +174,17 @@ class JoinField:
 
 @dataclass(frozen=True, slots=True)
 class AggregateField:
-    """One number (or list of keys, for `ids`) over related rows."""
+    """One number over related rows, or a list: of their keys (`ids`) or of one of their columns (`values`)."""
 
     key: str
-    op: Literal["count", "sum", "avg", "min", "max", "ids"]
+    op: Literal["count", "sum", "avg", "min", "max", "ids", "values"]
     edge: Edge
     column: str | None
     """The aggregated column; None for `count` and `ids` (which lists the related table's primary key)."""
     mapping: FieldMapping
     nullable: bool
+    distinct: bool = False
+    """For `values`: each value once."""
 
 
 Field = ColumnField | GeoField | ConstantField | ObjectField | JoinField | AggregateField

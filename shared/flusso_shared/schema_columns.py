@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import yaml
+
 from flusso_shared import schema_types
 from flusso_shared.plan import ColumnField, ConstantField, Field, FieldMapping, GeoField
 from flusso_shared.problems import did_you_mean, listed
@@ -24,7 +26,8 @@ class ColumnReader:
         """A scalar, `custom` or `map`."""
         column = self._column_name(key, entries)
         default = self._default(entries["default"][1]) if "default" in entries else None
-        always = required(self._document, entries) or default is not None or level.key == (column,)
+        is_key = level.key == (column,) and "path" not in entries
+        always = required(self._document, entries) or default is not None or is_key
         return ColumnField(
             key=key,
             kind=tag,
@@ -36,6 +39,7 @@ class ColumnReader:
             else (),
             default=default,
             postgres=self._type_names(entries["postgres"][1]) if "postgres" in entries else (),
+            path=self._path(entries["path"][1]) if "path" in entries else (),
         )
 
     def geo(self, key: str, node: Node, entries: Entries) -> Field | None:
@@ -67,6 +71,25 @@ class ColumnReader:
         if "column" in entries:
             return identifier(self._document, entries["column"][1], "column")
         return key.lower()
+
+    def _path(self, node: Node) -> tuple[str | int, ...]:
+        """Keys and positions, from the outside in."""
+        document = self._document
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            document.add(
+                node, "`path` must be a list of keys and positions, e.g. [address, lines, 0]"
+            )
+            return ()
+        found: list[str | int] = []
+        for item in node.value:
+            step = document.value(item)
+            if isinstance(step, bool) or not isinstance(step, str | int):
+                document.add(
+                    item, "a step of `path` is a key, or a position from 0 (from -1 for the last)"
+                )
+            else:
+                found.append(step)
+        return tuple(found)
 
     def _default(self, node: Node) -> str | int | float | bool | None:
         value = self._document.value(node)

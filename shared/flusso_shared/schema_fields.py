@@ -55,6 +55,9 @@ class FieldReader:
     def _tag(self, node: Node, entries: Entries) -> str | None:
         """The one key that names the field's type."""
         tags = [name for name in entries if name in schema_types.TAGS]
+        if "map" in tags:
+            # Beside it, `values` says what a map holds.
+            tags = [name for name in tags if name != "values"]
         if len(tags) == 1:
             return tags[0]
         if tags:

@@ -20,7 +20,8 @@ _MAPPED_KINDS = ("identifier", "json", "map")
 def schema_hash(schema: Schema) -> str:
     """8 lower-case hex digits of SHA-256 over canonical JSON."""
     essence = dataclasses.replace(schema, fields=tuple(_essence(item) for item in schema.fields))
-    return canonical_hash(_SCHEMA.dump_python(essence, mode="json"))
+    # Without defaults, so that an option which a later version brings leaves the hashes of today's schemas.
+    return canonical_hash(_SCHEMA.dump_python(essence, mode="json", exclude_defaults=True))
 
 
 def canonical_hash(value: Any) -> str:

@@ -17,7 +17,8 @@ from flusso_shared.yaml_nodes import Document, Node
 ReadFields = Callable[[Node, Level], tuple[Field, ...]]
 
 _JoinKind = Literal["belongs_to", "has_one", "has_many", "many_to_many"]
-_Op = Literal["count", "sum", "avg", "min", "max", "ids"]
+_Op = Literal["count", "sum", "avg", "min", "max", "ids", "values"]
+_LISTS = ("ids", "values")
 
 
 class RelationReader:
@@ -36,7 +37,7 @@ class RelationReader:
         inner = Level(schema=table.schema, key=primary_key)
         fields = self._read_fields(entries["fields"][1], inner)
         edge = self._join_edge(tag, key, table, primary_key, entries, level)
-        if not self._parent_key(level, node, key) or edge is None:
+        if not self._parent_key(level, node, key, entries) or edge is None:
             return None
         self._same_width(node, key, edge)
         return JoinField(
@@ -67,9 +68,9 @@ class RelationReader:
             junction = self._junction(entries["through"][1], level)
             if junction is None:
                 return None
-            return self._edge(table, level.key, primary_key, junction, entries)
+            return self._edge(table, self._parent(entries, level), primary_key, junction, entries)
         child = self._columns(entries, "foreign_key")
-        return self._edge(table, level.key, child, None, entries)
+        return self._edge(table, self._parent(entries, level), child, None, entries)
 
     def aggregate(
         self, tag: str, key: str, node: Node, entries: Entries, level: Level
@@ -89,11 +90,14 @@ class RelationReader:
             junction = self._junction(entries["through"][1], level)
         else:
             child = self._columns(entries, "foreign_key")
-        edge = self._edge(table, level.key, child, junction, entries)
+        edge = self._edge(table, self._parent(entries, level), child, junction, entries)
         takes_column = tag not in ("count", "ids") and "column" in entries
+        distinct = "distinct" in entries and document.boolean(entries["distinct"][1], "`distinct`")
         column = identifier(document, entries["column"][1], "column") if takes_column else None
         type_ = self._aggregate_type(tag, entries)
-        if not self._parent_key(level, node, key) or ("through" in entries and junction is None):
+        if not self._parent_key(level, node, key, entries):
+            return None
+        if "through" in entries and junction is None:
             return None
         self._same_width(node, key, edge)
         return AggregateField(
@@ -102,13 +106,14 @@ class RelationReader:
             edge=edge,
             column=column,
             mapping=field_mapping(document, type_, entries),
-            nullable=tag not in ("count", "ids"),
+            nullable=tag not in ("count", *_LISTS),
+            distinct=distinct,
         )
 
     def _aggregate_type(self, tag: str, entries: Entries) -> str:
         if tag in ("count", "avg"):
             return "long" if tag == "count" else "double"
-        name = "element_type" if tag == "ids" else "value_type"
+        name = "element_type" if tag in _LISTS else "value_type"
         node = entries[name][1]
         text = self._document.text(node, f"`{name}`")
         if text is None:
@@ -130,6 +135,10 @@ class RelationReader:
 
     def _columns(self, entries: Entries, name: str) -> Columns:
         return columns(self._document, entries[name][1], name)
+
+    def _parent(self, entries: Entries, level: Level) -> Columns:
+        """The parent row's columns that the relation is by: its key, unless others are named."""
+        return self._columns(entries, "references") if "references" in entries else level.key
 
     def _junction(self, node: Node, level: Level) -> Junction | None:
         document = self._document
@@ -169,8 +178,8 @@ class RelationReader:
         self._document.add(node, "`limit` must be a whole number from 1")
         return None
 
-    def _parent_key(self, level: Level, node: Node, key: str) -> bool:
-        if level.key:
+    def _parent_key(self, level: Level, node: Node, key: str, entries: Entries) -> bool:
+        if level.key or "references" in entries:
             return True
         if level.root:
             self._document.add(

@@ -25,28 +25,37 @@ SCALARS = {
 MAP_VALUES = tuple(tag for tag in SCALARS if tag not in ("boolean", "binary", "json"))
 JOINS = ("belongs_to", "has_one", "has_many", "many_to_many")
 TO_MANY = ("has_many", "many_to_many")
-AGGREGATES = ("count", "sum", "avg", "min", "max", "ids")
+AGGREGATES = ("count", "sum", "avg", "min", "max", "ids", "values")
 TAGS = (*SCALARS, "custom", "geo", "object", "map", *JOINS, *AGGREGATES, "constant")
 
 _COLUMN = ("required", "column", "options")
 _JOIN = ("table", "schema", "primary_key", "fields", "options", "filters")
-_AGGREGATE = ("table", "schema", "foreign_key", "through", "filters", "options")
+_AGGREGATE = (
+    "table",
+    "schema",
+    "foreign_key",
+    "references",
+    "through",
+    "filters",
+    "options",
+)
 
 SIBLINGS: dict[str, tuple[str, ...]] = {
-    **{tag: (*_COLUMN, "transforms", "default") for tag in SCALARS},
-    "enum": (*_COLUMN, "transforms", "default", "variants"),
-    "custom": (*_COLUMN, "default", "postgres", "opensearch"),
+    **{tag: (*_COLUMN, "path", "transforms", "default") for tag in SCALARS},
+    "enum": (*_COLUMN, "path", "transforms", "default", "variants"),
+    "custom": (*_COLUMN, "path", "default", "postgres", "opensearch"),
     "geo": (*_COLUMN, "lat", "lon"),
     "object": ("fields", "options"),
     "map": (*_COLUMN, "values"),
     "belongs_to": (*_JOIN, "column", "required"),
-    "has_one": (*_JOIN, "foreign_key", "order_by", "required"),
-    "has_many": (*_JOIN, "foreign_key", "order_by", "limit"),
-    "many_to_many": (*_JOIN, "through", "order_by", "limit"),
+    "has_one": (*_JOIN, "foreign_key", "references", "order_by", "required"),
+    "has_many": (*_JOIN, "foreign_key", "references", "order_by", "limit"),
+    "many_to_many": (*_JOIN, "through", "references", "order_by", "limit"),
     "count": (*_AGGREGATE, "column", "value_type"),
     "avg": (*_AGGREGATE, "column", "value_type"),
     **{tag: (*_AGGREGATE, "column", "value_type") for tag in ("sum", "min", "max")},
     "ids": (*_AGGREGATE, "element_type"),
+    "values": (*_AGGREGATE, "column", "element_type", "distinct", "order_by", "limit"),
     "constant": ("value",),
 }
 """Tag -> the keys that may stand beside it."""
@@ -65,6 +74,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "min": ("table", "column", "value_type"),
     "max": ("table", "column", "value_type"),
     "ids": ("table", "element_type"),
+    "values": ("table", "column", "element_type"),
     "constant": ("value",),
 }
 """Tag -> the keys that must stand beside it."""
@@ -72,6 +82,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 INSTEAD: dict[tuple[str, str], str] = {
     ("belongs_to", "foreign_key"): "column",
     ("belongs_to", "through"): "column",
+    ("belongs_to", "references"): "primary_key",
     **{
         (tag, name): "foreign_key"
         for tag in ("has_one", "has_many")

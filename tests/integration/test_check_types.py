@@ -220,3 +220,17 @@ def test_ids_hold_the_primary_key(database: str, tmp_path: Path) -> None:
     assert told(checked(tmp_path, database, "\n".join(lines))) == [
         ("error", "column-type", f"things.f{at}") for at, (*_, fits) in enumerate(_IDS) if not fits
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "refused"),
+    [("data jsonb", False), ("data json", False), ("data text", True), ("data jsonb[]", True)],
+)
+def test_a_path_looks_inside_json(
+    column: str, refused: bool, database: str, tmp_path: Path
+) -> None:
+    run(database, f"CREATE TABLE things (id int PRIMARY KEY, {column})")
+    field = "{ integer: size, column: data, path: [size], required: true }"
+    schema = f"table: things\nprimary_key: id\nfields:\n  - {field}\n"
+    found = [item for item in told(checked(tmp_path, database, schema)) if item[1] == "column-type"]
+    assert len(found) == refused

@@ -136,7 +136,7 @@ def test_an_ordered_enum_sorts_by_rank(tmp_path: Path) -> None:
             fields: [{{ enum: a, variants: {json.dumps(variants)} }}]
         """
     made = body(tmp_path, schema)
-    name = "flusso_enumsort__o_a"
+    name = "flusso_enumsort__o-a"
     analysis = made["settings"]["analysis"]
     mappings = analysis["char_filter"][name]["mappings"]
     assert mappings[0] == "v0 => 00"

@@ -88,6 +88,8 @@ class Objects:
             case ObjectField():
                 return self._object(item.fields, row, alias, scans)
             case AggregateField():
+                if item.op == "values":
+                    return self._values(item, alias)
                 return self._aggregate(item, scans)
             case JoinField():
                 return self._many(item, alias) if item.many else self._one(item, alias)
@@ -151,6 +153,29 @@ class Objects:
         return sql.SQL(" AND ").join(equal)
 
     # --- aggregates -----------------------------------------------------------------------------
+
+    def _values(self, item: AggregateField, parent: str) -> sql.Composable:
+        """The column's values that are not null, in the order asked for."""
+        edge, alias = item.edge, self._alias()
+        related = self._table(edge)
+        value = plain_value(item.column or "", related, alias)
+        if item.distinct and not edge.order_by:
+            order = value
+        else:
+            order = ordered(alias, edge.order_by, related.primary_key)
+        rows = sql.SQL(
+            "SELECT {} AS v, row_number() OVER (ORDER BY {}) AS n FROM {} WHERE {} AND {} IS NOT NULL"
+        ).format(value, order, self._from(edge, alias), self._related(edge, alias, parent), value)
+        if item.distinct:
+            rows = sql.SQL("SELECT v, min(n) AS n FROM ({}) AS all_rows GROUP BY v").format(rows)
+        if edge.limit is not None:
+            limit = sql.Literal(edge.limit)
+            rows = sql.SQL("SELECT v, n FROM ({}) AS ordered ORDER BY n LIMIT {}").format(
+                rows, limit
+            )
+        return sql.SQL(
+            "(SELECT coalesce(json_agg(v ORDER BY n), '[]'::json) FROM ({}) AS found)"
+        ).format(rows)
 
     def _aggregate(self, item: AggregateField, scans: dict[Edge, _Scan]) -> sql.Composable:
         raw = any(isinstance(term, RawCondition) for term in item.edge.filters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -12,8 +13,11 @@ from flusso_shared.plan import ColumnField, ConstantField, GeoField
 
 def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
     """The value, transformed and defaulted."""
-    value = plain_value(field.column, row, alias)
     type_ = row.columns[field.column].base_type
+    if field.path:
+        value, type_ = _at_path(field, alias), "json"
+    else:
+        value = plain_value(field.column, row, alias)
     if field.transforms and not type_.endswith("[]"):
         value = sql.SQL("{}::text").format(value)  # lower() and btrim() know no enum
     for transform in field.transforms:
@@ -22,6 +26,34 @@ def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
     if field.default is not None:
         value = sql.SQL("coalesce({}, {})").format(value, sql.Literal(_default(field.default)))
     return value
+
+
+_CASTS: dict[str, LiteralString] = {
+    "boolean": "boolean",
+    "short": "smallint",
+    "integer": "integer",
+    "long": "bigint",
+    "float": "numeric",
+    "double": "numeric",
+    "decimal": "numeric",
+    "date": "date",
+    "timestamp": "timestamptz",
+}
+"""Type tag -> what a value inside JSON is read as; what is none fails its document."""
+
+
+def _at_path(field: ColumnField, alias: str) -> sql.Composable:
+    """The value at a path of a json or jsonb column; NULL where there is none."""
+    steps = sql.SQL(", ").join(sql.Literal(str(step)) for step in field.path)
+    verbatim = field.kind in ("json", "custom")
+    value = sql.SQL("({}.{} {} ARRAY[{}])").format(
+        sql.Identifier(alias),
+        sql.Identifier(field.column),
+        sql.SQL("#>" if verbatim else "#>>"),
+        steps,
+    )
+    cast = _CASTS.get(field.kind)
+    return value if cast is None else sql.SQL("{}::{}").format(value, sql.SQL(cast))
 
 
 def plain_value(column: str, row: Table, alias: str) -> sql.Composable:

@@ -57,7 +57,7 @@ def _column(
         return
     yield from _accepted(known, field, table, type_, path)
     required = not field.nullable and field.default is None and field.column not in key
-    if required:
+    if required and not field.path:
         cure = "add NOT NULL to the column or a `default` to the field, or write `required: false`"
         yield from known.may_be_null(table, (field.column,), path, cure)
 
@@ -67,7 +67,11 @@ def _accepted(
 ) -> Iterator[Diagnostic]:
     column = known.named(table, field.column)
     declared = known.declared(table, field.column)
-    if field.kind == "custom":
+    if field.path:
+        if type_.name not in ("json", "jsonb") or type_.array:
+            message = f"`path` looks inside json and jsonb columns, not {column}"
+            yield known.finding("error", "column-type", path, message, "leave `path` out")
+    elif field.kind == "custom":
         if not types.listed_by(field.postgres, type_, declared):
             message = f"`postgres: [{', '.join(field.postgres)}]` does not have {column}"
             cure = f"write `postgres: [{types.normalized(declared[0])}]`"
