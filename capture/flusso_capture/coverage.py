@@ -65,6 +65,8 @@ class Recorded:
     followed: Coverage
     left: Coverage
     """Tables that the schemas once named, as they were then."""
+    logs: Mapping[TableName, str]
+    """What the change logs of the tables are known by (`ChangeLog.prepare`)."""
 
 
 def read(
@@ -86,7 +88,8 @@ def load(control: Control) -> Recorded | None:
     if value is None:
         return None
     lineage = Lineage.from_json(value["lineage"])
-    return Recorded(lineage, _tables(value["followed"]), _tables(value["left"]))
+    logs = {TableName(schema, name): str(known) for schema, name, known in value.get("logs", [])}
+    return Recorded(lineage, _tables(value["followed"]), _tables(value["left"]), logs)
 
 
 def save(control: Control, recorded: Recorded) -> None:
@@ -95,6 +98,7 @@ def save(control: Control, recorded: Recorded) -> None:
         "lineage": recorded.lineage.to_json(),
         "followed": _json(recorded.followed),
         "left": _json(recorded.left),
+        "logs": [[*table, known] for table, known in sorted(recorded.logs.items())],
     }
     control.put(_COVERAGE_KEY, value)
 
@@ -111,12 +115,23 @@ def gap(before: Coverage, now: Coverage) -> str | None:
     )
 
 
-def advance(recorded: Recorded | None, lineage: Lineage, now: Coverage) -> Recorded:
+def other_logs(before: Mapping[TableName, str], now: Mapping[TableName, str]) -> str | None:
+    """Why what was published of a table may be gone."""
+    changed = sorted(name for name in before.keys() & now.keys() if before[name] != now[name])
+    if not changed:
+        return None
+    return f"the topics of {', '.join(map(str, changed))} were deleted and made anew"
+
+
+def advance(
+    recorded: Recorded | None, lineage: Lineage, now: Coverage, logs: Mapping[TableName, str]
+) -> Recorded:
     """The record of `lineage` from now on."""
     if recorded is None or recorded.lineage != lineage:
-        return Recorded(lineage, dict(now), {})
+        return Recorded(lineage, dict(now), {}, dict(logs))
     left = {**recorded.left, **recorded.followed}
-    return Recorded(lineage, dict(now), {name: left[name] for name in left.keys() - now.keys()})
+    gone = {name: left[name] for name in left.keys() - now.keys()}
+    return Recorded(lineage, dict(now), gone, {**recorded.logs, **logs})
 
 
 def returned(recorded: Recorded | None, lineage: Lineage, now: Coverage) -> set[TableName]:

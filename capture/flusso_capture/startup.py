@@ -6,7 +6,7 @@ replica identity -> publication (and who wrote before it) -> topics -> slot -> l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -103,7 +103,8 @@ class Startup:
                 self._process.clock,
             )
             # The topics last: they tell workers that the tables are published (I5).
-            self._log.prepare(self._plan.tables)
+            logs = self._log.prepare(self._plan.tables)
+            suspicion = suspicion or coverage.other_logs(recorded.logs if recorded else {}, logs)
             slot, position = lineages.settle(
                 connection,
                 control,
@@ -111,11 +112,15 @@ class Startup:
                 lineages.server_of(connection, origin, replication.left_at),
                 self._process.clock,
             )
-            self._cover(connection, recorded, position.lineage)
+            self._cover(connection, recorded, position.lineage, logs)
             return Footing(catalog, slot, position, origin, _next_xid(connection))
 
     def _cover(
-        self, connection: Connection, recorded: coverage.Recorded | None, lineage: Lineage
+        self,
+        connection: Connection,
+        recorded: coverage.Recorded | None,
+        lineage: Lineage,
+        logs: Mapping[TableName, str],
     ) -> None:
         """Record what is followed from now on, and doubt what was not for a while."""
         control, tables = self._log.control, self._plan.tables
@@ -124,7 +129,7 @@ class Startup:
             read = {table} if table in self._plan.roots else set[TableName]()
             self._doubts.add(table, sweep=True, read=read)
         partitions.look(connection, control, tables, self._doubts)
-        advanced = coverage.advance(recorded, lineage, now)
+        advanced = coverage.advance(recorded, lineage, now, logs)
         if advanced != recorded:
             coverage.save(control, advanced)
 
@@ -142,7 +147,7 @@ class Startup:
             else:
                 logger.warning("%s", cure.advice, extra={"action": "replica_identity"})
 
-    def _await(self, what: str, action: Callable[[], None]) -> None:
+    def _await(self, what: str, action: Callable[[], object]) -> None:
         status, clock, timeout = (
             self._process.status,
             self._process.clock,

@@ -82,18 +82,26 @@ class Admin:
 
     def partitions(self, topics: Collection[str]) -> dict[str, list[int]]:
         """The partitions of those of `topics` that exist."""
+        found = self._described(topics)
+        return {name: [info.id for info in topic.partitions] for name, topic in found.items()}
+
+    def ids(self, topics: Collection[str]) -> dict[str, str]:
+        """The ids of those of `topics` that exist."""
+        return {name: str(topic.topic_id) for name, topic in self._described(topics).items()}
+
+    def _described(self, topics: Collection[str]) -> dict[str, Any]:
         if not topics:
             return {}
         asked = self.client.describe_topics(
             TopicCollection(list(topics)), request_timeout=REQUEST_TIMEOUT
         )
-        found: dict[str, list[int]] = {}
+        found: dict[str, Any] = {}
         for topic, future in asked.items():
             if error := self._error(future):
                 if error.code() in UNKNOWN_TOPIC:
                     continue
                 raise self.translated(error, f"look at topic {topic}")
-            found[topic] = [info.id for info in future.result().partitions]
+            found[topic] = future.result()
         return found
 
     def earliest(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:

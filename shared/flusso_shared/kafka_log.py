@@ -30,8 +30,8 @@ class KafkaLog:
         self._control = ControlTopic(self._clients, self._admin, self._topics.control)
         self._keep: Keep = keep or {}
 
-    def prepare(self, tables: Collection[TableName]) -> None:
-        self._topics.prepare(tables)
+    def prepare(self, tables: Collection[TableName]) -> dict[TableName, str]:
+        return self._topics.prepare(tables)
 
     def missing(self, tables: Collection[TableName]) -> list[str]:
         return self._topics.missing(tables)

@@ -48,13 +48,15 @@ class Topics:
         found = self._admin.partitions(wanted)
         return [topic for topic in wanted if topic not in found]
 
-    def prepare(self, tables: Collection[TableName]) -> None:
-        """Create what is missing; look at the rest."""
+    def prepare(self, tables: Collection[TableName]) -> dict[TableName, str]:
+        """Create what is missing; look at the rest.  Gives the topics' ids, which no other topic ever has."""
         missing = self.missing(tables)
         for topic in missing:
             self._create(topic, 1 if topic == self.control else self._queue.partitions)
         self._await_leaders(missing)
         self._inspect([self.control, *sorted({self.name(table) for table in tables})])
+        ids = self._admin.ids({self.name(table) for table in tables})
+        return {table: ids[self.name(table)] for table in tables if self.name(table) in ids}
 
     def _create(self, topic: str, partitions: int) -> None:
         new = NewTopic(

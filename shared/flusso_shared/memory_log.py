@@ -41,8 +41,9 @@ class MemoryLog:
         self._control = MemoryControl(lasting)
         self._groups = MemoryGroups(self._buffer)
 
-    def prepare(self, tables: Collection[TableName]) -> None:
+    def prepare(self, tables: Collection[TableName]) -> dict[TableName, str]:
         """Nothing to create."""
+        return {}
 
     def missing(self, tables: Collection[TableName]) -> list[str]:
         return []

@@ -132,8 +132,12 @@ class ChangeLog(Protocol):
         """Whether changes and positions outlive the process.  If not, positions start anew with it."""
         ...
 
-    def prepare(self, tables: Collection[TableName]) -> None:
-        """Create what is missing (topics, the control topic).  Capture's side; may be repeated."""
+    def prepare(self, tables: Collection[TableName]) -> Mapping[TableName, str]:
+        """Create what is missing (topics, the control topic).  Capture's side; may be repeated.
+
+        Gives what tells the log of each table from one that is made anew under the same name; nothing
+        where that cannot happen.
+        """
         ...
 
     def missing(self, tables: Collection[TableName]) -> list[str]:

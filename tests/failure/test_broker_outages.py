@@ -23,7 +23,7 @@ from support.idle import end_offsets, wait_until
 from support.own_kafka import own_kafka
 from support.processes import Site, cleaned_up, peak_memory
 from support.scenario import Scenario
-from support.soak import SOAK, seconds
+from support.soak import SOAK, also, seconds
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
@@ -120,6 +120,38 @@ def test_a_position_that_is_gone_from_a_topic_is_a_loud_stop(site: Site, tmp_pat
         wait_until("that index alone stops", state, DEADLINE)
         capture.stop()
         worker.stop()
+
+
+@pytest.mark.parametrize("running", also([False], [True]))
+def test_topics_that_were_deleted_lead_to_new_generations(
+    site: Site, tmp_path: Path, running: bool
+) -> None:
+    """Case 23, I6: what was acknowledged is gone with them; the old indexes answer up to the swap."""
+    store.load_store(site.database_url)
+    scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
+    admin = AdminClient({"bootstrap.servers": site.kafka})
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        before = scenario.wait_until_live(DEADLINE)
+        if not running:
+            pipeline.stop()
+        doomed = [f"{site.topic_prefix}.public.{table}" for table in ("users", "orders", "tags")]
+        for future in admin.delete_topics(doomed, operation_timeout=30).values():
+            future.result()
+        with store.Editor(site.database_url, seed=23) as editor:
+            editor.edit_everything()
+        if not running:
+            pipeline.start()
+
+        def missing() -> str | None:
+            now = scenario.generations()
+            assert now is not None, "an alias was gone for a while"
+            renewed = all(now[name] != before[name] for name in before)
+            return None if renewed else f"{now}"
+
+        wait_until("new generations", missing, DEADLINE)
+        scenario.assert_equal(DEADLINE)
+        pipeline.stop()
 
 
 def _let_records_be_deleted(admin: AdminClient, topic: str) -> None:

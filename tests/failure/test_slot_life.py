@@ -149,6 +149,13 @@ def test_another_system_is_noticed(kit: Kit) -> None:
     assert_read_again(kit, other)
 
 
+def test_topics_made_anew_are_noticed(kit: Kit) -> None:
+    """Cases 19, 23, I6: what was published and acknowledged is gone with them."""
+    first = seed(kit)
+    kit.log.topics = "others"
+    assert_read_again(kit, first)
+
+
 # --- the publication ------------------------------------------------------------------------------
 
 

@@ -20,6 +20,8 @@ class HeldLog:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.prepared: list[TableName] = []
+        self.topics = "first"
+        """What all topics are known by."""
         self.hold = threading.Event()
         self.full = threading.Event()
         self.broken = threading.Event()
@@ -30,8 +32,9 @@ class HeldLog:
         self.records: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
 
-    def prepare(self, tables: Collection[TableName]) -> None:
+    def prepare(self, tables: Collection[TableName]) -> dict[TableName, str]:
         self.prepared = [*self.prepared, *tables]
+        return {table: self.topics for table in tables}
 
     def holds_back(self, group: str) -> bool:
         return False

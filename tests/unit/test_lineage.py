@@ -100,11 +100,11 @@ def test_a_table_that_is_gone_or_new_is_no_gap() -> None:
 
 def test_a_table_that_was_left_out_for_a_while_is_told() -> None:
     both = {USERS: covered("1", "7"), ORDERS: covered("2", "8")}
-    first = advance(None, LINEAGE, both)
+    first = advance(None, LINEAGE, both, {})
     assert returned(None, LINEAGE, both) == set()
-    second = advance(first, LINEAGE, {USERS: both[USERS]})
-    assert second == Recorded(LINEAGE, {USERS: both[USERS]}, {ORDERS: both[ORDERS]})
+    second = advance(first, LINEAGE, {USERS: both[USERS]}, {})
+    assert second == Recorded(LINEAGE, {USERS: both[USERS]}, {ORDERS: both[ORDERS]}, {})
     assert returned(second, LINEAGE, both) == {ORDERS}
-    assert advance(second, LINEAGE, both).left == {}
+    assert advance(second, LINEAGE, both, {}).left == {}
     # In another lineage everything is read anyway.
     assert returned(second, replace(LINEAGE, created_lsn="0/99"), both) == set()
