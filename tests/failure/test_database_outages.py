@@ -16,12 +16,12 @@ from support.idle import wait_until
 from support.own_postgres import OwnPostgres, own_postgres
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
+from support.soak import also
 from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 90.0
-QUEUES = ("kafka, 1 worker", "flusso run")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def site(server: OwnPostgres, site: Site) -> Iterator[Site]:
     )
 
 
-@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("queue", also(["flusso run"], ["kafka, 1 worker"]))
 def test_restarts_and_crashes_under_load_lose_nothing(
     queue: str, server: OwnPostgres, site: Site, tmp_path: Path
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_server_that_hangs_up_on_a_deaf_capture_is_asked_again(
             pipeline.stop()
 
 
-@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("queue", also(["kafka, 1 worker"], ["flusso run"]))
 def test_an_invalidated_slot_leads_to_new_generations(
     queue: str, server: OwnPostgres, site: Site, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from support.idle import wait_until
 from support.own_postgres import OwnPostgres, own_postgres, standby_of
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
+from support.soak import also
 from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
@@ -28,7 +29,7 @@ def _await_standby(primary: OwnPostgres) -> None:
     wait_until("the standby has it", missing, DEADLINE)
 
 
-@pytest.mark.parametrize("queue", ["kafka, 1 worker", "flusso run"])
+@pytest.mark.parametrize("queue", also(["flusso run"], ["kafka, 1 worker"]))
 def test_a_promoted_standby_without_the_last_transactions_is_read_anew(
     queue: str, site: Site, tmp_path: Path
 ) -> None:

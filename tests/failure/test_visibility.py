@@ -15,13 +15,14 @@ from support import store
 from support.own_postgres import own_postgres, standby_of
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
+from support.soak import also
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 90.0
 
 
-@pytest.mark.parametrize("queue", ["kafka, 1 worker", "flusso run"])
+@pytest.mark.parametrize("queue", also(["kafka, 1 worker"], ["flusso run"]))
 def test_no_document_is_built_before_its_change_is_visible(
     queue: str, site: Site, tmp_path: Path
 ) -> None:
