@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from flusso_shared.project import Project, load_project
 from flusso_shared.toml_positions import Positions
 
 FORMAT = 1
+_SECRET = re.compile(r"password|secret|key\.pem|jaas|token(?!\.endpoint)", re.IGNORECASE)
 _DISTRIBUTION = "flusso-kafka"
 
 
@@ -107,10 +109,18 @@ def config_to_json(config: Config) -> dict[str, Any]:
     for sink in config.sinks:
         if isinstance(sink, OpenSearchSinkConfig) and isinstance(sink.url, SecretStr):
             value["sinks"][sink.name]["url"] = _without_password(sink.url.get_secret_value())
+    properties = value.get("queue", {}).get("properties", {})
+    for name in [name for name, item in properties.items() if _secret(name, item)]:
+        del properties[name]
     url = config.source.connection_url
     if isinstance(url, SecretStr):
         value["source"]["connection_url"] = _without_password(url.get_secret_value())
     return value
+
+
+def _secret(name: str, value: Any) -> bool:
+    """Whether a property of the Kafka client is a literal secret, by its name."""
+    return _SECRET.search(name) is not None and not isinstance(value, dict)
 
 
 def _plain(value: Any) -> Any:
