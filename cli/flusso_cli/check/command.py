@@ -10,8 +10,10 @@ import typer
 from rich.console import Console
 
 from flusso_cli.check import human, machine
+from flusso_cli.check.diagnostics import load_errors
 from flusso_cli.check.examine import Options, examine
 from flusso_cli.check.report import Report
+from flusso_cli.check.sarif import to_sarif
 from flusso_shared import command_line as shared
 from flusso_shared.errors import ConfigError
 from flusso_shared.lock import read_lock
@@ -41,7 +43,18 @@ def check(
     index_prefix: shared.IndexPrefixOption = None,
 ) -> None:
     """Check a configuration and everything that it needs of the servers.  Changes nothing."""
-    project, origin = _project(config, lock, locked=locked)
+    try:
+        project, origin = _project(config, lock, locked=locked)
+    except ConfigError as error:
+        if format == "human":
+            raise
+        found = load_errors(error)
+        _say(
+            machine.invalid(found)
+            if format == "json"
+            else to_sarif(found, str(config or "flusso.toml"))
+        )
+        raise typer.Exit(1) from None
     source = project.config.source
     options = Options(
         slot=slot,
@@ -58,10 +71,16 @@ def check(
         examine(report, options, env)
     if format == "human":
         human.write(report, Console(highlight=False), env)
+    elif format == "json":
+        _say(machine.to_json(report))
     else:
-        sys.stdout.write(machine.to_json(report) + "\n")
+        _say(to_sarif(report.diagnostics, report.origin))
     if report.failed:
         raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 def _project(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path]:

@@ -8,6 +8,9 @@ from typing import Literal
 
 from psycopg import sql
 
+from flusso_shared.errors import ConfigError
+from flusso_shared.problems import Problems
+
 Severity = Literal["error", "warning"]
 
 
@@ -28,6 +31,8 @@ class Diagnostic:
     """What to do, in words."""
     sql: tuple[str, ...] = ()
     """Statements that cure it; of several ways the first is the best."""
+    name: str = ""
+    """The word of the schema file that it is about, where that is narrower than the field."""
     file: str = ""
     line: int = 0
     """Counted from 1; 0 when it is not known."""
@@ -37,6 +42,18 @@ class Diagnostic:
     def where(self) -> str:
         """`index.field`, or the subject."""
         return ".".join(part for part in (self.index, self.field) if part) or self.subject
+
+
+def load_errors(error: ConfigError) -> list[Diagnostic]:
+    """What kept the files from being loaded."""
+    if isinstance(error, Problems):
+        return [
+            Diagnostic(
+                "error", "load", item.message, file=item.file, line=item.line, column=item.column
+            )
+            for item in error.problems
+        ]
+    return [Diagnostic("error", "load", str(error))]
 
 
 def failed(found: Iterable[Diagnostic]) -> bool:

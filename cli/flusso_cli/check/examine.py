@@ -16,6 +16,7 @@ from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.facts import DatabaseFacts
 from flusso_cli.check.fields import check_fields
 from flusso_cli.check.links import check_links
+from flusso_cli.check.locate import located
 from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
 from flusso_cli.check.statements import check_statements
@@ -53,6 +54,8 @@ def examine(report: Report, options: Options, env: Mapping[str, str]) -> None:
     if report.project.config.queue.model_fields_set or "KAFKA_BOOTSTRAP_SERVERS" in env:
         _brokers(report, plan, env)
     _clusters(report, plan, options.index_prefix, env)
+    files = {index.name: index.schema_file for index in report.project.indexes}
+    report.diagnostics = located(report.diagnostics, files)
 
 
 # --- Postgres -----------------------------------------------------------------------------------

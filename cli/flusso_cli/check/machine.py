@@ -20,6 +20,13 @@ def to_json(report: Report) -> str:
     return json.dumps(document(report), indent=2, sort_keys=True, ensure_ascii=False)
 
 
+def invalid(found: Sequence[Diagnostic]) -> str:
+    """The report on files that could not be loaded: the same keys, most of them null."""
+    value: dict[str, Any] = dict.fromkeys(("config", "mappings", "coverage", "replica_identity"))
+    value |= {"passed": False, "diagnostics": [diagnostic(item) for item in found]}
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+
+
 def document(report: Report) -> dict[str, Any]:
     """The report as plain values; null is what was not asked, or did not answer."""
     return {
@@ -44,6 +51,7 @@ def document(report: Report) -> dict[str, Any]:
 def diagnostic(item: Diagnostic) -> dict[str, Any]:
     """One finding; what does not apply is an empty string, a place that is not known null."""
     value = dataclasses.asdict(item)
+    del value["name"]
     for name in ("line", "column"):
         value[name] = value[name] or None
     value["file"] = value["file"] or None

@@ -33,7 +33,13 @@ def missing(lack: Lack, facts: DatabaseFacts) -> Diagnostic:
         message = f"table `{name}` has no primary key: its rows have no name in the change log"
         cure = "add one, for example over columns that are unique already"
     return Diagnostic(
-        "error", rule, message, index=lack.index.name, field=lack.need.field, cure=cure
+        "error",
+        rule,
+        message,
+        index=lack.index.name,
+        field=lack.need.field,
+        cure=cure,
+        name=lack.need.column or name.name,
     )
 
 

@@ -111,6 +111,7 @@ def _refused(index: IndexPlan, fault: Fault) -> Diagnostic:
         index=index.name,
         field=fault.field,
         cure=hint[:1].lower() + hint[1:].rstrip("."),
+        name=fault.text,
     )
 
 

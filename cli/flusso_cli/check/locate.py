@@ -1,0 +1,98 @@
+"""Where in its schema file a diagnostic belongs: file, line and column of the field, or of the very word."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from flusso_cli.check.diagnostics import Diagnostic
+from flusso_shared.schema_types import TAGS
+from flusso_shared.yaml_nodes import Document, Node
+
+Place = tuple[int, int]
+"""Line and column, counted from 1."""
+
+
+def located(found: Iterable[Diagnostic], files: Mapping[str, str]) -> list[Diagnostic]:
+    """The same with places, where `files` (index -> schema file) can be read."""
+    roots: dict[str, Node | None] = {}
+    result: list[Diagnostic] = []
+    for item in found:
+        file = files.get(item.index, "")
+        if file not in roots:
+            roots[file] = _root(file)
+        root = roots[file]
+        if root is not None:
+            line, column = place(root, item.field, item.name)
+            item = dataclasses.replace(item, file=file, line=line, column=column)
+        result.append(item)
+    return result
+
+
+def _root(file: str) -> Node | None:
+    try:
+        return Document(file, Path(file).read_text(encoding="utf-8-sig")).root if file else None
+    except (OSError, UnicodeDecodeError):
+        # A lock may run where its schema files are not.
+        return None
+
+
+def place(root: Node, field: str, name: str) -> Place:
+    """The place of `name` in the field of that dotted path, else of the field, else of what is above it."""
+    node = _descend(root, [part for part in field.split(".") if part])
+    word = next(_words(node, name), None) if name else None
+    mark = (word or _head(node)).start_mark
+    return mark.line + 1, mark.column + 1
+
+
+def _descend(node: Node, parts: list[str]) -> Node:
+    """As far down as the path leads: over fields first, then over keys as `filters`."""
+    if not parts or not isinstance(node, yaml.MappingNode):
+        return node
+    entries = {key.value: value for key, value in node.value}
+    inner = entries.get("fields")
+    if isinstance(inner, yaml.SequenceNode):
+        for item in inner.value:
+            if _key(item) == parts[0]:
+                return _descend(item, parts[1:])
+    return _descend(entries[parts[0]], parts[1:]) if parts[0] in entries else node
+
+
+def _tag(node: Node) -> tuple[Node, Node] | None:
+    """The entry of a field that names its type and its key."""
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next(((key, value) for key, value in node.value if key.value in TAGS), None)
+
+
+def _key(node: Node) -> str:
+    entry = _tag(node)
+    return str(entry[1].value).strip() if entry else ""
+
+
+def _head(node: Node) -> Node:
+    """What names a field: its type."""
+    entry = _tag(node)
+    return entry[0] if entry else node
+
+
+def _words(node: Node, name: str) -> Iterator[Node]:
+    """Scalars that spell `name`, those of fields further in left out."""
+    if isinstance(node, yaml.ScalarNode):
+        if _same(str(node.value), name):
+            yield node
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _words(item, name)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value != "fields":
+                yield from _words(value, name)
+
+
+def _same(text: str, name: str) -> bool:
+    plain = " ".join(text.split())
+    return plain == name or plain.lower() == name or plain.strip('"').replace('""', '"') == name
