@@ -36,15 +36,17 @@ class VerifySql:
 def compose(plan: IndexPlan, catalog: Catalog, documents: DocumentSql, page: int) -> VerifySql:
     """The statements of `plan`; `page` keys at a time."""
     key = bind(plan, catalog).key
-    names = sql.SQL(", ").join([sql.Identifier(column) for column in key])
-    texts = sql.SQL(", ").join([sql.SQL("{}::text").format(sql.Identifier(c)) for c in key])
+    # Qualified: a bare name in ORDER BY would mean the text that is selected under it.
+    own = [sql.SQL("root.{}").format(sql.Identifier(column)) for column in key]
+    names = sql.SQL(", ").join(own)
+    texts = sql.SQL(", ").join([sql.SQL("{}::text").format(column) for column in own])
     types = [catalog.tables[plan.root].columns[column].type for column in key]
     # `format_type()` quotes what needs it.
     given = sql.SQL(", ").join(
         sql.SQL(f"${at}::{type_}")  # pyright: ignore[reportArgumentType]
         for at, type_ in enumerate(types, 1)
     )
-    select = sql.SQL("SELECT {} FROM {}").format(texts, table(plan.root))
+    select = sql.SQL("SELECT {} FROM {} AS root").format(texts, table(plan.root))
     ordered = sql.SQL(" ORDER BY {} LIMIT {}").format(names, sql.Literal(page))
     after = sql.SQL(" WHERE ({}) > ({})").format(names, given)
     estimate = sql.SQL(
