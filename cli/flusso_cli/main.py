@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flusso_cli.build import build
 from flusso_cli.check.command import check
 from flusso_cli.indexes import indexes
 from flusso_cli.reindex import reindex
@@ -16,6 +17,7 @@ from flusso_shared import command_line as shared
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
 app.command()(run)
+app.command()(build)
 app.command()(check)
 app.command()(indexes)
 app.command()(reindex)

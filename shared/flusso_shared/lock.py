@@ -1,15 +1,17 @@
 """`flusso.lock`: configuration and compiled plans in one JSON file, without any secret.
 
-Literal secrets of the configuration are left out; a process that runs from the lock takes them from the
-environment.
+Literal secrets of the configuration are left out and listed as `withheld`; a process that runs from the lock takes them
+from the environment.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,19 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from flusso_shared.config import Config, OpenSearchSinkConfig
+from flusso_shared.config import Config, ConnectionParts, EnvRef, OpenSearchSinkConfig
 from flusso_shared.config_file import read_config
 from flusso_shared.errors import ConfigError
 from flusso_shared.plan_codec import plan_from_json, plan_to_json
 from flusso_shared.project import Project, load_project
 from flusso_shared.toml_positions import Positions
 
+logger = logging.getLogger(__name__)
+
 FORMAT = 1
 _SECRET = re.compile(r"password|secret|key\.pem|jaas|token(?!\.endpoint)", re.IGNORECASE)
 _DISTRIBUTION = "flusso-kafka"
+_PROPERTIES = "queue.properties."
 
 
 def write_lock(project: Project, path: Path) -> None:
@@ -64,6 +69,7 @@ def read_lock(path: Path) -> Project:
             f"{path} has another format than this version's ({FORMAT}); compile the configuration again"
         )
     try:
+        _refuse_withheld(value.get("withheld", []), path)
         config = read_config(value["config"], str(path), Positions(""))
         plans = tuple(plan_from_json(plan) for plan in value["indexes"])
     except (KeyError, TypeError, ValidationError) as error:
@@ -94,6 +100,7 @@ def _to_json(project: Project) -> dict[str, Any]:
         "format_version": FORMAT,
         "flusso_version": version(_DISTRIBUTION),
         "config": config_to_json(project.config),
+        "withheld": sorted(_withheld(project.config)),
         "indexes": [plan_to_json(plan) for plan in project.indexes],
     }
 
@@ -109,18 +116,60 @@ def config_to_json(config: Config) -> dict[str, Any]:
     for sink in config.sinks:
         if isinstance(sink, OpenSearchSinkConfig) and isinstance(sink.url, SecretStr):
             value["sinks"][sink.name]["url"] = _without_password(sink.url.get_secret_value())
-    properties = value.get("queue", {}).get("properties", {})
-    for name in [name for name, item in properties.items() if _secret(name, item)]:
-        del properties[name]
+    for name in _secret_properties(config):
+        del value["queue"]["properties"][name]
     url = config.source.connection_url
     if isinstance(url, SecretStr):
         value["source"]["connection_url"] = _without_password(url.get_secret_value())
     return value
 
 
-def _secret(name: str, value: Any) -> bool:
-    """Whether a property of the Kafka client is a literal secret, by its name."""
-    return _SECRET.search(name) is not None and not isinstance(value, dict)
+def _secret_properties(config: Config) -> list[str]:
+    """Properties of the Kafka client that are literal secrets, by their names."""
+    return [
+        name
+        for name, item in config.queue.properties.items()
+        if _SECRET.search(name) and not isinstance(item, EnvRef)
+    ]
+
+
+def _withheld(config: Config) -> Iterator[str]:
+    """Places of the configuration that hold a literal secret."""
+    url = config.source.connection_url
+    if isinstance(url, SecretStr) and urlsplit(url.get_secret_value()).password:
+        yield "source.connection_url"
+    if isinstance(url, ConnectionParts) and isinstance(url.password, SecretStr):
+        yield "source.connection_url.password"
+    for sink in config.sinks:
+        if isinstance(sink, OpenSearchSinkConfig):
+            where = f"sinks.{sink.name}"
+            if isinstance(sink.url, SecretStr) and urlsplit(sink.url.get_secret_value()).password:
+                yield f"{where}.url"
+            if isinstance(sink.password, SecretStr):
+                yield f"{where}.password"
+    for name in _secret_properties(config):
+        yield _PROPERTIES + name
+
+
+def _refuse_withheld(places: list[str], path: Path) -> None:
+    """What was left out has to come from the environment; no variable does that for a property of the client."""
+    properties = [place for place in places if place.startswith(_PROPERTIES)]
+    if properties:
+        name = properties[0].removeprefix(_PROPERTIES)
+        raise ConfigError(
+            f"{path} holds no secrets, so it lacks `{name}` of [queue.properties]; write it as"
+            f' `"{name}" = {{ env = "..." }}` in the configuration, and compile it again'
+        )
+    for place in places:
+        logger.info("%s holds no secrets: %s comes from %s", path, place, _variable(place))
+
+
+def _variable(place: str) -> str:
+    """The variable that fills in for a secret."""
+    if place.startswith("source."):
+        return "DATABASE_URL"
+    _, sink, key = place.split(".")
+    return f"{sink.upper()}_OPENSEARCH_{key.upper()}"
 
 
 def _plain(value: Any) -> Any:

@@ -84,3 +84,41 @@ def test_a_lock_that_cannot_be_read(tmp_path: Path, text: str, expected: str) ->
     lock.write_text(text)
     with pytest.raises(ConfigError, match=expected):
         read_lock(lock)
+
+
+@pytest.mark.parametrize(
+    ("place", "literal"),
+    [
+        ("source.connection_url", 'connection_url = "postgresql://me:hidden@db/shop"'),
+        (
+            "source.connection_url.password",
+            'connection_url = { database = "shop", password = "hidden" }',
+        ),
+    ],
+)
+def test_it_says_what_it_withholds(
+    place: str, literal: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (tmp_path / "flusso.toml").write_text(f'[source]\ntype = "postgres"\n{literal}\n')
+    lock = tmp_path / "flusso.lock"
+    choose(tmp_path / "flusso.toml", lock, locked=False)
+    assert "hidden" not in lock.read_text()
+    choose(None, lock, locked=True)
+    assert f"{place} comes from DATABASE_URL" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name", ["sasl.password", "ssl.key.password", "sasl.oauthbearer.client.secret", "ssl.key.pem"]
+)
+def test_a_secret_property_must_come_from_the_environment(name: str, tmp_path: Path) -> None:
+    """There is no other way to fill it in, so a lock without it must not run."""
+    text = f'[source]\ntype = "postgres"\n[queue.properties]\n"{name}" = "hidden"\n'
+    (tmp_path / "flusso.toml").write_text(text)
+    lock = tmp_path / "flusso.lock"
+    project = choose(tmp_path / "flusso.toml", lock, locked=False)
+    assert project.config.queue.properties == {name: "hidden"}
+    assert "hidden" not in lock.read_text()
+    with pytest.raises(ConfigError, match="compile it again") as caught:
+        choose(None, lock, locked=True)
+    assert f'"{name}" = {{ env = "..." }}' in str(caught.value)
