@@ -205,6 +205,26 @@ _CASES: list[tuple[str, str, tuple[str, str, str], str]] = [
         ("warning", "has-one-of-many", "things.p"),
         "`thing_id` is not unique",
     ),
+    (
+        "references",
+        things("{ count: n, table: parts, foreign_key: label, references: name }"),
+        ("warning", "key-not-unique", "things.n"),
+        "`name` is not unique in table `public.things`",
+    ),
+    (
+        "unknown reference",
+        things("{ count: n, table: parts, foreign_key: thing_id, references: size_id }"),
+        ("error", "unknown-column", "things.n"),
+        "no column `size_id`",
+    ),
+    (
+        "value",
+        things(
+            "{ values: ws, table: parts, foreign_key: thing_id, column: wait, element_type: long }"
+        ),
+        ("error", "unknown-column", "things.ws"),
+        "no column `wait`",
+    ),
     # --- what only the server can tell
     (
         "raw",

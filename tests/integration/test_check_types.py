@@ -167,6 +167,14 @@ _AGGREGATES = [
     ("min", "varchar(3)", "text", ""),
     ("min", "text", "integer", "error"),
     ("min", "boolean", "boolean", "error"),  # there is no min(boolean)
+    ("values", "integer", "integer", ""),
+    ("values", "integer", "long", ""),
+    ("values", "bigint", "integer", "error"),
+    ("values", "mood", "keyword", ""),
+    ("values", "varchar(9)", "text", ""),
+    ("values", "date", "date", ""),
+    ("values", "date", "integer", "error"),
+    ("values", "text", "boolean", "error"),
 ]
 """Operation, column type, `value_type`, what is said."""
 
@@ -183,7 +191,8 @@ def test_aggregates_have_the_type_of_their_result(database: str, tmp_path: Path)
     )
     lines = ["table: things", "primary_key: id", "fields:"]
     for at, (op, _, declared, _) in enumerate(_AGGREGATES):
-        value_type = f", value_type: {declared}" if declared else ""
+        name = "element_type" if op == "values" else "value_type"
+        value_type = f", {name}: {declared}" if declared else ""
         lines.append(
             f"  - {{ {op}: f{at}, table: parts, column: c{at}{value_type}, foreign_key: thing_id }}"
         )

@@ -44,7 +44,7 @@ def _level(
                 yield from relations.join(known, field, table, path)
                 yield from _level(known, field.fields, field.edge.table, field.primary_key, path)
             case AggregateField():
-                yield from relations.aggregate(known, field, path)
+                yield from relations.aggregate(known, field, table, path)
             case _:
                 pass
 
@@ -68,7 +68,7 @@ def _accepted(
     column = known.named(table, field.column)
     declared = known.declared(table, field.column)
     if field.path:
-        if type_.name not in ("json", "jsonb") or type_.array:
+        if type_.name not in types.DOCUMENTS or type_.array:
             message = f"`path` looks inside json and jsonb columns, not {column}"
             yield known.finding("error", "column-type", path, message, "leave `path` out")
     elif field.kind == "custom":

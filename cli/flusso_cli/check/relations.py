@@ -10,7 +10,7 @@ from flusso_cli.check.facts import DatabaseFacts, ValueType
 from flusso_cli.check.known import Known
 from flusso_shared.catalog_check import Lack
 from flusso_shared.names import TableName
-from flusso_shared.plan import AggregateField, JoinField
+from flusso_shared.plan import AggregateField, Edge, JoinField
 from flusso_shared.problems import listed
 
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -68,9 +68,12 @@ def root_key(known: Known) -> Iterator[Diagnostic]:
 def join(known: Known, field: JoinField, parent: TableName, path: str) -> Iterator[Diagnostic]:
     """What a relation's keys promise."""
     edge = field.edge
-    if not field.nullable and field.kind == "belongs_to":
+    if field.kind == "belongs_to":
+        columns = () if field.nullable else edge.parent
         cure = "add NOT NULL to the column, or write `required: false`"
-        yield from known.may_be_null(parent, edge.parent, path, cure)
+        yield from known.may_be_null(parent, columns, path, cure)
+    else:
+        yield from _references(known, edge, parent, path)
     unique = known.unique(edge.table, edge.child)
     if field.kind in ("belongs_to", "many_to_many") and not unique:
         yield known.finding(
@@ -91,8 +94,11 @@ def join(known: Known, field: JoinField, parent: TableName, path: str) -> Iterat
         )
 
 
-def aggregate(known: Known, field: AggregateField, path: str) -> Iterator[Diagnostic]:
+def aggregate(
+    known: Known, field: AggregateField, parent: TableName, path: str
+) -> Iterator[Diagnostic]:
     """The aggregated column's type, and the type of what comes out."""
+    yield from _references(known, field.edge, parent, path)
     if field.op == "ids":
         yield from _ids(known, field, path)
     table, column = field.edge.table, field.column
@@ -103,8 +109,25 @@ def aggregate(known: Known, field: AggregateField, path: str) -> Iterator[Diagno
     if field.op in ("sum", "avg") and not numbers:
         message = f"`{field.op}` takes numbers, not {known.named(table, column)}"
         yield known.finding("error", "column-type", path, message, "name a numeric column")
+    elif field.op == "values":
+        if types.holds(field.mapping.type, type_.name, type_.kind) is not True:
+            message = f"`{field.mapping.type}` does not hold {known.named(table, column)}"
+            cure = f"write `element_type: {types.tag_for(type_.name)}`"
+            yield known.finding("error", "column-type", path, message, cure)
     elif field.op in ("sum", "min", "max"):
         yield from _result(known, field, type_, path)
+
+
+def _references(known: Known, edge: Edge, parent: TableName, path: str) -> Iterator[Diagnostic]:
+    """Other columns than the key, that related rows name their parent by, must name one."""
+    if not known.unique(parent, edge.parent):
+        yield known.finding(
+            "warning",
+            "key-not-unique",
+            path,
+            f"{listed(edge.parent)} is not unique in table `{parent}`: related rows would stand in several",
+            "let `references` name columns with a unique index",
+        )
 
 
 def _result(
