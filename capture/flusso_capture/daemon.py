@@ -15,7 +15,7 @@ from flusso_capture.crew import Crew
 from flusso_capture.doubts import Doubts
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
-from flusso_capture.relations import Relations
+from flusso_capture.relations import Relations, Signals
 from flusso_capture.replication import Replication
 from flusso_capture.session import session
 from flusso_capture.startup import Footing, Startup
@@ -138,8 +138,9 @@ class Capture:
         options, process = self._options, self._process
         replication = Replication(options.conninfo)
         stack.callback(replication.close)
+        signals = Signals(footing.relations, crew.watch.lose, crew.watch.nudge)
         relations = Relations(
-            footing.catalog.tables, self._plan.link_columns(), self._read_table, crew.watch.nudge
+            footing.catalog.tables, self._plan.link_columns(), self._read_table, signals
         )
         changes = Changes(
             relations, Xids(footing.next_xid), replication.identify(), options.max_value_bytes

@@ -42,8 +42,13 @@ class DoubtRun:
         self._process = process
         self._outstanding = 0
 
-    def run(self) -> None:
-        """Returns once it is acknowledged.  Raises `RetryableError` (run anew), `StoppedError`."""
+    def run(self) -> bool:
+        """Returns once it is acknowledged; False while the table is not there.
+
+        Raises `RetryableError` (run anew), `StoppedError`.
+        """
+        if not self._there():
+            return False
         logger.warning(
             "documents with rows of table %s are built again: changes of it may have been missed",
             self._table,
@@ -58,6 +63,12 @@ class DoubtRun:
                 self._poll(writer)
         finally:
             writer.close(_CLOSE_BUDGET)
+        return True
+
+    def _there(self) -> bool:
+        options, stop = self._options, self._process.stop
+        with session(options.conninfo, stop, f"read table {self._table}") as connection:
+            return self._table in read_catalog(connection, [self._table]).tables
 
     def _read_all(self, writer: ChangeWriter) -> int:
         """Publish the rows to be read; gives a position that is later than what was missed."""

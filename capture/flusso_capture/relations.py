@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flusso_capture import pgoutput
 from flusso_shared.catalog import Table
@@ -28,6 +28,18 @@ class Shape:
     """Key and link columns: never left out of an image."""
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the stream's descriptions of its tables may say beside their columns."""
+
+    known: Mapping[int, TableName] = field(default_factory=dict)
+    """The tables that are followed, by relation id."""
+    renamed: Callable[[TableName], None] = lambda _: None
+    """A table that is followed goes by another name: its rows are passed over."""
+    described: Callable[[], None] = lambda: None
+    """A table's replica identity, or its partitions', should be looked at."""
+
+
 class Relations:
     """The relations of one stream.  Those of tables outside the plan are known as such, cheaply."""
 
@@ -36,16 +48,16 @@ class Relations:
         tables: Mapping[TableName, Table],
         links: Mapping[TableName, frozenset[str]],
         read_table: ReadTable,
-        described: Callable[[], None] = lambda: None,
+        signals: Signals | None = None,
     ) -> None:
         """`tables` are the plan's tables with all columns that it needs; `links` their link columns.
 
-        `described` is told when a table's replica identity, or its partitions', should be looked at.
+        `signals` are told what is noticed on the way.
         """
         self._tables = dict(tables)
         self._links = links
         self._read_table = read_table
-        self._described = described
+        self._signals = signals or Signals()
         self._shapes: dict[int, Shape | None] = {}
         self.ignored: set[int] = set()
         """Relations of tables that are not in the plan: their rows need not be decoded."""
@@ -54,13 +66,16 @@ class Relations:
         """Take in a relation message.  Raises `FatalError` when a column that is needed is gone."""
         name = TableName(relation.schema, relation.name)
         if name not in self._tables:
+            if (known := self._signals.known.get(relation.id)) is not None:
+                self._signals.renamed(known)
             self._shapes[relation.id] = None
             self.ignored.add(relation.id)
             return
+        self.ignored.discard(relation.id)
         columns = tuple(column.name for column in relation.columns)
         key = self._key(name, columns)
         if self._tables[name].partitioned or relation.identity == "d":
-            self._described()
+            self._signals.described()
         flagged = tuple(n for n, column in enumerate(relation.columns) if column.identity)
         self._shapes[relation.id] = Shape(
             table=name,

@@ -112,8 +112,9 @@ class Snapshotter:
     def _settle(self, doubt: Doubt) -> None:
         _, origin = self._history()
         links = self._links.get(doubt.table, frozenset())
-        DoubtRun(doubt, links, origin, self._log, self._options, self._process).run()
-        self._doubts.settle(doubt)
+        run = DoubtRun(doubt, links, origin, self._log, self._options, self._process)
+        if run.run():
+            self._doubts.settle(doubt)
 
     def _todo(self) -> list[TableName]:
         """What is wanted and was not served yet.  A table is served again once it was not wanted for a while."""

@@ -45,6 +45,8 @@ class Footing:
     position: Position
     """How far the log was read, as recorded."""
     origin: Origin
+    relations: Mapping[int, TableName]
+    """The tables by their relation ids."""
     next_xid: int
     """The xmax of a current snapshot: 64 bits."""
 
@@ -112,8 +114,9 @@ class Startup:
                 lineages.server_of(connection, origin, replication.left_at),
                 self._process.clock,
             )
-            self._cover(connection, recorded, position.lineage, logs)
-            return Footing(catalog, slot, position, origin, _next_xid(connection))
+            now = self._cover(connection, recorded, position.lineage, logs)
+            relations = {int(found.table): table for table, found in now.items()}
+            return Footing(catalog, slot, position, origin, relations, _next_xid(connection))
 
     def _cover(
         self,
@@ -121,8 +124,8 @@ class Startup:
         recorded: coverage.Recorded | None,
         lineage: Lineage,
         logs: Mapping[TableName, str],
-    ) -> None:
-        """Record what is followed from now on, and doubt what was not for a while."""
+    ) -> coverage.Coverage:
+        """Record what is followed from now on, which is given, and doubt what was not for a while."""
         control, tables = self._log.control, self._plan.tables
         now = coverage.read(connection, self._options.publication, tables)
         for table in sorted(coverage.returned(recorded, lineage, now)):
@@ -132,6 +135,7 @@ class Startup:
         advanced = coverage.advance(recorded, lineage, now, logs)
         if advanced != recorded:
             coverage.save(control, advanced)
+        return now
 
     def _cure(
         self, connection: Connection, catalog: Catalog, followed: Collection[TableName]

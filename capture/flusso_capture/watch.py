@@ -52,6 +52,11 @@ class Watch:
         """Look soon: a table was described anew."""
         self._look.set()
 
+    def lose(self, table: TableName) -> None:
+        """Changes of a table are passed over from now on."""
+        self._doubts.add(table, sweep=True, read={table})
+        self.nudge()
+
     def check(self, lineage: Lineage) -> None:
         """Raise what was seen of `lineage`, which is streamed.  In the stream's thread."""
         if self._cut:
@@ -113,6 +118,10 @@ class Watch:
                 table,
                 extra={"action": "table_gone", "table": str(table)},
             )
+            # What is written to it under another name is passed over.
+            self._doubts.add(table, sweep=True, read={table})
+        if self._gone - gone:
+            self._doubts.raised.set()
         self._gone = gone
         if reason := coverage.gap(recorded.followed, now):
             self._gap = recorded.lineage, reason

@@ -20,7 +20,7 @@ from support.http_proxy import BulkProxy
 from support.idle import end_offsets, wait_until
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
-from support.soak import also, seconds
+from support.soak import SOAK, also, seconds
 from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
@@ -138,6 +138,20 @@ def test_a_worker_that_stood_still_changes_nothing_later(
 ) -> None:
     """Case 18, I3: what it had built is older than what its heirs wrote.  (Shown to fail with writes that
     carry no version.)"""
+    outlive(site, tmp_path, deleted=deleted, stood=0.0)
+
+
+if SOAK:
+
+    def test_a_worker_that_stood_still_for_long_brings_nothing_back(
+        site: Site, tmp_path: Path
+    ) -> None:
+        """Case 49, I3: the index has forgotten the delete by then; what is old is built anew."""
+        outlive(site, tmp_path, deleted=True, stood=130.0)
+
+
+def outlive(site: Site, tmp_path: Path, *, deleted: bool, stood: float) -> None:
+    """A worker stands still with a document in hand while another takes over, and goes on later."""
     site = replace(site, indexes=("users",), more=PATIENCE)
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 2 workers", site, tmp_path)
@@ -173,19 +187,32 @@ def test_a_worker_that_stood_still_changes_nothing_later(
                 connection.execute("UPDATE users SET full_name = 'newer' WHERE id = %s", (user,))
         heir.start()
         scenario.assert_equal(DEADLINE, only=[capture, heir])
+        if stood:
+            _forget_deletes(site)
+            time.sleep(stood)
         zombie.resume()
         wait_until(
             "it wrote what it had",
             lambda: None if zombie.metric("flusso_batches_total") > 0 else "no batch",
             DEADLINE,
         )
-        wait_until(
-            "its write was turned down",
-            lambda: None if zombie.metric("flusso_version_conflicts_total") >= 1 else "no conflict",
-            DEADLINE,
-        )
+        if not stood:
+            conflicts = "flusso_version_conflicts_total"
+            wait_until(
+                "its write was turned down",
+                lambda: None if zombie.metric(conflicts) >= 1 else "no conflict",
+                DEADLINE,
+            )
         scenario.assert_equal(DEADLINE)
         pipeline.stop()
+
+
+def _forget_deletes(site: Site) -> None:
+    httpx.put(
+        f"{site.opensearch_url}/{site.index_prefix}users/_settings",
+        json={"index.gc_deletes": "1s"},
+        timeout=60,
+    ).raise_for_status()
 
 
 @pytest.mark.parametrize("queue", also(["flusso run"], ["kafka, 1 worker"]))

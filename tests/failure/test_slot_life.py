@@ -13,7 +13,9 @@ import pytest
 from flusso_shared.change import Op
 from flusso_shared.control_records import Lineage, Position, lineage_of, position_of, snapshots_of
 from flusso_shared.errors import FatalError
+from flusso_shared.metrics import Metrics
 from flusso_shared.plan import IndexPlan, JoinField, Plan
+from flusso_shared.status import Status
 from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
 
 pytestmark = pytest.mark.services
@@ -198,6 +200,49 @@ def test_a_table_made_anew_is_noticed(kit: Kit) -> None:
             "DROP TABLE users; CREATE TABLE users (id bigint PRIMARY KEY, name text, note text)"
         )
         until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+
+
+@pytest.mark.parametrize("watch", [0.2, 60.0])
+def test_changes_made_under_another_name_are_found_when_the_table_is_back(
+    kit: Kit, watch: float
+) -> None:
+    """Case 40, I6: renamed away and back; others are followed meanwhile.  The stream tells by itself, too."""
+    first = seed(kit)
+    with kit.running(watch_seconds=watch):
+        kit.sql(
+            "ALTER TABLE users RENAME TO people",
+            "INSERT INTO people VALUES (2)",
+            "DELETE FROM people WHERE id = 1",
+            "INSERT INTO orders VALUES (7, 2)",
+        )
+        assert kit.expect(1)[0].table == ORDERS
+        kit.sql("ALTER TABLE people RENAME TO users", "INSERT INTO users VALUES (3)")
+        until(lambda: kit.log.changes and kit.log.changes[-1].op is Op.TRUNCATE, "the doubt")
+        changes = kit.log.take()
+        kit.sql("INSERT INTO users VALUES (4)")
+        assert kit.expect(1)[0].op is Op.CREATE
+    assert {("2",), ("3",)} <= {change.key for change in changes}
+    assert changes[-1].table == USERS
+    assert lineage(kit) == first
+
+
+def test_a_second_capture_waits_for_the_slot_and_takes_over(kit: Kit) -> None:
+    """Case 16, I1: there is one stream at a time, and a wait is no lost position."""
+    first = seed(kit)
+    second = replace(kit, metrics=Metrics(), status=Status())
+    with second.running():
+        with kit.running():
+            until(
+                lambda: (
+                    second.status.to_json()["waiting_for"] or kit.status.to_json()["waiting_for"]
+                ),
+                "one to wait",
+            )
+            kit.sql("INSERT INTO users VALUES (2)")
+            kit.expect(1)
+        kit.sql("INSERT INTO users VALUES (3)")
+        assert kit.expect(1)[0].key == ("3",)
+    assert lineage(kit) == first
 
 
 def test_a_table_added_to_the_publication_changes_nothing(kit: Kit) -> None:
