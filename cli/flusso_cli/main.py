@@ -10,6 +10,7 @@ import typer
 from flusso_cli.build import build
 from flusso_cli.check.command import check
 from flusso_cli.indexes import indexes
+from flusso_cli.quarantine import app as quarantine
 from flusso_cli.reindex import reindex
 from flusso_cli.run import run
 from flusso_cli.verify import verify
@@ -22,6 +23,7 @@ app.command()(check)
 app.command()(indexes)
 app.command()(reindex)
 app.command()(verify)
+app.add_typer(quarantine, name="quarantine")
 
 
 def _show_version(wanted: bool) -> None:

@@ -96,7 +96,7 @@ class Entry:
             version=value["version"],
             sink=value["sink"],
             reason=value["reason"],
-            document=value["document"],
+            document=value.get("document"),
             document_bytes=value["document_bytes"],
             change=value["change"],
             at=value["at"],

@@ -104,17 +104,27 @@ class QuarantineStore:
         return {str(hit["_source"]["id"]) for hit in found}
 
     def entries(
-        self, indexes: Iterable[str] = (), documents: Iterable[str] = ()
+        self, indexes: Iterable[str] = (), documents: Iterable[str] = (), *, brief: bool = False
     ) -> Iterator[Entry]:
-        """Entries, all or those of some indexes and document ids, a page at a time."""
+        """Entries, all or those of some indexes and document ids, a page at a time.
+
+        `brief` ones come without the document.
+        """
         wanted, names = set(documents), list(indexes)
         filters: list[dict[str, Any]] = [*_ENTRIES]
         if names:
             filters.append({"terms": {"index": names}})
-        for hit in self._search({"bool": {"filter": filters}}, {}, _PAGE):
+        more = {"_source": {"excludes": ["document"]}} if brief else {}
+        for hit in self._search({"bool": {"filter": filters}}, more, _PAGE):
             entry = self._read(hit)
             if not wanted or entry.id in wanted:
                 yield entry
+
+    def get(self, physical: str, document: str) -> Entry | None:
+        """The entry of a document as it is now."""
+        where = path(self._name, "_doc", entry_id(physical, document))
+        reply = self._cluster.request("GET", where, allow=(_NOT_FOUND,))
+        return None if reply.status == _NOT_FOUND else self._read(reply.json())
 
     def drop(self, entry: Entry) -> None:
         """Remove an entry unless it has changed."""
