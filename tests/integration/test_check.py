@@ -307,3 +307,25 @@ def test_one_thing_wrong_is_told_once_where_it_is(
     (found,) = [item for item in report.diagnostics if item.rule == expected[1]]
     assert part in " ".join((found.message, found.cure))
     assert report.failed == (expected[0] == "error")
+
+
+def test_what_lacks_nothing_is_checked_beside_what_does(database: str, tmp_path: Path) -> None:
+    run(database, *STORE, "DROP INDEX parts_thing_id_idx")
+    fields = (
+        "{ text: nam }",
+        "{ long: size }",
+        f"{{ has_many: ps, {_PARTS.replace('[]', '[{ text: lable }, { long: weight }]')} }}",
+        "{ integer: counted, column: size, default: none }",
+        "{ count: n, table: part, foreign_key: thing_id }",
+    )
+    report = checked(tmp_path, database, things(*fields), manage=False)
+    assert told(report) == [
+        ("error", "unknown-column", "things.nam"),
+        ("error", "unknown-column", "things.ps.lable"),
+        ("error", "unknown-table", "things.n"),
+        ("error", "column-type", "things.size"),
+        ("error", "column-type", "things.ps.weight"),
+        ("warning", "missing-index", "things.ps"),
+        ("error", "statement", "things.counted"),
+        ("error", "replica-identity", "table public.parts"),
+    ]

@@ -57,6 +57,17 @@ def test_a_table_that_will_not_do(
     assert "".join(only(report, expected[1]).sql) == sql
 
 
+@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
+def test_a_root_that_is_no_table(database: str, tmp_path: Path, kind: str) -> None:
+    run(database, f"CREATE {kind} things AS SELECT 1 AS id")
+    report = checked(tmp_path, database, things("{ long: id }"), "{ table: things, fields: [] }")
+    assert told(report) == [
+        ("error", "not-a-table", "things"),
+        ("error", "not-a-table", "things2"),
+    ]
+    assert f"a {kind.lower()}" in report.diagnostics[0].message
+
+
 def test_a_partition_beside_its_table(database: str, tmp_path: Path) -> None:
     run(
         database,

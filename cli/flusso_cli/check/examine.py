@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -17,6 +17,7 @@ from flusso_cli.check.facts import DatabaseFacts
 from flusso_cli.check.fields import check_fields
 from flusso_cli.check.links import check_links
 from flusso_cli.check.locate import located
+from flusso_cli.check.prune import pruned
 from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
 from flusso_cli.check.statements import check_statements
@@ -105,36 +106,35 @@ class _Examination:
         report.diagnostics += check_server(facts, options.slot)
         report.diagnostics += check_tables(plan.tables, facts)
         report.diagnostics += coverage.check_restrictions(options.publication, plan.tables, facts)
-        sound = [index for index in plan.indexes if self._index(index, facts)]
+        sound = [bound for index in plan.indexes if (bound := self._index(index, facts))]
         report.coverage = coverage.coverage(
             options.publication, plan.tables, facts, manage=options.manage_publication
         )
         self._identity(Plan(tuple(sound)), facts.catalog)
 
-    def _index(self, index: IndexPlan, facts: DatabaseFacts) -> bool:
-        """Check one index; whether it lacks nothing."""
+    def _index(self, index: IndexPlan, facts: DatabaseFacts) -> IndexPlan | None:
+        """Check one index; gives what of it can be followed, bound to the catalog."""
         found = self._report.diagnostics
-        missing = [
-            relations.missing(lack, facts) for lack in lacks(index, facts.catalog, facts.existing)
-        ]
-        found += missing
-        bound = index if missing else bind(index, facts.catalog)
-        fields = check_fields(bound, facts)
+        missing = list(lacks(index, facts.catalog, facts.existing))
+        found += [relations.missing(lack, facts) for lack in missing]
+        rest = pruned(index, {lack.need.field for lack in missing})
+        if rest is None:
+            found += check_fields(index, facts)
+            return None
+        bound = bind(rest, facts.catalog)
+        fields = check_fields(replace(index, key=bound.key), facts)
         found += fields
-        if missing:
-            return False
         found += check_links(bound, facts)
         if _readable(bound.tables, facts):
             told = {item.field for item in fields if item.severity == "error"}
             refused = check_statements(self._connection, bound, facts.catalog)
             found += [item for item in refused if item.field not in told]
-        return True
+        return bound
 
     def _identity(self, plan: Plan, catalog: Catalog) -> None:
         tables = {name: catalog.tables[name] for name in plan.tables}
-        links = Plan(tuple(bind(index, catalog) for index in plan.indexes)).link_columns()
         manage = self._options.manage_replica_identity
-        found = identity.shortfalls(cures(self._connection, tables, links, manage))
+        found = identity.shortfalls(cures(self._connection, tables, plan.link_columns(), manage))
         self._report.identity = found
         self._report.diagnostics += identity.check_identity(found)
 

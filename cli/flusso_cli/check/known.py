@@ -45,12 +45,11 @@ class Known:
 
     def unique(self, table: TableName, columns: Columns) -> bool:
         """Whether at most one row has given values of `columns`; true of what is not there."""
-        found = self.facts.tables.get(table)
-        if found is None or not found.types.keys() >= set(columns):
+        if not columns or any(self.type(table, column) is None for column in columns):
             return True
         return any(
             index.unique and index.usable and set(index.columns) <= set(columns)
-            for index in found.indexes
+            for index in self.facts.tables[table].indexes
         )
 
     def finding(
