@@ -13,6 +13,7 @@ import pytest
 
 from services import Services
 from support import cellar, names, oracle, store
+from support.idle import wait_until
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 
@@ -275,3 +276,31 @@ def test_partitions_that_come_and_go_take_their_rows_along(
     run(connection, "TRUNCATE boxes_e")
     shapes.await_equal(DEADLINE)
     assert "e:1" not in shapes.read("boxes")
+
+
+def test_a_used_column_that_is_gone_stops_its_indexes_alone(
+    shapes: Scenario, connection: Connection
+) -> None:
+    """Cases 39, 40: others go on, the reason is told, and when the column is back nothing was missed."""
+    worker = shapes.pipeline.daemons[-1]
+
+    def states() -> dict[str, str]:
+        indexes: dict[str, str] = worker.status()["indexes"]
+        return {name: indexes[name] for name in ("shelves", "bottles", "boxes", "users")}
+
+    run(connection, "ALTER TABLE shelves RENAME COLUMN name TO title")
+    run(connection, "UPDATE shelves SET title = 'renamed'")
+    wanted = {"shelves": "stopped", "bottles": "stopped", "boxes": "seeded", "users": "seeded"}
+    wait_until("they stop", lambda: None if states() == wanted else str(states()), DEADLINE)
+    assert "name" in str(worker.status()["last_error"])
+    run(connection, "UPDATE boxes SET note = 'meanwhile'")
+    wait_until(
+        "others go on",
+        lambda: (
+            None
+            if {box["note"] for box in shapes.read("boxes").values()} == {"meanwhile"}
+            else "not yet"
+        ),
+        DEADLINE,
+    )
+    run(connection, "ALTER TABLE shelves RENAME COLUMN title TO name")
