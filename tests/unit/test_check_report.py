@@ -255,6 +255,13 @@ def test_offline_json_has_no_diagnostics(tmp_path: Path) -> None:
 
 def test_no_secret_in_any_report(tmp_path: Path) -> None:
     report = report_of(tmp_path, offline=True)
+    in_query = tmp_path / "query.toml"
+    url = "postgresql://me@h/d?password=hidden7"
+    in_query.write_text(f'[source]\ntype = "postgres"\nconnection_url = "{url}"\n')
+    other = Report(load_project(in_query), "query.toml", offline=True)
+    for text in (shown(other), machine.to_json(other)):
+        assert "hidden" not in text
+        assert "me@h/d?password=***" in text
     env = {
         "DATABASE_URL": "postgresql://me:hidden4@h/d?password=hidden5&sslmode=require",
         "MAIN_OPENSEARCH_URL": "http://u:hidden6@h:9200",

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from flusso_cli.check import places
 from flusso_cli.check.coverage import Coverage
 from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.identity import Shortfall
@@ -31,7 +32,7 @@ def document(report: Report) -> dict[str, Any]:
     """The report as plain values; null is what was not asked, or did not answer."""
     return {
         "passed": not report.failed,
-        "config": config_to_json(report.project.config),
+        "config": _shown(config_to_json(report.project.config)),
         "mappings": [
             {
                 "index": index.name,
@@ -56,6 +57,17 @@ def diagnostic(item: Diagnostic) -> dict[str, Any]:
         value[name] = value[name] or None
     value["file"] = value["file"] or None
     return value
+
+
+def _shown(config: dict[str, Any]) -> dict[str, Any]:
+    """URLs may hold a password where the lock does not look for one: in their query."""
+    for table, key in [
+        (config["source"], "connection_url"),
+        *((sink, "url") for sink in config["sinks"].values()),
+    ]:
+        if isinstance(table.get(key), str):
+            table[key] = places.url(table[key])
+    return config
 
 
 def _node(node: Node) -> dict[str, Any]:
