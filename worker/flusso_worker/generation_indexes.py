@@ -49,12 +49,16 @@ class GenerationIndexes:
                 f" {plan.schema_file or 'the schema'} and the sink's settings"
             )
 
+    def refresh(self, name: GenerationName) -> None:
+        """Make searchable what was written so far."""
+        self._cluster.request("POST", path(name.physical, "_refresh"))
+
     def publish(self, name: GenerationName) -> None:
         """Make searchable what was seeded, then point the aliases here, away from all others, in one call."""
         self._refuse_taken(name)
         settings = {"index": {"refresh_interval": self._cluster.config.refresh_interval}}
         self._cluster.request("PUT", path(name.physical, "_settings"), settings)
-        self._cluster.request("POST", path(name.physical, "_refresh"))
+        self.refresh(name)
         actions: list[dict[str, Any]] = []
         for alias in (name.hash_alias, name.plain_alias):
             holders = self._holders(alias)

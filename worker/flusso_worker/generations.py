@@ -25,6 +25,8 @@ __all__ = ["Active", "GenerationKeeper", "Names", "Teller"]
 
 _INSPECT_EVERY = 10.0
 _MOST_ACTIONS = 10
+_AHEAD = 0.8
+"""Part of a seeding after which what is there is refreshed."""
 _ASK_FOR, _PAUSE = 25.0, 5.0
 """Seconds that a snapshot is asked for, and not asked for: one is taken again only after a pause."""
 
@@ -64,6 +66,7 @@ class GenerationKeeper:
         self._known = Known()
         self._swept: GenerationName | None = None
         self._wanted: TableName | None = None
+        self._refreshed: GenerationName | None = None
         self._wanted_since: float | None = None
         self._committed: dict[GenerationName, Offsets] = {}
 
@@ -123,7 +126,20 @@ class GenerationKeeper:
         self._steps.finish_reindex(self._known)
         self._want(facts)
         self._status.waiting(None)
-        return self._active(facts)
+        active = self._active(facts)
+        self._refresh_ahead(active)
+        return active
+
+    def _refresh_ahead(self, active: Sequence[Active]) -> None:
+        """Make most of a seeding searchable while the rest is written: the refresh before the swap is short then."""
+        for item in active:
+            progress = item.progress
+            if progress is None or item.name == self._refreshed or not progress.total:
+                continue
+            if progress.done >= _AHEAD * progress.total:
+                self._refreshed = item.name
+                for indexes in self._steps.indexes:
+                    indexes.refresh(item.name)
 
     def _wait(self, what: str) -> list[Active]:
         self._status.waiting(what)
@@ -185,10 +201,9 @@ class GenerationKeeper:
         """Whether the snapshot is complete and all of it stands after the generation's start."""
         if snapshot is None or snapshot.state != "complete" or generation.missed:
             return False
-        # A topic keeps what was published before; a log in memory has it only for groups that were there.
-        return self._log.durable or all(
-            offset >= generation.starts.get(at, 0) for at, offset in snapshot.begun.items()
-        )
+        # A topic keeps what was published before, unless somebody lets it delete; a log in memory has it only
+        # for groups that were there.
+        return all(offset >= generation.starts.get(at, 0) for at, offset in snapshot.begun.items())
 
     def _reached(self, generation: Generation) -> bool:
         if generation.targets is None:
