@@ -18,7 +18,7 @@ from services import Services
 from support import ops_kit
 from support.ops_kit import HUGE, Scene
 from support.small_store import ORDERS, USERS, change
-from support.worker_kit import until
+from support.worker_kit import committed, until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
@@ -152,6 +152,27 @@ def test_a_generation_that_is_gone_takes_its_entries_with_it(scene: Scene) -> No
         "only the second generation's entry",
         lambda: {entry.generation for entry in scene.store.entries()} == {second},
     )
+
+
+def test_offsets_wait_for_the_entry(scene: Scene) -> None:
+    """I7: while the quarantine cannot be written, nothing is committed past what belongs in it."""
+    scene.snapshot()
+    worker = scene.start()
+    worker.await_state("seeded")
+    scene.await_applied()
+    scene.store.ensure()
+    settings = path(f"{scene.index_prefix}flusso_quarantine", "_settings")
+    scene.index.cluster.request("PUT", settings, {"index.blocks.write": True})
+    scene.edit(f"UPDATE users SET name = {HUGE} WHERE id = 1", *scene.touch(1))
+    built = worker.status.to_json()["documents_built"]
+    # The next batch is taken as far as it can be, and no further than its offsets.
+    scene.edit("UPDATE users SET name = 'next' WHERE id = 2", *scene.touch(2))
+    until("the next is written", lambda: scene.index.documents()[2]["name"] == "next")
+    assert not committed(scene.log, scene.group())
+    assert worker.status.to_json()["documents_built"] <= built + 1
+    scene.index.cluster.request("PUT", settings, {"index.blocks.write": False})
+    scene.await_applied()
+    assert set(scene.entries()) == {"1"}
 
 
 # --- the commands ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flusso_shared import memory_log
 from flusso_shared.change import Change
 from flusso_shared.errors import FatalError
 from flusso_shared.memory_log import MemoryControl, MemoryLog
@@ -201,3 +202,36 @@ def test_acknowledged_is_what_all_groups_have_applied(steps: list[tuple[str, int
                 read_to[what] += 1
         writer.poll(0)
         assert acknowledged == list(range(min(applied.values())))
+
+
+def test_who_holds_back_a_full_log_is_known_and_can_be_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_log, "_PATIENCE", 0.0)
+    log = MemoryLog(capacity=2)
+    for name in ("quick", "stopped"):
+        start(log, name)
+    writer = log.writer()
+    publish(writer, [change(1), change(2)])
+    quick = log.reader("quick", [USERS], lambda _: None)
+    quick.commit(after(read(quick, 2)))
+    assert not log.holds_back("stopped")
+    assert not writer.publish(change(3), nothing)
+    assert log.holds_back("stopped")
+    assert not log.holds_back("quick")
+    assert not log.holds_back("nobody")
+    log.groups.forget("stopped")
+    assert writer.publish(change(3), nothing)
+    assert not log.holds_back("stopped")
+
+
+def test_a_log_with_room_is_held_back_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_log, "_PATIENCE", 0.0)
+    log = MemoryLog(capacity=2)
+    start(log, "slow")
+    writer = log.writer()
+    publish(writer, [change(1), change(2)])
+    assert not writer.publish(change(3), nothing)
+    slow = log.reader("slow", [USERS], lambda _: None)
+    slow.commit(after(read(slow, 2)[:1]))
+    assert not log.holds_back("slow")

@@ -123,3 +123,25 @@ def test_log_directives() -> None:
         "flusso_worker": logging.DEBUG,
         "a.b": logging.ERROR,
     }
+
+
+def test_a_stopped_index_is_told_by_readyz(public: httpx.Client, status: Status) -> None:
+    status.set_phase("live")
+    status.set_index("users", "stopped")
+    status.set_index("orders", "seeded")
+    answer = public.get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "stopped: users\n")
+    assert public.get("/healthz").status_code == 200
+    status.set_index("users", "seeded")
+    assert public.get("/readyz").status_code == 200
+
+
+def test_nobody_carries_out_requests_before_the_process_is_up(private: httpx.Client) -> None:
+    admin = httpx.BasicAuth("me", "pässword")
+    for method, where in (("POST", "/reindex"), ("DELETE", "/reindex"), ("GET", "/generations")):
+        assert private.request(method, where).status_code == 401
+        answer = private.request(method, where, params={"index": "users"}, auth=admin)
+        assert answer.status_code == 503, where
+    wrong = private.get("/reindex", auth=admin)
+    assert wrong.status_code == 405
+    assert set(wrong.headers["allow"].split(", ")) == {"POST", "DELETE"}
