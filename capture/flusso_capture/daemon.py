@@ -88,7 +88,9 @@ class Capture:
         process = self._process
         if self._footing is None:
             self.prepare()
-        wanted = self._wanted or snapshots.MissingSnapshots(self._plan, self._log, self._lineage)
+        wanted = self._wanted or snapshots.MissingSnapshots(
+            self._plan, self._log, self._lineage, process.clock
+        )
         crew = Crew(
             self._options, self._plan, self._log, process, wanted, self._history, self._doubts
         )

@@ -12,6 +12,7 @@ from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.snapshot import SnapshotRun
 from flusso_shared import retry
 from flusso_shared.change import Origin
+from flusso_shared.clock import Clock
 from flusso_shared.control_records import Lineage, TableSnapshot, snapshots_of
 from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
@@ -20,6 +21,7 @@ from flusso_shared.seams import ChangeLog
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.5
+_READ_EVERY = 30.0
 
 Wanted = Callable[[], Collection[TableName]]
 History = tuple[Lineage, Origin]
@@ -29,29 +31,36 @@ GetHistory = Callable[[], History]
 class MissingSnapshots:
     """The roots that have no complete snapshot in the current lineage: what Kafka's workers wait for.
 
-    The control records are read once per lineage: nobody else writes them.
+    Looked up once per lineage, as nobody else writes the records, and from time to time: somebody may have let
+    the topics delete old records, and a snapshot's with them.
     """
 
-    def __init__(self, plan: Plan, log: ChangeLog, lineage: Callable[[], Lineage]) -> None:
+    def __init__(
+        self, plan: Plan, log: ChangeLog, lineage: Callable[[], Lineage], clock: Clock
+    ) -> None:
         self._plan = plan
         self._log = log
         self._lineage = lineage
+        self._clock = clock
         self._read_for: Lineage | None = None
+        self._read_at = 0.0
         self._missing: frozenset[TableName] = frozenset()
 
     def __call__(self) -> Collection[TableName]:
-        lineage = self._lineage()
-        if self._read_for != lineage:
-            done = {
-                table
-                for table, snapshot in snapshots_of(self._log.control.load()).items()
-                if snapshot.lineage == lineage
-                and snapshot.state == "complete"
-                and not snapshot.skipped
-            }
+        lineage, now = self._lineage(), self._clock.monotonic()
+        if self._read_for != lineage or now - self._read_at > _READ_EVERY:
+            found = snapshots_of(self._log.control.load()).values()
+            done = {item.table for item in found if item.lineage == lineage and self._stands(item)}
             self._missing = frozenset(self._plan.roots) - done
-            self._read_for = lineage
+            self._read_for, self._read_at = lineage, now
         return self._missing
+
+    def _stands(self, snapshot: TableSnapshot) -> bool:
+        """Whether it is complete, and all its records are there."""
+        if snapshot.state != "complete" or snapshot.skipped:
+            return False
+        first = self._log.groups.starts([snapshot.table], [], 0)
+        return all(first.get(at, 0) <= offset for at, offset in snapshot.begun.items())
 
 
 class Snapshotter:

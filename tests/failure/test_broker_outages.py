@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from confluent_kafka import TopicPartition
@@ -120,6 +121,30 @@ def test_a_position_that_is_gone_from_a_topic_is_a_loud_stop(site: Site, tmp_pat
         wait_until("that index alone stops", state, DEADLINE)
         capture.stop()
         worker.stop()
+
+
+def test_no_index_is_built_from_a_topic_that_lost_records(site: Site, tmp_path: Path) -> None:
+    """Case 19, I6: the root's snapshot is taken again before the next generation is seeded from its topic."""
+    site = replace(site, indexes=("users",))
+    store.load_store(site.database_url)
+    scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
+    admin = AdminClient({"bootstrap.servers": site.kafka})
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        (physical,) = scenario.wait_until_live(DEADLINE).values()
+        scenario.assert_equal(DEADLINE)
+        pipeline.stop()
+        topic = f"{site.topic_prefix}.public.users"
+        ends = end_offsets(admin, [(topic, number) for number in range(site.partitions)])
+        _let_records_be_deleted(admin, topic)
+        doomed = [TopicPartition(name, number, offset) for (name, number), offset in ends.items()]
+        for future in admin.delete_records(doomed).values():
+            future.result()
+        httpx.delete(f"{site.opensearch_url}/{physical}").raise_for_status()
+        pipeline.start()
+        scenario.wait_until_live(DEADLINE)
+        scenario.assert_equal(DEADLINE)
+        pipeline.stop()
 
 
 @pytest.mark.parametrize("running", also([False], [True]))

@@ -60,8 +60,8 @@ def die_at(daemon: Daemon, place: str, site: Site, number: int) -> None:
 
 
 def test_no_crash_of_capture_or_a_worker_loses_a_change(site: Site, tmp_path: Path) -> None:
-    """Cases 1, 2, 3, 4, 8 over Kafka.  (Shown to fail: confirming a transaction at its first
-    acknowledgement, and committing offsets before the flush.)"""
+    """Cases 1, 2, 3, 4, 8 over Kafka, I1, I7.  (Shown to fail with offsets that are committed before the flush;
+    `test_slot_life` has the one for positions that are confirmed too early.)"""
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
     with cleaned_up(scenario.pipeline) as pipeline:

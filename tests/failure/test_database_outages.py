@@ -87,7 +87,7 @@ def test_transaction_ids_that_a_crash_takes_back_do_not_freeze_documents(
             with psycopg.connect(site.database_url, autocommit=True) as connection:
                 connection.execute("SET synchronous_commit = off")
                 connection.execute(
-                    "UPDATE users SET full_name = 'before ' || %s WHERE id = 1", (attempt,)
+                    "UPDATE users SET full_name = 'before ' || %s WHERE id = 2", (attempt,)
                 )
                 connection.execute("SELECT pg_switch_wal()")  # that much is in the log for good
                 for _ in range(300):
@@ -100,7 +100,7 @@ def test_transaction_ids_that_a_crash_takes_back_do_not_freeze_documents(
             server.crash()
             server.start()
             with psycopg.connect(site.database_url, autocommit=True) as connection:
-                connection.execute("UPDATE users SET full_name = 'after' WHERE id = 1")
+                connection.execute("UPDATE users SET full_name = 'after' WHERE id = 2")
             scenario.assert_equal(DEADLINE)
             if "as after a crash of Postgres" in process.text():
                 break
@@ -110,7 +110,7 @@ def test_transaction_ids_that_a_crash_takes_back_do_not_freeze_documents(
 
 
 def _name(scenario: Scenario, name: str) -> str | None:
-    found = scenario.read("users")["1"]["fullName"]
+    found = scenario.read("users")["2"]["fullName"]
     return None if found == name else f"it is {found}"
 
 

@@ -183,11 +183,15 @@ def test_rows_may_change_their_keys(connection: Connection) -> None:
     )
 
 
-def test_rows_may_move_to_another_parent_and_back(connection: Connection) -> None:
-    """Case 34: A to B, to none, back; and a parent moves with its children."""
+def test_rows_may_move_to_another_parent_and_back(shapes: Scenario, connection: Connection) -> None:
+    """Case 34, I4: A to B, to none, back; and a parent moves with its children.
+
+    (Shown to fail without the cure of replica identities.)
+    """
     for value in ("2", "NULL", "1"):
         run(connection, f"UPDATE bottles SET crate_id = {value} WHERE id = 8")
         run(connection, f"UPDATE crates SET shelf_id = {value} WHERE id = 6")
+        shapes.assert_equal(DEADLINE)
 
 
 def test_what_is_deleted_goes_from_every_document(connection: Connection) -> None:

@@ -5,6 +5,7 @@ Capture runs in a thread against the real server; its change log is the test's.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import psycopg
@@ -116,6 +117,32 @@ def test_a_restart_or_a_lost_connection_is_no_new_history(kit: Kit) -> None:
     with kit.running():
         assert kit.expect(1)[0].key == ("3",)
     assert lineage(kit) == first
+
+
+def test_nothing_is_confirmed_that_is_not_acknowledged(kit: Kit) -> None:
+    """Cases 2, 8, I1: all of a transaction's rows share one position.  (Shown to fail when `Watermark` does not
+    wait for the outstanding changes of a closed transaction.)"""
+    seed(kit)
+    with kit.running():
+        kit.sql("INSERT INTO users VALUES (2)")
+        kit.expect(1)
+        kit.log.hold.set()
+        before = kit.position()
+        kit.sql("INSERT INTO users SELECT n FROM generate_series(10, 20) n")
+        kit.expect(11)
+        position = kit.position()
+        until(lambda: recorded(kit) >= position, "it is read")
+        kit.sql("INSERT INTO unrelated VALUES (1)")
+        threading.Event().wait(1.0)
+        assert kit.confirmed() <= before
+        kit.log.hold.clear()
+        until(lambda: kit.confirmed() >= position, "the position")
+
+
+def recorded(kit: Kit) -> int:
+    """How far the log was read, as recorded."""
+    position = position_of(kit.log.records, lineage(kit))
+    return 0 if position is None else position.lsn
 
 
 def test_nothing_is_confirmed_that_is_not_on_record(kit: Kit) -> None:
