@@ -57,15 +57,41 @@ def test_a_table_that_will_not_do(
     assert "".join(only(report, expected[1]).sql) == sql
 
 
-@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
-def test_a_root_that_is_no_table(database: str, tmp_path: Path, kind: str) -> None:
-    run(database, f"CREATE {kind} things AS SELECT 1 AS id")
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("CREATE VIEW things AS SELECT 1 AS id", "a view"),
+        ("CREATE MATERIALIZED VIEW things AS SELECT 1 AS id", "a materialized view"),
+        ("CREATE FOREIGN TABLE things (id int) SERVER nowhere", "a foreign table"),
+    ],
+)
+def test_a_root_that_is_no_table(database: str, tmp_path: Path, statement: str, kind: str) -> None:
+    run(
+        database,
+        "CREATE FOREIGN DATA WRAPPER nothing",
+        "CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing",
+        statement,
+    )
     report = checked(tmp_path, database, things("{ long: id }"), "{ table: things, fields: [] }")
     assert told(report) == [
         ("error", "not-a-table", "things"),
         ("error", "not-a-table", "things2"),
     ]
-    assert f"a {kind.lower()}" in report.diagnostics[0].message
+    assert f"is {kind}:" in report.diagnostics[0].message
+
+
+def test_a_partitioned_table_in_a_schema_that_may_not_be_used(
+    database: str, tmp_path: Path, slot_name: str
+) -> None:
+    run(
+        database,
+        "CREATE SCHEMA shop",
+        "CREATE TABLE shop.things (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE shop.few PARTITION OF shop.things FOR VALUES FROM (0) TO (10)",
+    )
+    with role(database, slot_name, "REPLICATION") as url:
+        report = checked(tmp_path, url, "{ table: things, schema: shop, fields: [] }")
+    assert told(report) == [("error", "not-readable", "table shop.things")]
 
 
 def test_a_partition_beside_its_table(database: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from flusso_cli.check.examine import Options, examine
 from flusso_cli.check.report import Report
 from flusso_cli.check.sarif import to_sarif
 from flusso_shared import command_line as shared
+from flusso_shared import resolve_env
 from flusso_shared.errors import ConfigError
 from flusso_shared.lock import read_lock
 from flusso_shared.project import Project, load_project
@@ -65,6 +67,8 @@ def check(
         ),
         index_prefix=shared.index_prefix(project, index_prefix),
     )
+    # The report itself says which variable sets what.
+    logging.getLogger(resolve_env.__name__).setLevel(logging.WARNING)
     report = Report(project, str(origin), offline)
     env = environment()
     if not offline:

@@ -22,7 +22,6 @@ from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
 from flusso_cli.check.statements import check_statements
 from flusso_cli.check.tables import check_tables
-from flusso_shared.catalog import Catalog
 from flusso_shared.catalog_check import lacks
 from flusso_shared.compile import bind
 from flusso_shared.config import OpenSearchSinkConfig
@@ -110,7 +109,7 @@ class _Examination:
         report.coverage = coverage.coverage(
             options.publication, plan.tables, facts, manage=options.manage_publication
         )
-        self._identity(Plan(tuple(sound)), facts.catalog)
+        self._identity(Plan(tuple(sound)), facts)
 
     def _index(self, index: IndexPlan, facts: DatabaseFacts) -> IndexPlan | None:
         """Check one index; gives what of it can be followed, bound to the catalog."""
@@ -131,8 +130,10 @@ class _Examination:
             found += [item for item in refused if item.field not in told]
         return bound
 
-    def _identity(self, plan: Plan, catalog: Catalog) -> None:
-        tables = {name: catalog.tables[name] for name in plan.tables}
+    def _identity(self, plan: Plan, facts: DatabaseFacts) -> None:
+        # A schema that the role may not use hides its partitions.
+        names = [name for name in plan.tables if facts.tables[name].schema_usable]
+        tables = {name: facts.catalog.tables[name] for name in names}
         manage = self._options.manage_replica_identity
         found = identity.shortfalls(cures(self._connection, tables, plan.link_columns(), manage))
         self._report.identity = found
