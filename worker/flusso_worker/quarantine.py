@@ -93,7 +93,7 @@ class Quarantine:
             return
         with self._lock:
             known = self._refreshed(self._store)
-            healed = {name: versions[name] for name in known & versions.keys()}
+            healed = {name: versions[name] for name in known if name in versions}
             if not healed:
                 return
             self._persist("clear", lambda store: store.remove(self.generation.physical, healed))
