@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -90,7 +91,7 @@ def only(report: Report, rule: str) -> Diagnostic:
 
 
 @contextmanager
-def role(url: str, name: str, *options: str) -> Iterator[str]:
+def role(url: str, name: str, *options: LiteralString) -> Iterator[str]:
     """The database's URL for a new role that may log in and nothing else."""
     identifier = sql.Identifier(name)
     with psycopg.connect(url, autocommit=True) as admin:
