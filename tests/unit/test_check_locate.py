@@ -75,6 +75,12 @@ def test_the_narrowest_place_that_is_known(
     assert place(root, field, name) == expected
 
 
+def test_the_key_is_what_names_documents() -> None:
+    root = Document("a.yml", "table: t\nprimary_key: id\ndoc_id: code\n").root
+    assert root is not None
+    assert place(root, "primary_key", "code") == (3, 9)
+
+
 def test_diagnostics_of_indexes_get_their_places(tmp_path: Path) -> None:
     path = tmp_path / "a.schema.yml"
     path.write_text(_TEXT)

@@ -42,10 +42,17 @@ def _root(file: str) -> Node | None:
 
 def place(root: Node, field: str, name: str) -> Place:
     """The place of `name` in the field of that dotted path, else of the field, else of what is above it."""
-    node = _descend(root, [part for part in field.split(".") if part])
+    parts = [part for part in field.split(".") if part]
+    if parts == ["primary_key"] and _has(root, "doc_id"):
+        parts = ["doc_id"]  # it names documents then
+    node = _descend(root, parts)
     word = next(_words(node, name), None) if name else None
     mark = (word or _head(node)).start_mark
     return mark.line + 1, mark.column + 1
+
+
+def _has(node: Node, key: str) -> bool:
+    return isinstance(node, yaml.MappingNode) and any(each.value == key for each, _ in node.value)
 
 
 def _descend(node: Node, parts: list[str]) -> Node:
