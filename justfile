@@ -107,6 +107,18 @@ test *args:
 test-all:
     @./dev/test
 
+# The failure tests in their long forms, again and again, at least once and for so many minutes
+soak minutes="60" *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    shift
+    end=$((SECONDS + {{ minutes }} * 60)) round=0
+    while [ $round -eq 0 ] || [ $SECONDS -lt $end ]; do
+        round=$((round + 1))
+        echo "--- round $round"
+        FLUSSO_TEST_SOAK=1 ./dev/test --failure "$@"
+    done
+
 # ruff, mypy, pyright, import-linter
 lint:
     @./dev/test --lint

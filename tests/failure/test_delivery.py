@@ -196,6 +196,7 @@ def outlive(site: Site, tmp_path: Path, *, deleted: bool, stood: float) -> None:
             lambda: None if zombie.metric("flusso_batches_total") > 0 else "no batch",
             DEADLINE,
         )
+        scenario.assert_equal(DEADLINE)
         if not stood:
             conflicts = "flusso_version_conflicts_total"
             wait_until(
@@ -203,7 +204,6 @@ def outlive(site: Site, tmp_path: Path, *, deleted: bool, stood: float) -> None:
                 lambda: None if zombie.metric(conflicts) >= 1 else "no conflict",
                 DEADLINE,
             )
-        scenario.assert_equal(DEADLINE)
         pipeline.stop()
 
 
