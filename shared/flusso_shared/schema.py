@@ -14,7 +14,10 @@ class Schema:
 
     root: TableName
     key: Columns
-    """The root's declared primary key; empty when not declared (the catalog's is used then)."""
+    """The columns that name the document: `doc_id`, else the root's declared primary key.
+
+    Empty when neither is declared: the catalog's primary key is used then.
+    """
     fields: tuple[Field, ...]
     soft_delete: SoftDelete | None = None
     filters: tuple[Condition, ...] = ()

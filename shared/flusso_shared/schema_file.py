@@ -56,10 +56,6 @@ def _read(document: Document) -> Schema:
         if entries and name not in entries:
             document.add(document.root, f"`{name}` is missing")
     _check_version(document, entries)
-    if "doc_id" in entries:
-        document.add(
-            entries["doc_id"][0], "`doc_id` is not supported; the primary key names documents"
-        )
 
     def one(name: str, default: str) -> str:
         return identifier(document, entries[name][1], name) if name in entries else default
@@ -79,7 +75,8 @@ def _read(document: Document) -> Schema:
     soft_delete = None
     if "soft_delete" in entries:
         soft_delete = _soft_delete(document, entries["soft_delete"][1], fields)
-    return Schema(root, key, fields, soft_delete, filters)
+    named = columns(document, entries["doc_id"][1], "doc_id") if "doc_id" in entries else key
+    return Schema(root, named, fields, soft_delete, filters)
 
 
 def _check_version(document: Document, entries: dict[str, tuple[Node, Node]]) -> None:

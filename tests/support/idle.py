@@ -35,6 +35,8 @@ class Progress:
     slot: str
     kafka: str
     topic_prefix: str | None
+    last_change: str = "UPDATE users SET email = email WHERE id = (SELECT min(id) FROM users)"
+    """A published change that leaves the data as it is."""
 
     def wait_until_idle(self, deadline: float) -> None:
         """Wait until every change committed before the call is confirmed, and consumed by every group."""
@@ -48,9 +50,7 @@ class Progress:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             row = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
             assert row is not None
-            connection.execute(
-                "UPDATE users SET email = email WHERE id = (SELECT min(id) FROM users)"
-            )
+            connection.execute(self.last_change.encode())
             return str(row[0])
 
     def _unconfirmed(self, lsn: str) -> str | None:

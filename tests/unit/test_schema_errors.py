@@ -60,7 +60,7 @@ ROOT = [
     ),
     ("version: true\ntable: t\nfields: []", "1:10: this version is not supported"),
     ("version: '1'\ntable: t\nfields: []", "1:10: this version is not supported"),
-    ("doc_id: id\ntable: t\nfields: []", "1:1: `doc_id` is not supported"),
+    ("doc_id: []\ntable: t\nfields: []", "1:9: `doc_id` must name at least one column"),
     ("table: public.users\nfields: []", "1:8: `public.users` is not an identifier"),
     ("table: 5\nfields: []", "1:8: `table` must be a string; write it in quotes: '5'"),
     ("table: 1st\nfields: []", "is not an identifier"),

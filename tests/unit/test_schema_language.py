@@ -8,7 +8,7 @@ import pytest
 
 from flusso_shared.mapping import index_body
 from flusso_shared.names import TableName
-from flusso_shared.plan import AggregateField, ColumnField, Hop, JoinField, OrderBy, Way
+from flusso_shared.plan import AggregateField, ColumnField, Hop, JoinField, OrderBy, Plan, Way
 from flusso_shared.problems import Problems
 from support.documents import plan_of
 
@@ -75,6 +75,31 @@ def test_references_below_another_relation(tmp_path: Path) -> None:
 def test_a_relation_by_references_needs_no_declared_key(tmp_path: Path) -> None:
     text = "table: account\nfields:\n  - { count: n, table: entry, foreign_key: iban, references: iban }\n"
     assert plan_of(tmp_path, text).key == ()
+
+
+# --- doc_id -------------------------------------------------------------------------------------
+
+
+def test_another_unique_column_names_the_document(tmp_path: Path) -> None:
+    """Both values of a changed one are in the log: the old document is deleted, the new one written."""
+    text = """
+        table: account
+        primary_key: id
+        doc_id: iban
+        fields:
+          - { integer: id }
+          - { count: entries, table: entry, foreign_key: account_id }
+    """
+    plan = plan_of(tmp_path, text)
+    assert plan.key == ("iban",)
+    assert plan.ways == (
+        Way(ACCOUNT, ("iban",), (), ""),
+        Way(ENTRY, ("account_id",), (Hop(ACCOUNT, ("id",), ("iban",)),), "entries"),
+    )
+    assert Plan((plan,)).link_columns()[ACCOUNT] == {"iban"}
+    number = plan.fields[0]
+    assert isinstance(number, ColumnField)
+    assert not number.nullable
 
 
 # --- values -------------------------------------------------------------------------------------

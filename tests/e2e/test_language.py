@@ -1,0 +1,112 @@
+"""What the schema language has beyond its model, end to end: every document after every kind of change.
+
+One pipeline per queue lives through all of it, and is compared with the oracle after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from services import Services
+from support import bank, names, oracle
+from support.processes import Pipeline, Site, cleaned_up
+from support.scenario import Scenario
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+DEADLINE = 90.0
+
+STEPS = {
+    "the column that names a document changes": ["UPDATE accounts SET iban = 'B1' WHERE id = 1"],
+    "two documents swap their names": [
+        "UPDATE accounts SET iban = 'tmp' WHERE id = 2",
+        "UPDATE accounts SET iban = 'A2' WHERE id = 3",
+        "UPDATE accounts SET iban = 'A3' WHERE id = 2",
+    ],
+    "a name is taken away, and another given": [
+        "UPDATE accounts SET iban = NULL WHERE id = 4",
+        "UPDATE accounts SET iban = 'A5' WHERE id = 5",
+    ],
+    "a document's row is deleted": ["DELETE FROM accounts WHERE id = 6"],
+    "a row with a name that is free again": [
+        "INSERT INTO accounts VALUES (106, 'A6', 1, 'no', 2, '{\"limits\": []}')"
+    ],
+    "a child moves by the referenced column": [
+        "UPDATE ledger.entries SET iban = 'A9' WHERE iban = 'A8'",
+        "UPDATE ledger.entries SET iban = NULL WHERE id = 10",
+        "UPDATE ledger.entries SET amount = 5000, kind = NULL WHERE id = 20",
+    ],
+    "children are deleted": ["DELETE FROM ledger.entries WHERE id % 7 = 0"],
+    "values inside json change": [
+        "UPDATE accounts SET data = jsonb_set(data, '{limits,1}', '7') WHERE id = 10",
+        "UPDATE accounts SET data = data - 'open' - 'limits' WHERE id = 11",
+        "UPDATE accounts SET data = NULL WHERE id = 12",
+    ],
+    "a junction row comes, moves and goes": [
+        "INSERT INTO ledger.mandates VALUES ('A14', 12, '2024-05-05')",
+        "UPDATE ledger.mandates SET iban = 'A15' WHERE iban = 'A14' AND person_id = 12",
+        "DELETE FROM ledger.mandates WHERE person_id = 1",
+    ],
+    "the row at both ends of a self reference changes": [
+        "UPDATE people SET name = 'renamed' WHERE id = 3",
+        "UPDATE people SET mentor_id = 3 WHERE id IN (1, 12)",
+        "UPDATE people SET mentor_id = id WHERE id = 7",
+        "DELETE FROM people WHERE id = 2",
+    ],
+    "keys of several columns change": [
+        "UPDATE branches SET number = 40 WHERE number = 4",
+        "UPDATE accounts SET branch_country = 'se', branch_number = 1 WHERE id IN (13, 16)",
+        "UPDATE accounts SET branch_number = NULL WHERE id = 17",
+        "DELETE FROM branches WHERE number = 3",
+    ],
+    "related tables are truncated": ["TRUNCATE ledger.entries, ledger.mandates"],
+    "the documents' own table is truncated": ["TRUNCATE accounts"],
+}
+
+
+class Bank(Scenario):
+    """The bank store."""
+
+    def __init__(self, site: Site, pipeline: Pipeline, embedded: bool) -> None:
+        super().__init__(site, pipeline, embedded)
+        self._progress = replace(self._progress, last_change=bank.LAST_CHANGE)
+
+    def _expected(self) -> dict[str, oracle.Documents]:
+        return bank.expected(self.site.database_url)
+
+
+@pytest.fixture(params=["kafka, 2 workers", "flusso run"])
+def scenario(
+    request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scenario]:
+    """A pipeline that runs and is seeded."""
+    folder = tmp_path_factory.mktemp("bank")
+    bank.write_schemas(folder)
+    with names.site(services) as found:
+        site = Site(**{**vars(found), "schemas": folder, "indexes": bank.INDEXES, "partitions": 2})
+        bank.create(site.database_url)
+        made = Bank.over(request.param, site, folder)
+        with cleaned_up(made.pipeline) as pipeline:
+            pipeline.start()
+            made.wait_until_live(DEADLINE)
+            yield made
+            pipeline.stop()
+
+
+def test_every_document_follows_every_change(scenario: Scenario) -> None:
+    scenario.assert_equal(DEADLINE)
+    assert len(scenario.read("accounts")) == 19
+    with psycopg.connect(scenario.site.database_url, autocommit=True) as connection:
+        for step, statements in STEPS.items():
+            with connection.transaction():
+                for statement in statements:
+                    connection.execute(statement.encode())
+            try:
+                scenario.assert_equal(DEADLINE)
+            except AssertionError as error:
+                raise AssertionError(f"{step}: {error}") from error
+    assert scenario.read("accounts") == {}
