@@ -10,6 +10,18 @@ from flusso_shared.names import TableName
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What the values of a type are made of; domains are looked through."""
+
+    name: str = ""
+    """`pg_type.typname`, e.g. `int4`, if it is a type of Postgres itself and holds no others; else empty."""
+    element: Shape | None = None
+    """Of an array: what its elements are."""
+    members: tuple[tuple[str, Shape], ...] = ()
+    """Of a composite type: its columns."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column: `type` is `format_type(atttypid, atttypmod)`, e.g. `character varying(32)`."""
 
@@ -18,6 +30,7 @@ class Column:
     not_null: bool
     domain_over: str = ""
     """For a column of a domain, the type under it (and under further domains); empty otherwise."""
+    shape: Shape = Shape()
 
     @property
     def base_type(self) -> str:

@@ -1,4 +1,4 @@
-"""Reads the catalog of a plan's tables, in two statements for all of them."""
+"""Reads the catalog of a plan's tables, in three statements for all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 
-from flusso_shared.catalog import Catalog, Column, Table
+from flusso_shared.catalog import Catalog, Column, Shape, Table
+from flusso_shared.catalog_shapes import read_shapes
 from flusso_shared.names import TableName
 
 _TABLES = """
@@ -40,7 +41,7 @@ WITH RECURSIVE below(domain, type, modifier) AS (
     SELECT b.domain, t.typbasetype, t.typtypmod
     FROM below b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd'
 )
-SELECT attrelid, attname::text, format_type(atttypid, atttypmod), attnotnull,
+SELECT attrelid, atttypid, attname::text, format_type(atttypid, atttypmod), attnotnull,
        coalesce((SELECT format_type(b.type, b.modifier) FROM below b JOIN pg_type t ON t.oid = b.type
                  WHERE b.domain = atttypid AND t.typtype <> 'd'), '')
 FROM pg_attribute
@@ -55,8 +56,11 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
     names = ([name.schema for name in wanted], [name.name for name in wanted])
     found = connection.execute(_TABLES, names).fetchall()
     columns: dict[int, dict[str, Column]] = defaultdict(dict)
-    for oid, *column in connection.execute(_COLUMNS, ([row[0] for row in found],)):
-        columns[oid][column[0]] = Column(*column)
+    oids = [row[0] for row in found]
+    shapes = read_shapes(connection, oids)
+    for oid, type_, *column in connection.execute(_COLUMNS, (oids,)):
+        name, shown, not_null, under = column
+        columns[oid][name] = Column(name, shown, not_null, under, shapes.get(type_, Shape()))
     result: dict[TableName, Table] = {}
     for oid, schema, name, identity, partitioned, owned, primary_key, index in found:
         table = TableName(schema, name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flusso_shared.catalog import Catalog, Column, Table
+from flusso_shared.catalog import Catalog, Column, Shape, Table
 from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.names import TableName
@@ -36,9 +36,32 @@ def test_columns_have_types_and_domains_their_base(database: str) -> None:
         "ALTER TABLE things DROP COLUMN gone",
     )
     assert dict(table(database, "things").columns) == {
-        "id": Column("id", "integer", True),
-        "price": Column("price", "numeric(10,2)", False),
-        "Code": Column("Code", "short_code", False, "character varying(7)"),
+        "id": Column("id", "integer", True, shape=Shape("int4")),
+        "price": Column("price", "numeric(10,2)", False, shape=Shape("numeric")),
+        "Code": Column("Code", "short_code", False, "character varying(7)", Shape("varchar")),
+    }
+
+
+def test_shapes_look_through_domains_arrays_and_composites(database: str) -> None:
+    run(
+        database,
+        "CREATE DOMAIN price AS money",
+        "CREATE DOMAIN prices AS price[]",
+        "CREATE TYPE mood AS ENUM ('fine')",
+        "CREATE TYPE part AS (raw bytea, costs prices, gone int)",
+        "ALTER TYPE part DROP ATTRIBUTE gone",
+        "CREATE TYPE \"money\" AS ENUM ('mine')",
+        "CREATE TABLE things (id int PRIMARY KEY, a prices, b part[], c mood, d public.money)",
+    )
+    shapes = {name: column.shape for name, column in table(database, "things").columns.items()}
+    prices = Shape(element=Shape("money"))
+    part = Shape(members=(("raw", Shape("bytea")), ("costs", prices)))
+    assert shapes == {
+        "id": Shape("int4"),
+        "a": prices,
+        "b": Shape(element=part),
+        "c": Shape(),
+        "d": Shape(),
     }
 
 

@@ -83,8 +83,7 @@ class Builder:
             documents[document_id.decode()] = document
             size += len(document)
         operations = [Operation(key, version, document) for key, document in documents.items()]
-        id_of = self.sql.id_of
-        if len(operations) < len(keys):
-            gone = {id_of(key): None for key in keys if id_of(key) not in documents}
-            operations.extend(Operation(key, version, None) for key in gone)
+        # By name, not by number: a key of other text may be equal and find the row (citext, numeric 1.0 and 1.00).
+        gone = dict.fromkeys(name for name in map(self.sql.id_of, keys) if name not in documents)
+        operations.extend(Operation(name, version, None) for name in gone)
         return Built(keys, operations, snapshot.taken_at, size)

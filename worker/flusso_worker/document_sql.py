@@ -12,6 +12,7 @@ from flusso_shared.compile import bind
 from flusso_shared.plan import IndexPlan
 from flusso_worker.condition_sql import filtered
 from flusso_worker.hop_sql import keys_given, table
+from flusso_worker.key_sql import id_from_text, id_text
 from flusso_worker.object_sql import Objects
 
 
@@ -42,14 +43,14 @@ def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
     source, given = keys_given(plan.root, plan.key, catalog, "root")
     rows = filtered(root, plan.filters, plan.soft_delete)
     build = sql.SQL("SELECT {}, {}::text FROM {} AS root{}{} WHERE {}").format(
-        _id(plan.key), row.json, rows, row.joins, source, given
+        _id(plan.key, root), row.json, rows, row.joins, source, given
     )
     columns = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in plan.key]
     order = [sql.Identifier(column) for column in plan.key]
     all_keys = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
         sql.SQL(", ").join(columns), table(plan.root), sql.SQL(", ").join(order)
     )
-    texts = tuple(_text_of(root, column) for column in plan.key)
+    texts = tuple(id_from_text(column, root) for column in plan.key)
     return DocumentSql(build.as_bytes(None), all_keys.as_bytes(None), texts)
 
 
@@ -66,25 +67,6 @@ def _element(value: str | None) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _id(key: Sequence[str]) -> sql.Composable:
-    parts = [sql.SQL("root.{}::text").format(sql.Identifier(column)) for column in key]
+def _id(key: Sequence[str], root: Table) -> sql.Composable:
+    parts = [id_text(column, root, "root") for column in key]
     return sql.SQL(" || ':' || ").join(parts)
-
-
-def _text_of(root: Table, column: str) -> Callable[[str], str]:
-    """`::text` and the type's output function differ for two types."""
-    match root.columns[column].base_type.partition("(")[0]:
-        case "boolean":
-            return _boolean
-        case "character" | "bpchar":
-            return _unpadded
-        case _:
-            return str
-
-
-def _boolean(text: str) -> str:
-    return {"t": "true", "f": "false"}.get(text, text)
-
-
-def _unpadded(text: str) -> str:
-    return text.rstrip(" ")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from flusso_shared.catalog import Catalog
+from flusso_shared.catalog import Catalog, Table
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, Hop
+from flusso_worker.key_sql import is_array
 
 
 def hop_sql(hop: Hop, catalog: Catalog) -> bytes:
@@ -34,17 +35,26 @@ def keys_given(
     infers the array type from the column, so that an index serves it.
     """
     own = [sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(c)) for c in columns]
-    if len(own) == 1:
+    row = catalog.tables[name]
+    if len(own) == 1 and not is_array(columns[0], row):
         return sql.SQL(""), sql.SQL("{} = ANY($1)").format(own[0])
-    types = [catalog.tables[name].columns[column].type for column in columns]
-    # `format_type()` quotes what needs it.
-    arrays = sql.SQL(", ").join(
-        sql.SQL(f"${at}::{type_}[]")  # pyright: ignore[reportArgumentType]
-        for at, type_ in enumerate(types, 1)
-    )
+    arrays = sql.SQL(", ").join(_parameter(at, column, row) for at, column in enumerate(columns, 1))
     names = [sql.Identifier(f"k{at}") for at in range(1, len(own) + 1)]
     source = sql.SQL(", unnest({}) AS given({})").format(arrays, sql.SQL(", ").join(names))
     equal = [
-        sql.SQL("{} = given.{}").format(mine, key) for mine, key in zip(own, names, strict=True)
+        sql.SQL("{} = given.{}{}").format(mine, key, _cast(column, row))
+        for mine, key, column in zip(own, names, columns, strict=True)
     ]
     return source, sql.SQL(" AND ").join(equal)
+
+
+# `format_type()` quotes what needs it.
+def _parameter(at: int, column: str, row: Table) -> sql.Composable:
+    type_ = "text" if is_array(column, row) else row.columns[column].type
+    return sql.SQL(f"${at}::{type_}[]")  # pyright: ignore[reportArgumentType]
+
+
+def _cast(column: str, row: Table) -> sql.Composable:
+    """An array comes as the text of it: `unnest` would take arrays of arrays apart to the last element."""
+    type_ = row.columns[column].type
+    return sql.SQL(f"::{type_}" if is_array(column, row) else "")  # pyright: ignore[reportArgumentType]

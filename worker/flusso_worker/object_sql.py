@@ -26,6 +26,8 @@ from flusso_shared.plan import (
 )
 from flusso_worker.condition_sql import conditions, filtered, ordered
 from flusso_worker.hop_sql import table
+from flusso_worker.json_sql import json_value
+from flusso_worker.key_sql import id_text
 from flusso_worker.value_sql import column_value, constant_value, geo_value, plain_value
 
 
@@ -173,9 +175,10 @@ class Objects:
             rows = sql.SQL("SELECT v, n FROM ({}) AS ordered ORDER BY n LIMIT {}").format(
                 rows, limit
             )
+        one = json_value(sql.SQL("found.v"), related.columns[item.column or ""].shape)
         return sql.SQL(
-            "(SELECT coalesce(json_agg(v ORDER BY n), '[]'::json) FROM ({}) AS found)"
-        ).format(rows)
+            "(SELECT coalesce(json_agg({} ORDER BY n), '[]'::json) FROM ({}) AS found)"
+        ).format(one, rows)
 
     def _aggregate(self, item: AggregateField, scans: dict[Edge, _Scan]) -> sql.Composable:
         raw = any(isinstance(term, RawCondition) for term in item.edge.filters)
@@ -191,17 +194,24 @@ class Objects:
         if item.op == "ids":
             value = sql.SQL("coalesce({}, '[]'::json)").format(value)
         scan.columns.append(sql.SQL("{} AS {}").format(value, sql.Identifier(name)))
-        return sql.SQL("{}.{}").format(sql.Identifier(scan.alias), sql.Identifier(name))
+        found = sql.SQL("{}.{}").format(sql.Identifier(scan.alias), sql.Identifier(name))
+        if item.op not in ("min", "max"):
+            return found
+        return json_value(found, self._table(item.edge).columns[item.column or ""].shape)
 
     def _function(self, item: AggregateField, alias: str) -> sql.Composable:
         if item.op == "count":
             return sql.SQL("count(*)")
         related = self._table(item.edge)
         if item.op == "ids":
-            parts = [plain_value(column, related, alias) for column in related.primary_key]
+            key = related.primary_key
+            parts = [plain_value(column, related, alias) for column in key]
             order = sql.SQL(", ").join(parts)
-            joined = sql.SQL(" || ':' || ").join([sql.SQL("{}::text").format(p) for p in parts])
-            one = parts[0] if len(parts) == 1 else joined
+            if len(key) == 1:
+                one = json_value(parts[0], related.columns[key[0]].shape)
+            else:
+                texts = [id_text(column, related, alias) for column in key]
+                one = sql.SQL(" || ':' || ").join(texts)
             return sql.SQL("json_agg({} ORDER BY {})").format(one, order)
         function = sql.SQL(item.op)
         return sql.SQL("{}({})").format(function, plain_value(item.column or "", related, alias))

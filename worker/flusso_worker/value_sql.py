@@ -1,4 +1,4 @@
-"""One column -> the SQL of its JSON value (schema reference, section 11).  Pure."""
+"""One field of a row -> the SQL of its JSON value (docs/types.md).  Pure."""
 
 from __future__ import annotations
 
@@ -7,26 +7,85 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from flusso_shared.catalog import Table
+from flusso_shared.catalog import Column, Shape, Table
 from flusso_shared.plan import ColumnField, ConstantField, GeoField
+from flusso_worker.json_sql import json_elements, json_value
 
 
 def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
     """The value, transformed and defaulted."""
-    type_ = row.columns[field.column].base_type
+    column = row.columns[field.column]
     if field.path:
-        value, type_ = _at_path(field, alias), "json"
+        value, shape = _at_path(field, alias), Shape(_CASTS.get(field.kind, ""))
     else:
-        value = plain_value(field.column, row, alias)
-    if field.transforms and not type_.endswith("[]"):
-        value = sql.SQL("{}::text").format(value)  # lower() and btrim() know no enum
+        value, shape = plain_value(field.column, row, alias), column.shape
+    if field.transforms and shape.element is not None:
+        return _transformed_array(field, column, value)
+    if field.transforms:
+        value = _transformed(field, sql.SQL("{}::text").format(value))
+        shape = Shape()
+    if field.default is not None:
+        value = sql.SQL("coalesce({}, {})").format(value, _default(field.default))
+    return json_value(value, shape)
+
+
+_PLAIN: dict[str, LiteralString] = {"money": "numeric", "bpchar": "text"}
+"""What every use wants: a number for sum() and avg(), texts without padding."""
+
+
+def plain_value(column: str, row: Table, alias: str) -> sql.Composable:
+    """A column in a type that compares and sorts as its JSON should; `json_value` makes that JSON of it."""
+    name = sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(column))
+    shape = row.columns[column].shape
+    element = shape.element or shape
+    cast = _PLAIN.get(element.name)
+    if cast is None:
+        return name
+    return sql.SQL("{}::{}").format(name, sql.SQL(cast if element is shape else f"{cast}[]"))
+
+
+def geo_value(field: GeoField, row: Table, alias: str) -> sql.Composable:
+    """`{"lat", "lon"}`, or null when either is."""
+    lat, lon = (plain_value(column, row, alias) for column in (field.lat, field.lon))
+    return sql.SQL(
+        "CASE WHEN {lat} IS NOT NULL AND {lon} IS NOT NULL"
+        " THEN json_build_object('lat', {lat}, 'lon', {lon}) END"
+    ).format(lat=lat, lon=lon)
+
+
+def constant_value(field: ConstantField) -> sql.Composable:
+    """The value as JSON, of its own type."""
+    return sql.SQL("{}::json").format(sql.Literal(json.dumps(field.value, ensure_ascii=False)))
+
+
+# --- transforms and defaults ------------------------------------------------------------------------
+
+
+def _transformed(field: ColumnField, text: sql.Composable) -> sql.Composable:
     for transform in field.transforms:
         function = sql.SQL("lower" if transform == "lowercase" else "btrim")
-        value = sql.SQL("{}({})").format(function, value)
-    if field.default is not None:
-        value = sql.SQL("coalesce({}, {})").format(value, sql.Literal(_default(field.default)))
-    return value
+        text = sql.SQL("{}({})").format(function, text)
+    return text
 
+
+def _transformed_array(field: ColumnField, column: Column, value: sql.Composable) -> sql.Composable:
+    found = json_elements(value, lambda item: _transformed(field, sql.SQL("{}::text").format(item)))
+    if field.default is None:
+        return found
+    # `format_type()` quotes what needs it.
+    type_ = sql.SQL(column.type)  # pyright: ignore[reportArgumentType]
+    default = sql.SQL("{}::{}").format(_default(field.default), type_)
+    return sql.SQL("coalesce({}, to_json({}))").format(found, default)
+
+
+def _default(value: str | float | bool) -> sql.Composable:
+    """An untyped literal: Postgres gives it the column's type."""
+    if isinstance(value, bool):
+        return sql.Literal("true" if value else "false")
+    return sql.Literal(str(value))
+
+
+# --- values inside JSON -----------------------------------------------------------------------------
 
 _CASTS: dict[str, LiteralString] = {
     "boolean": "boolean",
@@ -53,40 +112,11 @@ def _at_path(field: ColumnField, alias: str) -> sql.Composable:
         steps,
     )
     cast = _CASTS.get(field.kind)
-    return value if cast is None else sql.SQL("{}::{}").format(value, sql.SQL(cast))
-
-
-def plain_value(column: str, row: Table, alias: str) -> sql.Composable:
-    """A column in the type from which Postgres makes the right JSON."""
-    name = sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(column))
-    type_ = row.columns[column].base_type
-    array = type_.endswith("[]")
-    match type_.removesuffix("[]").partition("(")[0]:
-        case "bytea" if not array:
-            return sql.SQL("translate(encode({}, 'base64'), E'\\n', '')").format(name)
-        case "money":
-            return sql.SQL("{}::numeric[]" if array else "{}::numeric").format(name)
-        case "character" | "bpchar":  # without its padding
-            return sql.SQL("{}::text[]" if array else "{}::text").format(name)
-        case _:
-            return name
-
-
-def _default(value: str | float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def geo_value(field: GeoField, row: Table, alias: str) -> sql.Composable:
-    """`{"lat", "lon"}`, or null when either is."""
-    lat, lon = (plain_value(column, row, alias) for column in (field.lat, field.lon))
-    return sql.SQL(
-        "CASE WHEN {lat} IS NOT NULL AND {lon} IS NOT NULL"
-        " THEN json_build_object('lat', {lat}, 'lon', {lon}) END"
-    ).format(lat=lat, lon=lon)
-
-
-def constant_value(field: ConstantField) -> sql.Composable:
-    """The value as JSON, of its own type."""
-    return sql.SQL("{}::json").format(sql.Literal(json.dumps(field.value, ensure_ascii=False)))
+    if cast is None:
+        return value
+    if cast in ("date", "timestamptz"):
+        # To Postgres `now` and its like are dates, of the moment of reading: with a word more they are none.
+        value = sql.SQL(
+            "(CASE WHEN {0} ~* 'now|today|tomorrow|yesterday|epoch' THEN {0} || ' is no date' ELSE {0} END)"
+        ).format(value)
+    return sql.SQL("{}::{}").format(value, sql.SQL(cast))
