@@ -104,9 +104,10 @@ class Deployment:
         return live.generation
 
     def generation(self, name: GenerationName) -> Generation | None:
-        """What is known of a generation, if it is still there."""
+        """What is known of a generation, if it is still kept."""
         found = [item.generation for item in self.store.load(name.index)]
-        return next((item for item in found if item.name == name), None)
+        kept = [item for item in found if item.state in ("seeding", "live")]
+        return next((item for item in kept if item.name == name), None)
 
     def close(self) -> None:
         for cluster in self.clusters:

@@ -42,6 +42,7 @@ class Keeper(Protocol):
         ...
 
 
+_REPEATED = 2
 _NEARLY = 0.8
 """Part of a seeding after which its end is watched for."""
 
@@ -53,6 +54,11 @@ class _Trial:
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, ceiling=60.0))
     at: float = 0.0
     failed: bool = False
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it failed again when it was tried again: it will not pass by itself."""
+        return self.backoff.attempt >= _REPEATED
 
     def fail(self, now: float) -> float:
         """Note a failure; gives the delay."""
@@ -127,11 +133,18 @@ class IndexRunner:
             self._refused = True
             self._stopped(error, self._step)
             self._run_only([])
-            self._relieve(self._names)
+            if self._step.repeated:
+                self._relieve(self._names)
             return
         self._step.succeed()
         self._names = {item.name for item in active}
-        self._relieve({name for name in self._trials if name not in self._pipelines})
+        self._relieve(
+            {
+                name
+                for name, trial in self._trials.items()
+                if name not in self._pipelines and trial.repeated
+            }
+        )
         self.expectant = not active or any(_expectant(item) for item in active)
         self._run_only(active)
         self._tell(active)
