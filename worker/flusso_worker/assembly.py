@@ -11,7 +11,9 @@ import psycopg
 from flusso_shared.catalog import Catalog
 from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.change import Record
 from flusso_shared.clock import Clock
+from flusso_shared.compile import bind
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.pg_errors import translate
@@ -20,6 +22,7 @@ from flusso_shared.seams import Sink
 from flusso_worker.aftermath import Aftermath
 from flusso_worker.batches import Intake
 from flusso_worker.build import Builder
+from flusso_worker.causes import BatchCauses, Causes
 from flusso_worker.chunks import Built
 from flusso_worker.database import Database
 from flusso_worker.document_sql import DocumentSql, compose
@@ -117,7 +120,7 @@ def assemble(
         builder=builder,
         clock=reading,
         indexed_ids=partial(surroundings.indexed_ids, subject.generation),
-        traced=policy.on_error == "skip",
+        trace=_trace(subject.plan, catalog) if policy.on_error == "skip" else None,
     )
     flusher = Flusher(
         generation=subject.generation,
@@ -129,6 +132,12 @@ def assemble(
         status=process.status,
     )
     return IndexStages(producer, flusher, aftermath)
+
+
+def _trace(plan: IndexPlan, catalog: Catalog) -> Callable[[Sequence[Record]], Causes]:
+    """What tells of the documents of a batch which change each goes back to."""
+    by_primary_key = bind(plan, catalog).key == catalog.tables[plan.root].primary_key
+    return partial(BatchCauses, root=plan.root if by_primary_key else None)
 
 
 def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentSql]:

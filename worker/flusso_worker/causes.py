@@ -24,7 +24,8 @@ class Causes(Protocol):
 class BatchCauses:
     """The causes of one batch's documents."""
 
-    def __init__(self, records: Sequence[Record], root: TableName) -> None:
+    def __init__(self, records: Sequence[Record], root: TableName | None) -> None:
+        """`root` is the table whose primary keys are the root keys of documents; None where others name them."""
         self._of_root = {
             record.change.key: _change(record) for record in records if record.change.table == root
         }

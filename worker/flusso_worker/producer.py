@@ -7,15 +7,16 @@ later snapshot of the same primary sees all that an earlier one saw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from flusso_shared import failpoints
+from flusso_shared.change import Record
 from flusso_shared.clock import Clock
 from flusso_worker.batches import Intake
 from flusso_worker.build import Builder
-from flusso_worker.causes import BatchCauses
+from flusso_worker.causes import Causes
 from flusso_worker.chunks import Built, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.gate import Gate
@@ -78,8 +79,8 @@ class Producer:
     clock: Clock
     indexed_ids: Callable[[], Iterable[list[str]]]
     """Lists the ids of all documents that the index holds."""
-    traced: bool = False
-    """Whether chunks tell what they were built for."""
+    trace: Callable[[Sequence[Record]], Causes] | None = None
+    """Makes what tells of a chunk what it was built for, if anybody may want to know."""
 
     def produce(self, intake: Intake) -> Iterator[Built]:
         """Build every document that the changes touch.
@@ -87,10 +88,10 @@ class Producer:
         Raises `RetryableError` when a connection fails: then the whole batch is to be produced again, which
         is harmless.
         """
-        if not self.traced or not intake.records:
+        if self.trace is None or not intake.records:
             yield from self._produce(intake)
             return
-        causes = BatchCauses(intake.records, self.resolver.root)
+        causes = self.trace(intake.records)
         for built in self._produce(intake):
             yield replace(built, causes=causes)
 
