@@ -194,6 +194,12 @@ _CASES: list[tuple[str, str, tuple[str, str, str], str]] = [
         "several rows would share a document",
     ),
     (
+        "document id",
+        things(more="\n    doc_id: state"),
+        ("error", "key-not-unique", "things.primary_key"),
+        "`state` is not unique in table `public.things`",
+    ),
+    (
         "to-one key",
         things("{ belongs_to: o, column: name, table: owners, primary_key: code, fields: [] }"),
         ("warning", "key-not-unique", "things.o"),
