@@ -31,7 +31,7 @@ def conditions(document: Document, node: Node) -> tuple[Condition, ...]:
 
 def _condition(document: Document, node: Node) -> Condition | None:
     entries = document.entries(node, "a filter")
-    if not entries:
+    if not isinstance(node, yaml.MappingNode):
         return None
     if "raw" in entries:
         document.only(entries, ("raw",), "a raw filter")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import yaml
+
 from flusso_shared import schema_types
 from flusso_shared.plan import Field, ObjectField
 from flusso_shared.problems import did_you_mean, listed
@@ -37,7 +39,7 @@ class FieldReader:
     def _field(self, node: Node, level: Level) -> Field | None:
         document = self._document
         entries = document.entries(node, "a field")
-        if not entries:
+        if not entries and not isinstance(node, yaml.MappingNode):
             return None
         tag = self._tag(node, entries)
         if tag is None:
@@ -64,7 +66,7 @@ class FieldReader:
             problem = f"{len(tags)}, {listed(tags)}"
         else:
             near = "".join(did_you_mean(name, schema_types.TAGS) for name in list(entries)[:1])
-            problem = f"none among {listed(entries)}{near}"
+            problem = f"none among {listed(entries)}{near}" if entries else "no key"
         self._document.add(
             node, f"a field needs exactly one type, written `type: key`; this one has {problem}"
         )

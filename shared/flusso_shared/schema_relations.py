@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, cast
 
+import yaml
+
 from flusso_shared import schema_types
 from flusso_shared.names import TableName
 from flusso_shared.plan import AggregateField, Columns, Edge, Field, JoinField, Junction
@@ -146,7 +148,7 @@ class RelationReader:
         document.only(entries, ("table", "schema", "left_key", "right_key"), "`through`")
         missing = [name for name in ("table", "left_key", "right_key") if name not in entries]
         if missing:
-            if entries:
+            if isinstance(node, yaml.MappingNode):
                 document.add(node, f"`through` needs {listed(missing)}")
             return None
         left, right = self._columns(entries, "left_key"), self._columns(entries, "right_key")
