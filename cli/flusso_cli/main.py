@@ -13,6 +13,7 @@ from flusso_cli.indexes import indexes
 from flusso_cli.quarantine import app as quarantine
 from flusso_cli.reindex import reindex
 from flusso_cli.run import run
+from flusso_cli.schema import schema
 from flusso_cli.verify import verify
 from flusso_shared import command_line as shared
 
@@ -20,6 +21,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 app.command()(run)
 app.command()(build)
 app.command()(check)
+app.command()(schema)
 app.command()(indexes)
 app.command()(reindex)
 app.command()(verify)

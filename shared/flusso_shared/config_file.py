@@ -32,7 +32,7 @@ _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})", re.ASCII)
 _PREFIX = re.compile(r"([a-z0-9][^\s,:\"*+/\\|?#<>A-Z]*)?")
 _LONGEST_NAME = 63
 _LONGEST_PREFIX = 50
-_REFUSED = {
+REFUSED_PROPERTIES = {
     "acks": "capture confirms the slot on acknowledgements by all in-sync replicas",
     "request.required.acks": "capture confirms the slot on acknowledgements by all in-sync replicas",
     "enable.idempotence": "a retried record must not overtake the next one of its key",
@@ -218,8 +218,8 @@ class _Reader:
         found: dict[str, Any] = {}
         for parts, value in _flat(self._table(raw, path)):
             key, at = ".".join(parts), (*path, *parts)
-            if key in _REFUSED:
-                self._add(at, f"`{key}` cannot be set: {_REFUSED[key]}")
+            if key in REFUSED_PROPERTIES:
+                self._add(at, f"`{key}` cannot be set: {REFUSED_PROPERTIES[key]}")
             elif isinstance(value, dict):
                 found[key] = self._model(EnvRef, value, at)
             elif isinstance(value, str | int | bool):
