@@ -20,6 +20,7 @@ import pytest
 from support import store
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
+from support.soak import also
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -115,7 +116,7 @@ def tamper(site: Site, random: Random) -> int:
     return 300
 
 
-@pytest.mark.parametrize("queue", ["kafka, 2 workers", "flusso run"])
+@pytest.mark.parametrize("queue", also(["kafka, 2 workers"], ["flusso run"]))
 def test_a_thousand_documents_wronged_by_hand_are_mended_under_load(
     queue: str, site: Site, tmp_path: Path
 ) -> None:
