@@ -122,7 +122,7 @@ def located(broken: Path, what: str, right: IndexPlan) -> bool:
         plan = compiled(broken)
     except Problems as error:
         problems = error.problems
-        assert problems, what  # noqa: PT017  (what is not broken raises nothing, and is right as well)
+        assert problems, what
     for problem in problems:
         assert problem.line >= 1, f"{what}: {problem}"
         assert problem.column >= 1, f"{what}: {problem}"
