@@ -7,6 +7,7 @@ SESSION_SETTINGS = {
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
+    "quote_all_identifiers": "off",
     # Compiling costs more than it saves on statements that touch a few thousand rows by index.
     "jit": "off",
 }
