@@ -8,7 +8,7 @@ import psycopg
 from psycopg import pq, sql
 
 from flusso_capture.session import Connection
-from flusso_shared.catalog import Table
+from flusso_shared.catalog import Column, Table
 
 Rows = list[tuple[str | None, ...]]
 
@@ -55,7 +55,7 @@ class Reader:
 def _compose(table: Table, columns: Sequence[str], chunk: int, *, after: bool) -> bytes:
     key = sql.SQL(", ").join(map(sql.Identifier, table.primary_key))
     places = sql.SQL(", ").join(
-        sql.SQL("$") + sql.Literal(n) for n in range(1, len(table.primary_key) + 1)
+        _place(at, table.columns[column]) for at, column in enumerate(table.primary_key, 1)
     )
     where = sql.SQL("WHERE ({}) > ({})").format(key, places) if after else sql.SQL("")
     return (
@@ -69,6 +69,14 @@ def _compose(table: Table, columns: Sequence[str], chunk: int, *, after: bool) -
         )
         .as_bytes(None)
     )
+
+
+def _place(at: int, column: Column) -> sql.Composable:
+    """A parameter.  Its type is the column's, which Postgres infers, but for a composite type's."""
+    if not column.shape.members:
+        return sql.SQL("${}").format(sql.Literal(at))
+    # `format_type()` quotes what needs it.
+    return sql.SQL(f"${at}::{column.type}")  # pyright: ignore[reportArgumentType]
 
 
 def _rows(result: pq.abc.PGresult) -> Rows:

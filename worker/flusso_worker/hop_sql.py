@@ -37,7 +37,8 @@ def keys_given(
     own = [sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(c)) for c in columns]
     row = catalog.tables[name]
     if len(own) == 1 and not is_array(columns[0], row):
-        return sql.SQL(""), sql.SQL("{} = ANY($1)").format(own[0])
+        parameter = _parameter(1, columns[0], row) if _anonymous(columns[0], row) else sql.SQL("$1")
+        return sql.SQL(""), sql.SQL("{} = ANY({})").format(own[0], parameter)
     arrays = sql.SQL(", ").join(_parameter(at, column, row) for at, column in enumerate(columns, 1))
     names = [sql.Identifier(f"k{at}") for at in range(1, len(own) + 1)]
     source = sql.SQL(", unnest({}) AS given({})").format(arrays, sql.SQL(", ").join(names))
@@ -52,6 +53,11 @@ def keys_given(
 def _parameter(at: int, column: str, row: Table) -> sql.Composable:
     type_ = "text" if is_array(column, row) else row.columns[column].type
     return sql.SQL(f"${at}::{type_}[]")  # pyright: ignore[reportArgumentType]
+
+
+def _anonymous(column: str, row: Table) -> bool:
+    """Whether the column's type, a composite one, compares as what has no name, so that nothing can be inferred."""
+    return bool(row.columns[column].shape.members)
 
 
 def _cast(column: str, row: Table) -> sql.Composable:
