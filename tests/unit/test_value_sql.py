@@ -1,0 +1,67 @@
+"""What needs no server to be seen: plain values cost nothing, ids have one form."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import sql
+
+from flusso_shared.catalog import Column, Shape, Table
+from flusso_shared.names import TableName
+from flusso_shared.plan import ColumnField, FieldMapping
+from flusso_worker.json_sql import json_value
+from flusso_worker.key_sql import id_from_text
+from flusso_worker.value_sql import column_value
+
+
+def row(shape: Shape, type_: str = "t") -> Table:
+    columns = {"c": Column("c", type_, False, shape=shape)}
+    return Table(TableName("public", "things"), columns, ("c",), "d", frozenset("c"), owned=True)
+
+
+def text(composed: sql.Composable) -> str:
+    return composed.as_string(None)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Shape(),
+        Shape("int8"),
+        Shape("numeric"),
+        Shape("text"),
+        Shape(element=Shape("text")),
+        Shape(members=(("a", Shape("int4")), ("b", Shape(element=Shape("bool"))))),
+    ],
+)
+def test_what_postgres_writes_right_stays_as_it_is(shape: Shape) -> None:
+    field = ColumnField("c", "keyword", "c", FieldMapping("keyword"), nullable=True)
+    assert text(column_value(field, row(shape), "root")) == '"root"."c"'
+
+
+def test_one_member_that_bends_bends_the_whole() -> None:
+    shape = Shape(members=(("n", Shape("int4")), ("Raw b", Shape("bytea"))))
+    assert text(json_value(sql.Identifier("v"), shape)) == (
+        'CASE WHEN "v" IS DISTINCT FROM NULL THEN (SELECT row_to_json(o.*) FROM (SELECT ("v")."n" AS "n",'
+        " translate(encode((\"v\").\"Raw b\", 'base64'), E'\\n', '') AS \"Raw b\") AS o) END"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "wanted"),
+    [
+        ("bool", "t", "true"),
+        ("bool", "f", "false"),
+        ("bool", "true", "true"),
+        ("bpchar", "ab   ", "ab"),
+        ("text", "ab   ", "ab   "),
+        ("text", "t", "t"),
+        ("inet", "10.0.0.1/32", "10.0.0.1"),
+        ("inet", "10.0.0.1", "10.0.0.1"),
+        ("inet", "10.0.0.1/3", "10.0.0.1/3"),
+        ("inet", "::1/128", "::1"),
+        ("inet", "::1/32", "::1/32"),
+        ("cidr", "10.0.0.1/32", "10.0.0.1/32"),
+    ],
+)
+def test_texts_of_a_key_become_the_ids(shape: str, given: str, wanted: str) -> None:
+    assert id_from_text("c", row(Shape(shape)))(given) == wanted
