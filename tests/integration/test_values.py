@@ -175,6 +175,29 @@ def test_a_default_that_is_no_value_fails_each_document_alone(
     }
 
 
+def test_json_too_deep_for_the_servers_stack_fails_its_document_alone(
+    database: str, tmp_path: Path
+) -> None:
+    """It was written where the stack was larger, and `#>>` parses the whole value again."""
+    run(
+        database,
+        "CREATE TABLE things (id int PRIMARY KEY, data json)",
+        "SET max_stack_depth = '7MB';"
+        "INSERT INTO things VALUES (1, '{\"a\": 1}'), (2, (repeat('[', 30000) || repeat(']', 30000))::json)",
+    )
+    schema = """
+        table: things
+        primary_key: id
+        fields: [{long: a, column: data, path: [a]}]
+    """
+    with building(database, tmp_path, schema) as (connection, builder):
+        found = builder.isolate(connection, [("1",), ("2",)])
+    operations = [item for part in found for item in part.operations]
+    failed = [failure.key for part in found for failure in part.failed]
+    assert [(item.id, item.document) for item in operations] == [("1", b'{"a":1}')]
+    assert failed == [("2",)]
+
+
 @pytest.mark.parametrize(
     ("type_", "stored", "asked"),
     [

@@ -79,7 +79,8 @@ def _numbers(made: Matrix) -> None:
         ),
         bad={**infinite, "1" + "0" * 400: _NOT_FINITE, "9" * 1001: "Number value length"},
     )
-    made.field("numAnyway", "num", "decimal", number, options={"ignore_malformed": True})
+    anyway = {"ignore_malformed": True}
+    made.add("numAnyway", "numeric", "decimal", number, fine=("NaN", "-Infinity"), options=anyway)
     made.add("num2", "numeric(6,2)", "decimal", number, fine=("1.5", "-9999.99"))
     made.add(
         "r", "real", "float", number, fine=("1.1", "-0", "3.4028235e38", "1e-45"), bad=infinite
@@ -151,7 +152,8 @@ def _moments(made: Matrix) -> None:
     )
     dates += ("0044-03-15 BC", "4713-01-01 BC", "10000-01-01", "5874897-12-31")
     made.add("day", "date", "date", moment, fine=dates, bad=infinite)
-    made.field("dayAnyway", "day", "date", moment, options={"ignore_malformed": True})
+    anyway = {"ignore_malformed": True}
+    made.add("dayAnyway", "date", "date", moment, fine=("infinity",), options=anyway)
     times: tuple[str, ...] = (
         "2024-02-03 04:05:06.789",
         "2024-02-03 00:00",

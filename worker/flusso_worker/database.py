@@ -35,7 +35,7 @@ _DEFAULTS = {
 }
 
 # What the values of a row can cause.  Everything else is the connection's, the server's or the schema's.
-_ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54000")
+_ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54000", "54001")
 _QUOTED = re.compile(r'"[^"]*"')
 
 _FINE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
