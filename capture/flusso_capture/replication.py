@@ -147,6 +147,8 @@ class Replication:
             raise translate(error, _DOING) from error
         if result.status != expected:
             cause = psycopg.errors.error_from_result(result)
+            if self._pgconn.status != pq.ConnStatus.OK:
+                raise RetryableError(f"cannot {_DOING}: {' '.join(str(cause).split())}") from cause
             raise translate(cause, _DOING) from cause
         return result
 

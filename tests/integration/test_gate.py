@@ -14,6 +14,7 @@ from flusso_shared.change import Origin
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import RetryableError, StoppedError
 from flusso_shared.metrics import Metrics
+from flusso_shared.names import TableName
 from flusso_worker.database import Database
 from flusso_worker.gate import Gate
 
@@ -111,3 +112,25 @@ def test_a_connection_that_was_cut_is_made_anew(gate: Gate, database: str) -> No
         gate.open({})
     assert gate.open({}).version > 0
     gate.database.finish()
+
+
+def test_no_table_is_rewritten_under_a_snapshot(gate: Gate, database: str) -> None:
+    """I2: it would be empty to the snapshot, and its documents taken for deleted.
+
+    (Shown to fail when `Database.hold` takes no lock.)
+    """
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("CREATE TABLE users (id int PRIMARY KEY, size int)")
+        other.execute("INSERT INTO users VALUES (1, 1)")
+        other.execute("SET lock_timeout = '300ms'")
+        rewrite = "ALTER TABLE users ALTER size TYPE bigint"
+        gate.database.hold([TableName("public", "users")])
+        gate.open({})
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute(rewrite)
+        assert gate.database.rows(b"SELECT id FROM users") == [("1",)]
+        gate.database.finish()
+        other.execute(rewrite)
+        gate.open({})
+        assert gate.database.rows(b"SELECT id FROM users") == [("1",)]
+        gate.database.finish()

@@ -110,9 +110,10 @@ def assemble(
         flushing,
     )
     builder = Builder(sql, process.metrics)
-    aftermath = Aftermath(
-        database(f"flusso-worker {index} again", flushing), builder, flushing, index
-    )
+    again = database(f"flusso-worker {index} again", flushing)
+    for connection in (connections.reading, connections.later, again):
+        connection.hold(catalog.tables)
+    aftermath = Aftermath(again, builder, flushing, index)
     producer = Producer(
         connections=connections,
         gate=Gate(connections.reading, reading, process.metrics, index),

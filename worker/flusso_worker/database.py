@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import psycopg
 from psycopg import conninfo as conninfos
-from psycopg import pq
+from psycopg import pq, sql
 
 from flusso_shared.change import Origin
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, PoisonError, RetryableError
+from flusso_shared.names import TableName
 from flusso_shared.pg_errors import translate
 from flusso_shared.pg_session import SESSION_SETTINGS
 from flusso_worker.snapshot_version import Snapshot, parse
 
 logger = logging.getLogger(__name__)
 
-_BEGIN = b"""BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+_BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+_SNAPSHOT = b"""
 SELECT pg_current_snapshot()::text,
        CASE WHEN NOT pg_is_in_recovery()
             THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END"""
@@ -52,6 +54,7 @@ class Database:
     """
 
     def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
+        self._begin = _BEGIN + _SNAPSHOT
         self._conninfo = connection_text(conninfo, application)
         self._clock = clock
         self._connection: psycopg.Connection | None = None
@@ -63,11 +66,21 @@ class Database:
             self._connection = self._connect()
         return self._connection
 
+    def hold(self, tables: Collection[TableName]) -> None:
+        """Keep DDL out of the tables while a transaction reads them, from before its snapshot is taken.
+
+        Some of it rewrites a table, which then is empty to every snapshot from before: each of its documents
+        would be taken for deleted, and no change would ever tell that it is not.
+        """
+        names = sql.SQL(", ").join([sql.Identifier(*table) for table in sorted(tables)])
+        lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE;").format(names)
+        self._begin = _BEGIN + lock.as_bytes(None) + _SNAPSHOT
+
     def begin(self) -> Snapshot:
         """Start a read-only transaction, ending an open one; its snapshot is taken before this returns."""
         self.finish()
         taken_at = self._clock.monotonic()
-        result = self.run(_BEGIN)
+        result = self.run(self._begin)
         text, timeline = _text(result, 0, 0), result.get_value(0, 1)
         if timeline is None:
             self.close()

@@ -61,6 +61,8 @@ class Workbench:
         except BaseException:
             self.database.close()
             raise
+        self.database.hold(self.catalog.tables)
+        self._writing.hold(self.catalog.tables)
         metrics, status = Metrics(), Status()
         self.builder = Builder(self.sql, metrics)
         self._aftermath = Aftermath(self._writing, self.builder, tools.clock, index)
