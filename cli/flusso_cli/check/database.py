@@ -102,7 +102,7 @@ def read_facts(
         server=_server(connection),
         slot=None if row is None else SlotFacts(*row),
         catalog=catalog,
-        tables=_tables(connection, tables),
+        tables=read_tables(connection, tables),
         existing=tuple(TableName(*found) for found in connection.execute(_EXISTING)),
         publication=publications.read(connection, publication),
     )
@@ -115,7 +115,10 @@ def _server(connection: Connection) -> ServerFacts:
     return found
 
 
-def _tables(connection: Connection, tables: Collection[TableName]) -> dict[TableName, TableFacts]:
+def read_tables(
+    connection: Connection, tables: Collection[TableName]
+) -> dict[TableName, TableFacts]:
+    """The facts about those of `tables` that exist.  Raises `psycopg.Error`."""
     wanted = sorted(set(tables))
     names = ([name.schema for name in wanted], [name.name for name in wanted])
     rows = connection.execute(_TABLES, names).fetchall()
