@@ -10,6 +10,7 @@ import typer
 from flusso_cli.build import build
 from flusso_cli.check.command import check
 from flusso_cli.indexes import indexes
+from flusso_cli.init.command import init
 from flusso_cli.quarantine import app as quarantine
 from flusso_cli.reindex import reindex
 from flusso_cli.run import run
@@ -18,6 +19,7 @@ from flusso_cli.verify import verify
 from flusso_shared import command_line as shared
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+app.command()(init)
 app.command()(run)
 app.command()(build)
 app.command()(check)

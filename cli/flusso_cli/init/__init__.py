@@ -1,0 +1,1 @@
+"""`flusso init`: a database's catalog, written as a first configuration."""
