@@ -7,6 +7,7 @@ import typer
 from flusso_capture.daemon import Capture, CaptureOptions, Process
 from flusso_shared import command_line as shared
 from flusso_shared import lock as locks
+from flusso_shared.bound_plan import every_spelling
 from flusso_shared.http import Credentials
 from flusso_shared.kafka_log import KafkaLog
 from flusso_shared.resolve_env import queue_connection, source_conninfo
@@ -56,7 +57,8 @@ def capture(
             lag_poll_seconds=lag_poll_secs,
             startup_timeout=shared.timeout(startup_timeout),
         )
-        log = KafkaLog(queue_connection(queue, environment()), keep=project.plan.link_columns())
+        links = every_spelling(project.plan.link_columns())
+        log = KafkaLog(queue_connection(queue, environment()), keep=links)
         process = Process(core.metrics, core.status, core.clock, core.stop)
         daemon = Capture(options, project.plan, log, process)
 

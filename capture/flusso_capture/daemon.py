@@ -79,6 +79,7 @@ class Capture:
         self._footing = retry.forever(
             self._startup.prepare, doing="prepare the source", clock=self._process.clock
         )
+        self._plan = self._footing.plan
 
     def run(self) -> None:
         """Stream, and snapshot what is wanted, until a stop is requested; then drain and return.

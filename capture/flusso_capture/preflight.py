@@ -39,7 +39,7 @@ ORDER BY 1, 2
 
 
 def check(connection: Connection, plan: Plan) -> Catalog:
-    """The catalog of the plan's tables.  Raises `FatalError` with everything that is wrong with them."""
+    """The catalog of a bound plan's tables.  Raises `FatalError` with everything that is wrong with them."""
     _check_server(connection)
     catalog = read_catalog(connection, plan.tables)
     existing = [TableName(*row) for row in connection.execute(_EXISTING)]

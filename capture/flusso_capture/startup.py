@@ -25,6 +25,7 @@ from flusso_capture.replication import Replication
 from flusso_capture.session import Connection, address, connect, session
 from flusso_capture.slot import Slot
 from flusso_shared import retry
+from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog import Catalog
 from flusso_shared.change import Origin
 from flusso_shared.control_records import Lineage, Position
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 class Footing:
     """What the stream and the snapshots stand on."""
 
+    plan: Plan
+    """With the names that the database had at the start of the process."""
     catalog: Catalog
     slot: Slot
     position: Position
@@ -69,6 +72,7 @@ class Startup:
     ) -> None:
         self._options = options
         self._plan = plan
+        self._bound = False
         self._log = log
         self._process = process
         self._doubts = doubts
@@ -89,6 +93,7 @@ class Startup:
             connection = stack.enter_context(
                 session(options.conninfo, self._process.stop, "prepare the source")
             )
+            self._bind(connection)
             catalog = preflight.check(connection, self._plan)
             replication = stack.enter_context(closing(Replication(options.conninfo)))
             origin = replication.identify()
@@ -116,7 +121,14 @@ class Startup:
             )
             now = self._cover(connection, recorded, position.lineage, logs)
             relations = {int(found.table): table for table, found in now.items()}
-            return Footing(catalog, slot, position, origin, relations, _next_xid(connection))
+            return Footing(
+                self._plan, catalog, slot, position, origin, relations, _next_xid(connection)
+            )
+
+    def _bind(self, connection: Connection) -> None:
+        """Once: a name that comes to mean another table later must not lead to a topic that nobody reads."""
+        if not self._bound:
+            self._plan, self._bound = read_bound(connection, self._plan), True
 
     def _cover(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from flusso_shared import paths
+from flusso_shared.bound_plan import bind_names
 from flusso_shared.catalog import Catalog
 from flusso_shared.plan import AggregateField, Field, IndexPlan, JoinField, ObjectField
 from flusso_shared.schema import Schema
@@ -27,7 +28,8 @@ def compile_index(name: str, schema: Schema, schema_file: str) -> IndexPlan:
 
 
 def bind(plan: IndexPlan, catalog: Catalog) -> IndexPlan:
-    """Fill keys that were not declared with the catalog's primary keys; the hash stays."""
+    """Bind the names, and fill keys that were not declared with the catalog's primary keys; the hash stays."""
+    plan = bind_names(plan, catalog)
     key = plan.key or catalog.tables[plan.root].primary_key
     fields = tuple(_bind_field(field, catalog) for field in plan.fields)
     ways = paths.ways(plan.root, key, fields)

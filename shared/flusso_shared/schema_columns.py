@@ -11,6 +11,7 @@ from flusso_shared.plan import ColumnField, ConstantField, Field, FieldMapping, 
 from flusso_shared.problems import did_you_mean, listed
 from flusso_shared.schema_names import identifier
 from flusso_shared.schema_values import Entries, Level, field_mapping, required
+from flusso_shared.spelling import folded
 from flusso_shared.yaml_nodes import Document, Node
 
 Transforms = tuple[Literal["lowercase", "trim"], ...]
@@ -26,7 +27,7 @@ class ColumnReader:
         """A scalar, `custom` or `map`."""
         column = self._column_name(key, entries)
         default = self._default(entries["default"][1]) if "default" in entries else None
-        is_key = level.key == (column,) and "path" not in entries
+        is_key = [folded(name) for name in level.key] == [folded(column)] and "path" not in entries
         always = required(self._document, entries) or default is not None or is_key
         return ColumnField(
             key=key,
@@ -70,7 +71,7 @@ class ColumnReader:
     def _column_name(self, key: str, entries: Entries) -> str:
         if "column" in entries:
             return identifier(self._document, entries["column"][1], "column")
-        return key.lower()
+        return key
 
     def _path(self, node: Node) -> tuple[str | int, ...]:
         """Keys and positions, from the outside in."""

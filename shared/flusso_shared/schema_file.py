@@ -111,7 +111,7 @@ def _own_columns(fields: tuple[Field, ...]) -> dict[str | None, str]:
     """Document key -> column, over fields that read the root row itself."""
     found: dict[str | None, str] = {}
     for item in fields:
-        if isinstance(item, ColumnField):
+        if isinstance(item, ColumnField) and not item.path:
             found.setdefault(item.key, item.column)
         elif isinstance(item, ObjectField):
             for key, column in _own_columns(item.fields).items():

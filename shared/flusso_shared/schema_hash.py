@@ -9,8 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from flusso_shared import renaming
+from flusso_shared.names import TableName
 from flusso_shared.plan import AggregateField, ColumnField, Field, GeoField, JoinField, ObjectField
 from flusso_shared.schema import Schema
+from flusso_shared.spelling import folded
 
 _SCHEMA: TypeAdapter[Schema] = TypeAdapter(Schema)
 _MAPPED_KINDS = ("identifier", "json", "map")
@@ -19,7 +22,15 @@ _MAPPED_KINDS = ("identifier", "json", "map")
 
 def schema_hash(schema: Schema) -> str:
     """8 lower-case hex digits of SHA-256 over canonical JSON."""
-    essence = dataclasses.replace(schema, fields=tuple(_essence(item) for item in schema.fields))
+    folds, root = _Folds(), schema.root
+    essence = dataclasses.replace(
+        schema,
+        root=folds.table(root),
+        key=renaming.columns(schema.key, root, folds),
+        fields=renaming.fields([_essence(item) for item in schema.fields], root, folds),
+        soft_delete=renaming.soft_delete(schema.soft_delete, root, folds),
+        filters=renaming.conditions(schema.filters, root, folds),
+    )
     # Without defaults, so that an option which a later version brings leaves the hashes of today's schemas.
     return canonical_hash(_SCHEMA.dump_python(essence, mode="json", exclude_defaults=True))
 
@@ -28,6 +39,19 @@ def canonical_hash(value: Any) -> str:
     """The hash of a JSON value, whatever the order of its keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class _Folds:
+    """A `Naming` by which names that are spelt differently are the same where they almost always are.
+
+    Where they are not, because the database has both, the plan of a generation tells.
+    """
+
+    def table(self, name: TableName) -> TableName:
+        return TableName(folded(name.schema), folded(name.name))
+
+    def column(self, of: TableName, name: str) -> str:
+        return folded(name)
 
 
 def _essence(field: Field) -> Field:

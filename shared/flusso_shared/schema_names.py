@@ -1,4 +1,4 @@
-"""Identifiers in schema files: unquoted ones fold to lower case, `'"Quoted"'` ones are taken exactly."""
+"""Identifiers in schema files.  They stay as they are written: what they mean, the database decides (`spelling`)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 import yaml
 
+from flusso_shared.spelling import quoted
 from flusso_shared.yaml_nodes import Document, Node
 
-_UNQUOTED = re.compile(r"[a-z_][a-z0-9_$]*", re.ASCII)
 _KEY = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _LONGEST = 63
 """NAMEDATALEN - 1, in bytes."""
@@ -20,23 +20,26 @@ def identifier(document: Document, node: Node, what: str) -> str:
     if text is None:
         return ""
     name = text.strip()
-    if len(name) > 2 and name[0] == name[-1] == '"':
-        name = name[1:-1].replace('""', '"')
-    else:
-        name = name.lower()
-        if not _UNQUOTED.fullmatch(name):
-            document.add(
-                node,
-                f"`{text}` is not an identifier (letters, digits and `_`, not starting with a digit);"
-                f" an unusual name is written in double quotes inside single ones: '\"{text.strip()}\"'",
-            )
-            return ""
-    if len(name.encode()) > _LONGEST:
-        document.add(
-            node, f"`{text}` is longer than {_LONGEST} bytes, the longest name in Postgres"
-        )
+    inner = quoted(name)
+    problem = _problem(name if inner is None else inner, quotes=inner is not None)
+    if problem:
+        document.add(node, f"`{text}` {problem}")
         return ""
     return name
+
+
+def _problem(name: str, *, quotes: bool) -> str:
+    """Why Postgres cannot have such a name, or who writes it means something else."""
+    if not name:
+        return "is not a name"
+    if len(name.encode()) > _LONGEST:
+        return f"is longer than {_LONGEST} bytes, the longest name in Postgres"
+    if "." in name and not quotes:
+        return (
+            "is not one name: the database schema is given by `schema`, and a name that holds a dot is written"
+            f" in double quotes inside single ones: '\"{name}\"'"
+        )
+    return ""
 
 
 def columns(document: Document, node: Node, what: str) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ class RelationReader:
         level: Level,
     ) -> Edge | None:
         if tag == "belongs_to":
-            column = self._columns(entries, "column") if "column" in entries else (key.lower(),)
+            column = self._columns(entries, "column") if "column" in entries else (key,)
             return self._edge(table, column, primary_key, None, entries)
         if tag == "many_to_many":
             junction = self._junction(entries["through"][1], level)

@@ -52,10 +52,10 @@ STEPS = {
         "DELETE FROM ledger.mandates WHERE person_id = 1",
     ],
     "the row at both ends of a self reference changes": [
-        "UPDATE people SET name = 'renamed' WHERE id = 3",
-        "UPDATE people SET mentor_id = 3 WHERE id IN (1, 12)",
-        "UPDATE people SET mentor_id = id WHERE id = 7",
-        "DELETE FROM people WHERE id = 2",
+        "UPDATE \"Kind People\" SET name = 'renamed' WHERE id = 3",
+        'UPDATE "Kind People" SET mentor_id = 3 WHERE id IN (1, 12)',
+        'UPDATE "Kind People" SET mentor_id = id WHERE id = 7',
+        'DELETE FROM "Kind People" WHERE id = 2',
     ],
     "keys of several columns change": [
         "UPDATE branches SET number = 40 WHERE number = 4",

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 import yaml
 
+from flusso_shared.bound_plan import read_bound
 from flusso_shared.names import TableName
 from flusso_shared.project import load_project
 from services import Services
@@ -206,7 +207,9 @@ def test_any_name_type_and_key_gives_files_that_check_clean(
     odd.assert_clean(index_prefix)
 
     project = load_project(odd.folder / "flusso.toml")
-    names = {plan.root: plan.name for plan in project.indexes}
+    with psycopg.connect(database) as connection:
+        bound = read_bound(connection, project.plan)
+    names = {plan.root: plan.name for plan in bound.indexes}
     assert len(set(names.values())) == len(names) == 12
     assert names[TableName("public", "flusso_meta")] not in ("flusso_meta", "flusso_quarantine")
     for plan in project.indexes:

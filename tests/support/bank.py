@@ -1,6 +1,6 @@
 """A third store, for what the schema language has beyond its model, over two database schemas.
 
-`doc_id`, `references`, `values`, `path`, a self reference, composite keys.  Like `oracle` it computes the documents the
+`doc_id`, `references`, `values`, `path`, a self reference, composite keys, names of any spelling.  Like `oracle` it computes the documents the
 obvious way, from whole tables.
 """
 
@@ -16,29 +16,29 @@ from psycopg.rows import dict_row
 from support.oracle import Documents
 
 INDEXES = ("accounts", "people", "branches")
-LAST_CHANGE = "UPDATE people SET name = name WHERE id = (SELECT min(id) FROM people)"
+LAST_CHANGE = 'UPDATE "Kind People" SET name = name WHERE id = (SELECT min(id) FROM "Kind People")'
 """Changes nothing, and is published."""
 
 _TABLES = """
 CREATE SCHEMA ledger;
 CREATE TABLE branches (country text, number int, name text, PRIMARY KEY (country, number));
 CREATE TABLE accounts (
-    id int PRIMARY KEY, iban text UNIQUE, owner_id int, branch_country text, branch_number int, data jsonb
+    id int PRIMARY KEY, iban text UNIQUE, "ownerId" int, branch_country text, branch_number int, data jsonb
 );
 CREATE TABLE ledger.entries (
     id int PRIMARY KEY, iban text, kind text, amount numeric(12, 2), note text
 );
-CREATE TABLE people (id int PRIMARY KEY, name text, mentor_id int);
+CREATE TABLE "Kind People" (id int PRIMARY KEY, name text, mentor_id int);
 CREATE TABLE ledger.mandates (iban text, person_id int, since date, PRIMARY KEY (iban, person_id));
-CREATE INDEX ON accounts (owner_id);
+CREATE INDEX ON accounts ("ownerId");
 CREATE INDEX ON accounts (branch_country, branch_number);
 CREATE INDEX ON ledger.entries (iban);
-CREATE INDEX ON people (mentor_id);
+CREATE INDEX ON "Kind People" (mentor_id);
 CREATE INDEX ON ledger.mandates (person_id);
 """
 _ROWS = """
 INSERT INTO branches SELECT CASE n % 2 WHEN 0 THEN 'no' ELSE 'se' END, n, 'branch ' || n FROM generate_series(1, 4) n;
-INSERT INTO people SELECT n, 'person ' || n, nullif(n / 3, 0) FROM generate_series(1, 12) n;
+INSERT INTO "Kind People" SELECT n, 'person ' || n, nullif(n / 3, 0) FROM generate_series(1, 12) n;
 INSERT INTO accounts SELECT n, CASE WHEN n <> 5 THEN 'A' || n END, 1 + n % 12, b.country, b.number,
     jsonb_build_object('limits', jsonb_build_array(n * 10, n * 100), 'tag', 'T' || n, 'open', n % 2 = 0)
 FROM generate_series(1, 20) n JOIN branches b ON b.number = 1 + n % 4;
@@ -97,41 +97,41 @@ fields:
     column: amount
     value_type: decimal
   - many_to_many: agents
-    table: people
+    table: Kind People
     primary_key: id
     references: iban
     through: { table: mandates, schema: ledger, left_key: iban, right_key: person_id }
     fields: [{ keyword: name }]
 """,
     "people": """
-table: people
+table: Kind People
 primary_key: id
 fields:
   - integer: id
   - keyword: name
   - belongs_to: mentor
     column: mentor_id
-    table: people
+    table: Kind People
     primary_key: id
     fields:
       - keyword: name
       - count: pupils
-        table: people
+        table: Kind People
         foreign_key: mentor_id
   - has_many: pupils
-    table: people
+    table: Kind People
     primary_key: id
     foreign_key: mentor_id
     fields: [{ keyword: name }]
   - values: ibans
     table: accounts
-    foreign_key: owner_id
+    foreign_key: ownerId
     column: iban
     element_type: keyword
 """,
     "branches": """
-table: branches
-primary_key: [country, number]
+table: Branches
+primary_key: [Country, number]
 fields:
   - keyword: name
   - has_many: accounts
@@ -148,6 +148,7 @@ fields:
 """,
 }
 
+_KEYS = {'"Kind People"': "people"}
 Row = Mapping[str, Any]
 Tables = Mapping[str, list[Row]]
 
@@ -167,12 +168,14 @@ def write_schemas(folder: Path) -> None:
 
 def expected(database_url: str) -> dict[str, Documents]:
     """Per index the documents that it must hold now, by id."""
-    names = ("branches", "accounts", "people", "ledger.entries", "ledger.mandates")
+    names = ("branches", "accounts", '"Kind People"', "ledger.entries", "ledger.mandates")
     with psycopg.connect(database_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.cursor(row_factory=dict_row) as cursor:
             tables: Tables = {
-                name.rpartition(".")[2]: list(cursor.execute(f"TABLE {name}".encode()))
+                _KEYS.get(name, name.rpartition(".")[2]): list(
+                    cursor.execute(f"TABLE {name}".encode())
+                )
                 for name in names
             }
     return {
@@ -225,7 +228,7 @@ def _people(tables: Tables) -> Documents:
         return {"name": people[number]["name"], "pupils": len(pupils(number))}
 
     def ibans(number: int) -> list[str]:
-        owned = _where(tables["accounts"], lambda account: account["owner_id"] == number)
+        owned = _where(tables["accounts"], lambda account: account["ownerId"] == number)
         return [account["iban"] for account in owned if account["iban"] is not None]
 
     return {

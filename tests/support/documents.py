@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
+from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.compile import compile_index
@@ -39,8 +40,10 @@ def built(url: str, plan: IndexPlan) -> dict[str, Any]:
     with psycopg.connect(url, autocommit=True) as connection:
         for setting in SESSION_SETTINGS.items():
             connection.execute("SELECT set_config(%s, %s, false)", setting)
+        bound = read_bound(connection, Plan((plan,)))
+        (plan,) = bound.indexes
         catalog = read_catalog(connection, plan.tables)
-        assert missing_things(Plan((plan,)), catalog) == []
+        assert missing_things(bound, catalog) == []
         sql = compose(plan, catalog)
         keys = _rows(connection.pgconn, sql.all_keys, [])
         columns = [array_literal(column) for column in zip(*keys, strict=True)]

@@ -61,11 +61,16 @@ ROOT = [
     ("version: true\ntable: t\nfields: []", "1:10: this version is not supported"),
     ("version: '1'\ntable: t\nfields: []", "1:10: this version is not supported"),
     ("doc_id: []\ntable: t\nfields: []", "1:9: `doc_id` must name at least one column"),
-    ("table: public.users\nfields: []", "1:8: `public.users` is not an identifier"),
+    (
+        "table: public.users\nfields: []",
+        "1:8: `public.users` is not one name: the database schema is given by `schema`",
+    ),
     ("table: 5\nfields: []", "1:8: `table` must be a string; write it in quotes: '5'"),
-    ("table: 1st\nfields: []", "is not an identifier"),
+    ("table: ' '\nfields: []", "1:8: ` ` is not a name"),
+    ('table: "a\\0b"\nfields: []', "must not hold the character U+0000"),
     (f"table: {'a' * 64}\nfields: []", "is longer than 63 bytes"),
-    ("table: '\"\"'\nfields: []", "is not an identifier"),
+    (f"table: {'ä' * 32}\nfields: []", "is longer than 63 bytes"),
+    ("table: '\"\"'\nfields: []", "is not a name"),
     ("table: t\nprimary_key: []\nfields: []", "2:14: `primary_key` must name at least one column"),
     ("table: t\nsoft_delete: { column: a, whan: [] }\nfields: []", "did you mean `when`?"),
     ("table: t\nsoft_delete: {}\nfields: []", "takes exactly one of `column` and `field`"),
@@ -87,7 +92,8 @@ FIELDS = [
     ("{ text: a, colum: b }", "5:16: `text` field `a` knows no `colum` (did you mean `column`?); allowed are `required`"),
     ("{ text: a, required: 'true' }", "5:26: `required` must be true or false"),
     ("{ text: a, required: yes }", "`required` must be true or false"),
-    ("{ text: a, column: a b }", "is not an identifier"),
+    ("{ text: a, column: t.b }", "5:24: `t.b` is not one name"),
+    ("{ text: a, column: '' }", "5:24: `` is not a name"),
     ("{ text: a, options: [] }", "`options` must be a mapping"),
     ("{ text: a, options: { b: 1, b: 2 } }", "`b` is given twice"),
     ("{ text: a, options: { b: .nan } }", "`.nan` is not a number that JSON can hold"),
@@ -205,7 +211,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> N
     found = problems(
         tmp_path,
         """\
-        table: "a b"
+        table: a.b
         primary_key: 1
         fields:
           - has_many: items

@@ -49,9 +49,9 @@ def test_the_root_says_what_it_is(tmp_path: Path) -> None:
             fields: [{ timestamp: goneAt, column: gone_at }]
         """,
     )
-    assert plan.root == TableName("library", "title")
-    assert plan.key == ("id", "Part No")
-    assert plan.soft_delete == SoftDelete("gone_at", (NullCondition("kind", True),))
+    assert plan.root == TableName("library", "Title")
+    assert plan.key == ("Id", '"Part No"')
+    assert plan.soft_delete == SoftDelete("gone_at", (NullCondition("Kind", True),))
     assert plan.filters == (
         RawCondition("a > b"),
         CompareCondition(
@@ -68,10 +68,10 @@ def test_an_empty_key_is_the_catalogs_business(tmp_path: Path) -> None:
 def test_every_scalar_reads_a_column(tmp_path: Path, tag: str) -> None:
     mapping = FieldMapping(schema_types.SCALARS[tag])
     assert only(tmp_path, f"{tag}: fullName") == ColumnField(
-        "fullName", tag, "fullname", mapping, nullable=True
+        "fullName", tag, "fullName", mapping, nullable=True
     )
     assert only(tmp_path, f"{{ column: B, required: true, {tag}: a }}") == ColumnField(
-        "a", tag, "b", mapping, nullable=False
+        "a", tag, "B", mapping, nullable=False
     )
 
 
@@ -128,7 +128,7 @@ OTHER = TableName("public", "other")
     [
         (join("belongs_to: owner"), Edge(OTHER, ("owner",), ("a",)), "object", True),
         (join("belongs_to: owner, column: o, required: true"), Edge(OTHER, ("o",), ("a",)), "object", False),
-        (join("has_one: x, foreign_key: t_id, order_by: [{ column: Z, direction: desc }]"), Edge(OTHER, ("id",), ("t_id",), order_by=(OrderBy("z", True),)), "object", True),
+        (join("has_one: x, foreign_key: t_id, order_by: [{ column: Z, direction: desc }]"), Edge(OTHER, ("id",), ("t_id",), order_by=(OrderBy("Z", True),)), "object", True),
         (join("has_many: x, foreign_key: t_id, limit: 3"), Edge(OTHER, ("id",), ("t_id",), limit=3), "nested", False),
         (join("many_to_many: x, through: { table: j, schema: s, left_key: l, right_key: r }"), Edge(OTHER, ("id",), ("a",), Junction(TableName("s", "j"), ("l",), ("r",))), "nested", False),
         (join("has_many: x, foreign_key: t_id, schema: s"), Edge(TableName("s", "other"), ("id",), ("t_id",)), "nested", False),

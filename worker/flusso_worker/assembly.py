@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import psycopg
 
+from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog import Catalog
 from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
@@ -33,6 +35,8 @@ from flusso_worker.quarantine import Policy, Quarantine
 from flusso_worker.quarantine_store import QuarantineStore
 from flusso_worker.resolve import Resolver
 from flusso_worker.stages import Process, Subject
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +151,27 @@ def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentS
     return catalog, compose(plan, catalog)
 
 
+def checked_plan(plan: Plan, database: Database) -> Plan:
+    """The bound plan.  Raises `FatalError` naming everything that is missing."""
+    bound = _reading(database, lambda connection: read_bound(connection, plan))
+    checked_catalog(bound, database)
+    return bound
+
+
 def checked_catalog(plan: Plan, database: Database) -> Catalog:
-    """The catalog of a plan's tables.  Raises `FatalError` naming everything that is missing."""
-    try:
-        catalog = read_catalog(database.connection(), plan.tables)
-    except psycopg.Error as error:
-        database.close()
-        raise translate(error, "read the catalog") from error
+    """The catalog of a bound plan's tables.  Raises `FatalError` naming everything that is missing."""
+    catalog = _reading(database, lambda connection: read_catalog(connection, plan.tables))
     if missing := missing_things(plan, catalog):
         raise FatalError(
             "the database lacks what the schemas need; create it, or correct the schema:\n  "
             + "\n  ".join(missing)
         )
     return catalog
+
+
+def _reading(database: Database, read: Callable[[psycopg.Connection[Any]], T]) -> T:
+    try:
+        return read(database.connection())
+    except psycopg.Error as error:
+        database.close()
+        raise translate(error, "read the catalog") from error

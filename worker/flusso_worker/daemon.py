@@ -101,7 +101,7 @@ class Worker:
 
     def _await_servers(self, destinations: Destinations) -> None:
         startup = Startup(self._clock, self._process.status, self._options.startup_timeout)
-        startup.await_postgres(self._options.conninfo, self._plan)
+        self._plan = startup.await_postgres(self._options.conninfo, self._plan)
         startup.await_clusters(destinations.clusters)
         startup.await_log(self._process.log)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from flusso_shared.bound_plan import same_names
 from flusso_shared.control_records import Lineage, TableSnapshot, lineage_of, snapshots_of
 from flusso_shared.errors import RetryableError
 from flusso_shared.names import GenerationName, TableName
@@ -29,6 +30,9 @@ _AHEAD = 0.8
 """Part of a seeding after which what is there is refreshed."""
 _ASK_FOR, _PAUSE = 25.0, 5.0
 """Seconds that a snapshot is asked for, and not asked for: one is taken again only after a pause."""
+_RENAMED = plan.Damage(
+    "names in its schema mean other tables or columns of the database now", writable=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +188,26 @@ class GenerationKeeper:
         )
 
     def _inspect(self, stored: Sequence[Stored]) -> dict[str, plan.Damage]:
-        """Notice what was removed by hand (I6)."""
+        """Notice what was removed by hand (I6), and names that mean something else now."""
         found: dict[str, plan.Damage] = {}
         for item in stored:
             generation = item.generation
             if generation.state not in ("seeding", "live"):
                 continue
+            if self._means_others(generation):
+                found[generation.name.physical] = _RENAMED
             for indexes in self._steps.indexes:
                 damage = indexes.damage(generation.name, live=generation.state == "live")
                 earlier = found.get(generation.name.physical)
                 if damage is not None and (earlier is None or earlier.writable):
                     found[generation.name.physical] = damage
         return found
+
+    def _means_others(self, generation: Generation) -> bool:
+        """Whether names of the schema were bound differently when an earlier process made the generation."""
+        if generation.name.hash != self._plan.hash or generation.created_at > self._started_at:
+            return False
+        return not same_names(generation.plan, self._plan)
 
     def _will_read_all(self, generation: Generation, snapshot: TableSnapshot | None) -> bool:
         """Whether the snapshot is complete and all of it stands after the generation's start."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flusso_shared import retry
 from flusso_shared.clock import Clock
@@ -11,9 +12,11 @@ from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.plan import Plan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
-from flusso_worker.assembly import checked_catalog
+from flusso_worker.assembly import checked_plan
 from flusso_worker.database import Database, address
 from flusso_worker.opensearch import Cluster
+
+T = TypeVar("T")
 
 _FORBIDDEN = 403
 """The user may not ask for the cluster's name, but is known to it."""
@@ -28,20 +31,20 @@ class Startup:
     timeout: float | None
     """Seconds for each server to answer for the first time; None waits for ever."""
 
-    def await_postgres(self, conninfo: str, plan: Plan) -> None:
-        """Wait for the database, then check that it has what the plan needs.
+    def await_postgres(self, conninfo: str, plan: Plan) -> Plan:
+        """Wait for the database, then check that it has what the plan needs; gives the bound plan.
 
         Raises `FatalError` when it refuses the connection for good, or lacks something.
         """
         database = Database(conninfo, "flusso-worker", self.clock)
 
-        def attempt() -> None:
+        def attempt() -> Plan:
             database.begin()
             database.finish()
-            checked_catalog(plan, database)
+            return checked_plan(plan, database)
 
         try:
-            self._await(f"Postgres at {address(conninfo)}", attempt)
+            return self._await(f"Postgres at {address(conninfo)}", attempt)
         finally:
             database.close()
 
@@ -57,12 +60,12 @@ class Startup:
         """Wait until the change log answers; what is still missing in it is the keepers' to wait for."""
         self._await("the change log", lambda: log.missing(()))
 
-    def _await(self, what: str, attempt: Callable[[], object]) -> None:
+    def _await(self, what: str, attempt: Callable[[], T]) -> T:
         started = self.clock.monotonic()
 
-        def patiently() -> None:
+        def patiently() -> T:
             try:
-                attempt()
+                return attempt()
             except RetryableError as error:
                 waited = self.clock.monotonic() - started
                 if self.timeout is not None and waited > self.timeout:
@@ -72,5 +75,6 @@ class Startup:
                 self.status.waiting(what)
                 raise
 
-        retry.forever(patiently, doing=f"reach {what}", clock=self.clock)
+        answer = retry.forever(patiently, doing=f"reach {what}", clock=self.clock)
         self.status.waiting(None)
+        return answer

@@ -22,6 +22,7 @@ from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
 from flusso_cli.check.statements import check_statements
 from flusso_cli.check.tables import check_tables
+from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog_check import lacks
 from flusso_shared.compile import bind
 from flusso_shared.config import OpenSearchSinkConfig
@@ -48,8 +49,7 @@ class Options:
 
 def examine(report: Report, options: Options, env: Mapping[str, str]) -> None:
     """Ask every server of the project and fill in the report."""
-    plan = report.project.plan
-    _database(report, options, env)
+    plan = _database(report, options, env)
     # Without a [queue] there is only `flusso run`, which needs no broker.
     if report.project.config.queue.model_fields_set or "KAFKA_BOOTSTRAP_SERVERS" in env:
         _brokers(report, plan, env)
@@ -61,12 +61,15 @@ def examine(report: Report, options: Options, env: Mapping[str, str]) -> None:
 # --- Postgres -----------------------------------------------------------------------------------
 
 
-def _database(report: Report, options: Options, env: Mapping[str, str]) -> None:
+def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
+    """Gives the plan with the database's names, where it could be asked for them."""
+    plan = report.project.plan
     try:
         conninfo = source_conninfo(report.project.config.source, env)
         with session.connect(make_conninfo(conninfo, **_session(conninfo))) as connection:
             try:
-                _Examination(report, options, connection).run()
+                plan = read_bound(connection, plan)
+                _Examination(report, options, connection).run(plan)
             except psycopg.Error as error:
                 raise translate(error, "check the database") from error
     except FlussoError as error:
@@ -83,6 +86,7 @@ def _database(report: Report, options: Options, env: Mapping[str, str]) -> None:
                 " --offline checks without it",
             )
         )
+    return plan
 
 
 def _session(conninfo: str) -> dict[str, str]:
@@ -98,8 +102,8 @@ class _Examination:
         self._options = options
         self._connection = connection
 
-    def run(self) -> None:
-        report, options, plan = self._report, self._options, self._report.project.plan
+    def run(self, plan: Plan) -> None:
+        report, options = self._report, self._options
         facts = read_facts(self._connection, plan.tables, options.slot, options.publication)
         report.server = facts.server
         report.diagnostics += check_server(facts, options.slot)
