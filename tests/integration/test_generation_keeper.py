@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from flusso_shared.control_records import LINEAGE_KEY, Lineage, TableSnapshot
-from flusso_worker.opensearch import path
+from flusso_worker.generation_store import GenerationStore
+from flusso_worker.opensearch import Cluster, Reply, path
 from services import Services
+from support.index_kit import connection
 from support.keeper_kit import Process, Scene, run_until_death
 from support.small_store import PLAN, USERS
 from support.worker_kit import LINEAGE, until
@@ -95,3 +99,34 @@ def test_lost_bookkeeping_leads_to_a_fresh_generation_without_orphans(scene: Sce
     until("a fresh one", lambda: process.live(PLAN) and scene.indexes() != {old.physical})
     until("no orphan", lambda: process.live(PLAN) and len(scene.indexes()) == 1)
     assert scene.assert_one(PLAN).number == old.number + 1
+
+
+def test_a_bookkeeping_that_somebody_makes_this_moment_is_waited_for(
+    services: Services, index_prefix: str
+) -> None:
+    """Workers that start at once: the later one's first search was answered 503, and it came a second late."""
+
+    class Late(Cluster):
+        """Lets the shard start once somebody waits for it."""
+
+        def request(self, method: str, path: str, *args: Any, **kwargs: Any) -> Reply:
+            if path.startswith("/_cluster/health"):
+                threads.submit(allocate, "all")
+            return super().request(method, path, *args, **kwargs)
+
+    def allocate(which: str) -> None:
+        enable = {"index": {"routing.allocation.enable": which}}
+        cluster.request("PUT", path(meta, "_settings"), enable)
+
+    meta = f"{index_prefix}flusso_meta"
+    body = {"settings": {"index": {"number_of_replicas": 0, "routing.allocation.enable": "none"}}}
+    with (
+        ThreadPoolExecutor(1) as threads,
+        closing(Cluster(connection(services.opensearch_url))) as cluster,
+    ):
+        cluster.request("PUT", path(meta), body, params={"wait_for_active_shards": "0"})
+        with closing(Late(connection(services.opensearch_url))) as late:
+            store = GenerationStore(late, index_prefix)
+            store.ensure()
+            assert store.look(PLAN.name).stored == []
+        cluster.request("DELETE", path(meta))

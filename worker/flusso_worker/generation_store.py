@@ -13,6 +13,8 @@ from flusso_worker.opensearch import Cluster, path
 
 _CONFLICT = 409
 _NOT_FOUND = 404
+_TIMED_OUT = 408
+_STARTED = {"wait_for_status": "yellow", "timeout": "20s"}
 _KINDS = ["generation", "reindex"]
 _MOST = 1000
 _SEEN = {"refresh": "true"}
@@ -36,12 +38,13 @@ class GenerationStore:
         self._parsed: dict[tuple[str, int, int], Generation] = {}
 
     def ensure(self) -> None:
-        """Create the bookkeeping index unless it is there."""
-        if (
-            self._cluster.request("HEAD", path(self._meta), allow=(_NOT_FOUND,)).status
-            == _NOT_FOUND
-        ):
-            self._cluster.request("PUT", path(self._meta), _BODY, allow=(400,))
+        """Create the bookkeeping index unless it is there; it can be searched when this returns."""
+        where = path(self._meta)
+        known = self._cluster.request("HEAD", where, allow=(_NOT_FOUND,)).status != _NOT_FOUND
+        if known or self._cluster.request("PUT", where, _BODY, allow=(400,)).status == 400:
+            # Somebody else may be making it this moment; only its maker is answered when its shard has started.
+            where = path("_cluster", "health", self._meta)
+            self._cluster.request("GET", where, params=_STARTED, allow=(_TIMED_OUT,))
 
     def load(self, index: str) -> list[Stored]:
         """All generations of a logical index, by number, then hash."""
