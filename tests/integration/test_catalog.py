@@ -164,7 +164,7 @@ def test_everything_missing_is_told_at_once_with_near_misses(database: str, tmp_
     assert found == [
         f"{where}`soft_delete`: table `public.things` has no column `deleted`",
         f"{where}`filters`: table `public.things` has no column `state`",
-        f"{where}`fullName`: table `public.things` has no column `fullname` (did you mean `full_name`?)",
+        f"{where}`fullName`: table `public.things` has no column `fullName` (did you mean `full_name`?)",
         f"{where}`a`: there is no table `public.thing` in the database (did you mean `public.things`?),"
         " or the role may not see it",
         f"{where}`b`: table `public.keyless` has no primary key; add one:"
