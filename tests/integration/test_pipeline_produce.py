@@ -47,6 +47,8 @@ class Kit:
             clock=clock,
             indexed_ids=lambda: self.indexed,
         )
+        self.connections.reading.hold(catalog.tables)
+        self.connections.later.hold(catalog.tables)
 
     def produce(self, *changes: Change) -> list[Built]:
         records = [Record(Position("t", 0, at), change) for at, change in enumerate(changes)]
@@ -97,6 +99,33 @@ def test_a_large_fanout_is_built_once_per_document(
     monkeypatch.setattr(resolve, "_FETCH", 4)
     chunks = kit.produce(change(TAGS, [0]), change(USERS, [3]), change(USERS, [4]))
     assert written(chunks) == sorted({*range(3, 41, 3), 4})
+
+
+def test_a_migration_need_not_wait_for_a_large_fanout(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the fan-out for the migration: the cursor's transaction waited for a later one, that for it, and both for ever.
+
+    (Shown to fail when `Resolver.stream` leaves the transaction open.)
+    """
+    monkeypatch.setattr(resolve, "IN_MEMORY", 5)
+    monkeypatch.setattr(resolve, "_FETCH", 4)
+    kit.producer.builder.chunk.keys = 3
+    produced = iter(kit.producer.produce(gather([Record(Position("t", 0, 0), change(TAGS, [0]))])))
+    chunks = [next(produced)]
+    kit.producer.rest()  # as whoever waits for room does
+    kit.sql("ALTER TABLE users ADD COLUMN another int; TRUNCATE items CASCADE")
+    chunks.extend(produced)
+    assert written(chunks) == list(range(3, 41, 3))
+
+
+def test_a_lock_is_waited_for_in_short_turns(kit: Kit) -> None:
+    """So that a migration that takes its locks in another order is never the victim of a deadlock."""
+    with psycopg.connect(kit.url) as migration:
+        migration.execute("LOCK TABLE users")
+        with pytest.raises(RetryableError, match="exclusive lock on one of the tables"):
+            kit.produce(change(USERS, [1]))
+    assert written(kit.produce(change(USERS, [1]))) == [1]
 
 
 def test_a_spoiled_row_in_a_fanout_leaves_its_neighbours(

@@ -44,8 +44,8 @@ def keys(connection: Database, resolver: Resolver, changes: Sequence[Change]) ->
     connection.begin()
     found = resolver.resolve(connection, gather(records))
     all_keys = list(found.keys)
-    for fanout in found.fanouts:
-        for more in resolver.stream(connection, fanout):
+    if found.fanouts:
+        for more in resolver.stream(connection, found.fanouts):
             all_keys.extend(more)
     connection.finish()
     return all_keys

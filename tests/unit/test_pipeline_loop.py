@@ -124,6 +124,7 @@ class HeldStages:
         self.changed = threading.Condition()
         self.produced: list[int] = []
         self.produce_errors: list[Exception] = []
+        self.rests = 0
         self.closed = self.landing = False
         self.aborted = threading.Event()
 
@@ -136,6 +137,11 @@ class HeldStages:
             self.changed.notify_all()
         operations = [Operation(str(end), 1, b"{}")]
         yield Built([("1",)], operations, 0.0, 2)
+
+    def rest(self) -> None:
+        with self.changed:
+            self.rests += 1
+            self.changed.notify_all()
 
     def flush(self, built: Built) -> None:
         landed, errors = threading.Event(), list[Exception]()
@@ -245,6 +251,17 @@ def test_the_next_batch_is_produced_while_one_is_flushed(rig: Rig) -> None:
     rig.stages.land("1")
     rig.stages.land("2")
     rig.reader.await_commit(2)
+
+
+def test_whoever_waits_for_the_sink_holds_no_transaction(rig: Rig) -> None:
+    for count in range(1, 6):
+        assert rig.stages.rests == 0
+        rig.reader.feed(count - 1)
+        rig.stages.await_produced(count)
+    with rig.stages.changed:
+        assert rig.stages.changed.wait_for(lambda: rig.stages.rests == 1, DEADLINE)
+    rig.stages.land_all()
+    rig.reader.await_commit(5)
 
 
 def test_a_failed_flush_ends_the_pipeline_without_its_offsets(rig: Rig) -> None:

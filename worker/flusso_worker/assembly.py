@@ -70,6 +70,9 @@ class IndexStages:
     def produce(self, intake: Intake) -> Iterable[Built]:
         return self._producer.produce(intake)
 
+    def rest(self) -> None:
+        self._producer.rest()
+
     def flush(self, built: Built) -> None:
         self._flusher.flush(built)
 

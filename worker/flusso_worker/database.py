@@ -36,6 +36,10 @@ _DEFAULTS = {
     "tcp_user_timeout": "40000",
 }
 
+# Below deadlock_timeout: should our locks and those of a migration ever cross, it is ours that give way.
+_PATIENCE = {"lock_timeout": "500ms"}
+_LOCKED = "55P03"
+
 # What the values of a row can cause.  Everything else is the connection's, the server's or the schema's.
 _ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54000", "54001")
 _QUOTED = re.compile(r'"[^"]*"')
@@ -55,6 +59,7 @@ class Database:
 
     def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
         self._begin = _BEGIN + _SNAPSHOT
+        self._cursors = False
         self._conninfo = connection_text(conninfo, application)
         self._clock = clock
         self._connection: psycopg.Connection | None = None
@@ -76,9 +81,23 @@ class Database:
         lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE;").format(names)
         self._begin = _BEGIN + lock.as_bytes(None) + _SNAPSHOT
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, and no error has ended it."""
+        return (
+            self._connection is not None
+            and self._connection.pgconn.transaction_status == pq.TransactionStatus.INTRANS
+        )
+
     def begin(self) -> Snapshot:
-        """Start a read-only transaction, ending an open one; its snapshot is taken before this returns."""
+        """Start a read-only transaction, ending an open one; its snapshot is taken before this returns.
+
+        Cursors end too.
+        """
         self.finish()
+        if self._cursors:
+            self.run(b"CLOSE ALL")
+            self._cursors = False
         taken_at = self._clock.monotonic()
         result = self.run(self._begin)
         text, timeline = _text(result, 0, 0), result.get_value(0, 1)
@@ -115,12 +134,19 @@ class Database:
         """The rows of a statement as text; rows with a NULL are left out."""
         return _texts(self.run(sql, params))
 
-    def stream(
-        self, name: str, sql: bytes, params: Sequence[bytes], size: int
-    ) -> Iterator[list[tuple[str, ...]]]:
-        """The rows of a statement in lists of at most `size`, through a cursor of the open transaction."""
+    def commit(self) -> None:
+        """End the transaction; the cursors declared in it stay."""
+        self.run(b"COMMIT")
+
+    def declare(self, name: str, sql: bytes, params: Sequence[bytes]) -> None:
+        """Make a cursor that outlives the transaction: the server keeps its rows, in a file if they are many."""
+        self._cursors = True
+        declare = b"DECLARE " + name.encode() + b" NO SCROLL CURSOR WITH HOLD FOR "
+        self.run(declare + sql, params)
+
+    def fetch(self, name: str, size: int) -> Iterator[list[tuple[str, ...]]]:
+        """The rows of a cursor, in lists of at most `size`."""
         cursor = name.encode()
-        self.run(b"DECLARE " + cursor + b" NO SCROLL CURSOR FOR " + sql, params)
         fetch = b"FETCH " + str(size).encode() + b" FROM " + cursor
         while (result := self.run(fetch)).ntuples:
             yield _texts(result)
@@ -148,7 +174,7 @@ class Database:
             raise translate(error, "connect to Postgres") from error
         self._connection = connection
         try:
-            for setting in SESSION_SETTINGS.items():
+            for setting in (SESSION_SETTINGS | _PATIENCE).items():
                 connection.execute("SELECT set_config(%s, %s, false)", setting)
         except psycopg.Error as error:
             self.close()
@@ -168,6 +194,11 @@ class Database:
             reason = _QUOTED.sub('"..."', error.diag.message_primary or "")
             return RowError(f"{reason} (SQLSTATE {error.sqlstate})")
         self.close()
+        if error.sqlstate == _LOCKED:
+            return RetryableError(
+                "cannot read from Postgres: somebody holds or waits for an exclusive lock on one of the tables"
+                f" (ALTER TABLE, TRUNCATE, VACUUM FULL: see pg_locks; SQLSTATE {_LOCKED})"
+            )
         return translate(error, "read from Postgres")
 
 

@@ -38,19 +38,23 @@ class Flight:
         """Whether a chunk has not landed yet, as far as `reap` has seen."""
         return bool(self._pending)
 
+    def has_room(self, built: Built) -> bool:
+        """Whether `submit` would not wait.  Raises what a flush raised."""
+        self.reap()
+        return not self._pending or (
+            len(self._pending) < self._most and self._bytes + _size(built) <= MAX_BYTES
+        )
+
     def submit(self, ticket: Ticket, built: Built, stop: threading.Event) -> None:
         """Hand over a chunk; waits while too much is in the air (one chunk always fits).
 
         Raises what a flush raised, and `StoppedError` when `stop` is set while waiting.
         """
-        size = built.size + _OPERATION_BYTES * len(built.operations)
-        self.reap()
-        while self._pending and (
-            len(self._pending) >= self._most or self._bytes + size > MAX_BYTES
-        ):
+        while not self.has_room(built):
             if stop.is_set():
                 raise StoppedError("stop requested")
             self._await(_LOOK)
+        size = _size(built)
         ticket.pending += 1
         self._bytes += size
         self._pending[self._executor.submit(self._flush, built)] = (ticket, size)
@@ -88,3 +92,7 @@ class Flight:
     def _await(self, seconds: float) -> None:
         wait(self._pending, timeout=seconds, return_when=FIRST_COMPLETED)
         self.reap()
+
+
+def _size(built: Built) -> int:
+    return built.size + _OPERATION_BYTES * len(built.operations)

@@ -152,6 +152,8 @@ class Loop:
     def _produce(self, ticket: Ticket, intake: Intake) -> None:
         for built in self._stages.produce(intake):
             if built.operations or built.failed:
+                if not self._flight.has_room(built):
+                    self._stages.rest()
                 self._flight.submit(ticket, built, self._finish)
 
     def _commit(self, reader: ChangeReader) -> None:

@@ -45,7 +45,7 @@ class Connections:
 
 
 class BuildSnapshot:
-    """The snapshot to build in: the given one while it is young and whole, then ever newer ones of `later`."""
+    """The snapshot to build in: the given one while it is young and open, then ever newer ones of `later`."""
 
     def __init__(
         self, later: Database, clock: Clock, first: tuple[Database, Snapshot] | None
@@ -57,15 +57,13 @@ class BuildSnapshot:
     def current(self) -> tuple[Database, Snapshot]:
         """The connection and its snapshot, renewed if need be."""
         if self._current is not None:
-            age = self._clock.monotonic() - self._current[1].taken_at
-            if age < _FRESH:
+            database, snapshot = self._current
+            age = self._clock.monotonic() - snapshot.taken_at
+            if database.in_transaction and age < _FRESH:
                 return self._current
+            database.finish()
         self._current = (self._later, self._later.begin())
         return self._current
-
-    def spoiled(self) -> None:
-        """The transaction was ended by an error."""
-        self._current = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,15 @@ class Producer:
     """Lists the ids of all documents that the index holds."""
     trace: Callable[[Sequence[Record]], Causes] | None = None
     """Makes what tells of a chunk what it was built for, if anybody may want to know."""
+
+    def rest(self) -> None:
+        """End the open transaction; what is built next is built in a newer one.
+
+        Whoever waits for something else than Postgres does so without one: it holds locks that a migration waits
+        for, and all of the application behind it, and it holds back vacuum.
+        """
+        self.connections.reading.finish()
+        self.connections.later.finish()
 
     def produce(self, intake: Intake) -> Iterator[Built]:
         """Build every document that the changes touch.
@@ -100,20 +107,19 @@ class Producer:
         snapshot = self.gate.open(intake.xids)
         failpoints.hit("before_build")
         resolved = self.resolver.resolve(reading, intake)
-        # A cursor needs the reading transaction to itself: an error in a build would end it.
-        first = None if resolved.fanouts else (reading, snapshot)
-        at = BuildSnapshot(self.connections.later, self.clock, first)
-        yield from self._build(at, resolved.keys)
-        remembered = resolved.keys
-        for fanout in resolved.fanouts:
-            for keys in self.resolver.stream(reading, fanout):
+        at = BuildSnapshot(self.connections.later, self.clock, (reading, snapshot))
+        remembered = dict(resolved.keys)
+        if resolved.fanouts:
+            for keys in self.resolver.stream(reading, resolved.fanouts):
                 yield from self._build(at, _unseen(keys, remembered))
+        yield from self._build(at, resolved.keys)
         if self.resolver.root in intake.truncated:
+            self.rest()
             for ids in self.indexed_ids():
                 keys = candidate_keys(ids, self.resolver.key_columns)
                 yield from self._build(at, _unseen(keys, remembered))
-        reading.finish()
-        self.connections.later.finish()
+                self.rest()
+        self.rest()
 
     def _build(self, at: BuildSnapshot, keys: Iterable[Key]) -> Iterator[Built]:
         remaining = iter(keys)
@@ -122,7 +128,6 @@ class Producer:
             try:
                 yield self.builder.build(database, snapshot, chunk)
             except RowError:
-                at.spoiled()
                 yield from self.builder.isolate(self.connections.later, chunk)
 
 

@@ -1,7 +1,7 @@
 """Changed rows -> keys of the root documents that hold them: one query per way and hop for a whole batch.
 
 Both ends of a change count: the parents named by the old values and by the new ones (I4).  What fans out too
-far for memory is left as a `Fanout`, to be streamed through a cursor of the same transaction.
+far for memory is left as a `Fanout`, to be streamed through a cursor that the transaction leaves behind.
 """
 
 from __future__ import annotations
@@ -123,19 +123,33 @@ class Resolver:
         """Whether rows of `table` stand inside documents, besides being their root."""
         return any(not route.root for route in self._routes.get(table, ()))
 
-    def stream(self, database: Database, fanout: Fanout, depth: int = 0) -> Iterator[list[Key]]:
-        """The root keys of a fan-out, list by list; a key may come more than once.
+    def stream(self, database: Database, fanouts: Sequence[Fanout]) -> Iterator[list[Key]]:
+        """The root keys of fan-outs, list by list; a key may come more than once.
 
-        Needs the transaction that `resolve` ran in, and nothing else may end it meanwhile.
+        Ends the transaction that `resolve` ran in: reading them takes as long as all the documents take, and
+        nobody shall wait for a lock, or for vacuum, that long.  What is read after it is newer, which does no
+        harm: a link that has changed meanwhile is a change of its own.  No transaction may begin meanwhile.
         """
-        name = f"fanout_{depth}"
-        for rows in database.stream(name, fanout.sql, fanout.params, _FETCH):
+        names = self._declare(database, "fanout", fanouts)
+        database.commit()
+        for name, fanout in zip(names, fanouts, strict=True):
+            yield from self._fetch(database, name, fanout)
+
+    def _declare(self, database: Database, prefix: str, fanouts: Sequence[Fanout]) -> list[str]:
+        names = [f"{prefix}_{at}" for at in range(len(fanouts))]
+        for name, fanout in zip(names, fanouts, strict=True):
+            database.declare(name, fanout.sql, fanout.params)
+        return names
+
+    def _fetch(self, database: Database, name: str, fanout: Fanout) -> Iterator[list[Key]]:
+        for rows in database.fetch(name, _FETCH):
             found = Resolved()
             self._climb(database, rows, fanout.hops, found)
             if found.keys:
                 yield list(found.keys)
-            for inner in found.fanouts:
-                yield from self.stream(database, inner, depth + 1)
+            inner_names = self._declare(database, name, found.fanouts)
+            for inner_name, inner in zip(inner_names, found.fanouts, strict=True):
+                yield from self._fetch(database, inner_name, inner)
 
     def _climb(
         self, database: Database, values: Collection[Key], hops: Sequence[bytes], found: Resolved

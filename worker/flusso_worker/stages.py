@@ -22,6 +22,10 @@ class Stages(Protocol):
         """Resolve and build, in the pipeline's thread; may be repeated after a `RetryableError`."""
         ...
 
+    def rest(self) -> None:
+        """End transactions, between two chunks: what follows is built in a newer one.  For `produce`'s thread."""
+        ...
+
     def flush(self, built: Built) -> None:
         """Write to every sink, in a flush thread."""
         ...
