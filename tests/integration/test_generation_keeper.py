@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from flusso_shared.control_records import LINEAGE_KEY, Lineage, TableSnapshot
 from flusso_worker.generation_store import GenerationStore
-from flusso_worker.opensearch import Cluster, Reply, path
+from flusso_worker.opensearch import Cluster, path
 from services import Services
 from support.index_kit import connection
 from support.keeper_kit import Process, Scene, run_until_death
@@ -105,28 +104,19 @@ def test_a_bookkeeping_that_somebody_makes_this_moment_is_waited_for(
     services: Services, index_prefix: str
 ) -> None:
     """Workers that start at once: the later one's first search was answered 503, and it came a second late."""
-
-    class Late(Cluster):
-        """Lets the shard start once somebody waits for it."""
-
-        def request(self, method: str, path: str, *args: Any, **kwargs: Any) -> Reply:
-            if path.startswith("/_cluster/health"):
-                threads.submit(allocate, "all")
-            return super().request(method, path, *args, **kwargs)
-
-    def allocate(which: str) -> None:
-        enable = {"index": {"routing.allocation.enable": which}}
-        cluster.request("PUT", path(meta, "_settings"), enable)
-
-    meta = f"{index_prefix}flusso_meta"
+    meta = path(f"{index_prefix}flusso_meta")
     body = {"settings": {"index": {"number_of_replicas": 0, "routing.allocation.enable": "none"}}}
     with (
-        ThreadPoolExecutor(1) as threads,
         closing(Cluster(connection(services.opensearch_url))) as cluster,
+        ThreadPoolExecutor(1) as threads,
     ):
-        cluster.request("PUT", path(meta), body, params={"wait_for_active_shards": "0"})
-        with closing(Late(connection(services.opensearch_url))) as late:
-            store = GenerationStore(late, index_prefix)
-            store.ensure()
-            assert store.look(PLAN.name).stored == []
-        cluster.request("DELETE", path(meta))
+        store = GenerationStore(cluster, index_prefix)
+        cluster.request("PUT", meta, body, params={"wait_for_active_shards": "0"})
+        ensured = threads.submit(store.ensure)
+        with pytest.raises(TimeoutError):
+            ensured.result(timeout=0.5)
+        enable = {"index": {"routing.allocation.enable": "all"}}
+        cluster.request("PUT", f"{meta}/_settings", enable)
+        ensured.result(timeout=30)
+        assert store.look(PLAN.name).stored == []
+        cluster.request("DELETE", meta)

@@ -14,7 +14,8 @@ from flusso_worker.opensearch import Cluster, path
 _CONFLICT = 409
 _NOT_FOUND = 404
 _TIMED_OUT = 408
-_STARTED = {"wait_for_status": "yellow", "timeout": "20s"}
+_STARTED = {"wait_for_active_shards": "1", "timeout": "20s"}
+"""Not `wait_for_status`: an index that is just being made is yellow before its primary has started."""
 _KINDS = ["generation", "reindex"]
 _MOST = 1000
 _SEEN = {"refresh": "true"}
