@@ -105,7 +105,7 @@ def _properties(port: int, controller: int, data: Path) -> str:
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         # Workers that start together share out the partitions once, not one after the other.
-        "group.initial.rebalance.delay.ms": "300",
+        "group.initial.rebalance.delay.ms": "150",
         "auto.create.topics.enable": "false",
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())

@@ -113,24 +113,17 @@ def _write_image(parts: list[bytes], image: Image | None) -> None:
 
 def read_body(data: bytes, at: int, key: tuple[str, ...]) -> Change:
     """The change of `key` whose body starts at `at`.  Raises `ValueError` or `IndexError` for anything else."""
-    op, at = _read_long(data, at)
-    schema, at = _read_name(data, at)
-    name, at = _read_name(data, at)
-    lsn, at = _read_long(data, at)
-    commit_lsn, at = _read_long(data, at)
-    commit_time, at = _read_long(data, at)
-    xid, at = _read_long(data, at)
+    op, table, lsn, commit_lsn, commit_time, xid, at = _read_head(data, at)
     sequence, at = _read_long(data, at)
-    system_id, at = _read_name(data, at)
-    timeline, at = _read_long(data, at)
+    origin, at = _read_origin(data, at)
     before, at = _read_image(data, at)
     after, at = _read_image(data, at)
     omitted, at = _read_names(data, at)
     if at != len(data):
         raise ValueError(f"{len(data) - at} bytes are left over")
     return Change(
-        _OPS[_checked(op)],
-        TableName(schema, name),
+        op,
+        table,
         key,
         before,
         after,
@@ -140,8 +133,46 @@ def read_body(data: bytes, at: int, key: tuple[str, ...]) -> Change:
         commit_time,
         xid,
         sequence,
-        Origin(system_id, timeline),
+        origin,
     )
+
+
+class _Latest:
+    """What the last change began with: the next one mostly begins with the same bytes.
+
+    A field ends where its bytes say, so equal bytes mean equal fields.  Each value is replaced as a whole, which
+    any thread may do.
+    """
+
+    head: tuple[bytes, tuple[Op, TableName, int, int, int, int]] | None = None
+    origin: tuple[bytes, Origin] | None = None
+
+
+def _read_head(data: bytes, start: int) -> tuple[Op, TableName, int, int, int, int, int]:
+    latest = _Latest.head
+    if latest is not None and data.startswith(latest[0], start):
+        return *latest[1], start + len(latest[0])
+    op, at = _read_long(data, start)
+    schema, at = _read_name(data, at)
+    name, at = _read_name(data, at)
+    lsn, at = _read_long(data, at)
+    commit_lsn, at = _read_long(data, at)
+    commit_time, at = _read_long(data, at)
+    xid, at = _read_long(data, at)
+    head = (_OPS[_checked(op)], TableName(schema, name), lsn, commit_lsn, commit_time, xid)
+    _Latest.head = (data[start:at], head)
+    return *head, at
+
+
+def _read_origin(data: bytes, start: int) -> tuple[Origin, int]:
+    latest = _Latest.origin
+    if latest is not None and data.startswith(latest[0], start):
+        return latest[1], start + len(latest[0])
+    system_id, at = _read_name(data, start)
+    timeline, at = _read_long(data, at)
+    origin = Origin(system_id, timeline)
+    _Latest.origin = (data[start:at], origin)
+    return origin, at
 
 
 def _read_long(data: bytes, at: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_worker.build import Builder
-from flusso_worker.chunks import Key
+from flusso_worker.chunks import MAX_CHUNK_KEYS, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import compose
 from support import small_store
@@ -99,5 +99,5 @@ def test_chunks_shrink_for_large_documents_and_grow_back(
     assert builder.chunk.keys == 4
     for _ in range(10):
         builder.build(connection, connection.begin(), keys(*range(11, 21)))
-    assert builder.chunk.keys == 1000
+    assert builder.chunk.keys == MAX_CHUNK_KEYS
     connection.finish()

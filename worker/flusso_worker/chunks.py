@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 """Values of key or link columns in text form."""
 
-MAX_CHUNK_KEYS = 1000
+MAX_CHUNK_KEYS = 2500
 """Keys per statement; fewer when documents are large."""
 _CHUNK_BYTES = 4 * 1024 * 1024
 

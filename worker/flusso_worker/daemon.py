@@ -25,7 +25,8 @@ from flusso_worker.startup import Startup
 
 logger = logging.getLogger(__name__)
 
-_QUICK = 0.25
+_QUICK = 0.1
+"""Seconds between two rounds for each index: many do not ask the servers more often than one."""
 _CALM = 1.0
 _SHUTDOWN_BUDGET = 25.0
 
@@ -111,7 +112,7 @@ class Worker:
                 runner.step()
             self._tell()
             quick = not self._ready.is_set() or any(runner.expectant for runner in self._runners)
-            self._stop.wait(_QUICK if quick else _CALM)
+            self._stop.wait(min(_CALM, _QUICK * len(self._runners)) if quick else _CALM)
 
     def _tell(self) -> None:
         """Publish the phase."""

@@ -56,9 +56,12 @@ class GenerationIndexes:
     def publish(self, name: GenerationName) -> None:
         """Make searchable what was seeded, then point the aliases here, away from all others, in one call."""
         self._refuse_taken(name)
+        self.refresh(name)
+        self._point_aliases(name)
         settings = {"index": {"refresh_interval": self._cluster.config.refresh_interval}}
         self._cluster.request("PUT", path(name.physical, "_settings"), settings)
-        self.refresh(name)
+
+    def _point_aliases(self, name: GenerationName) -> None:
         actions: list[dict[str, Any]] = []
         for alias in (name.hash_alias, name.plain_alias):
             holders = self._holders(alias)

@@ -26,8 +26,8 @@ __all__ = ["Active", "GenerationKeeper", "Names", "Teller"]
 
 _INSPECT_EVERY = 10.0
 _MOST_ACTIONS = 10
-_AHEAD = 0.8
-"""Part of a seeding after which what is there is refreshed."""
+_REFRESH_EVERY = 0.3
+"""Parts of a seeding after which what is there is refreshed."""
 _ASK_FOR, _PAUSE = 25.0, 5.0
 """Seconds that a snapshot is asked for, and not asked for: one is taken again only after a pause."""
 _RENAMED = plan.Damage(
@@ -65,12 +65,13 @@ class GenerationKeeper:
         self._started_at = teller.clock.time()
         self._damaged: dict[str, plan.Damage] = {}
         self._inspect_at = 0.0
-        self._begun = False
+        self._ensured = self._begun = False
         self._relief = Relief(log, self._steps, teller.clock)
         self._known = Known()
         self._swept: GenerationName | None = None
         self._wanted: TableName | None = None
-        self._refreshed: GenerationName | None = None
+        self._refreshed: tuple[GenerationName, float] | None = None
+        """How much of which seeding had been committed at the last refresh."""
         self._wanted_since: float | None = None
         self._committed: dict[GenerationName, Offsets] = {}
 
@@ -106,6 +107,9 @@ class GenerationKeeper:
     # --- one round ------------------------------------------------------------------------------
 
     def _round(self) -> list[Active]:
+        if not self._ensured:
+            self._steps.ensure()
+            self._ensured = True
         records = self._log.control.load()
         lineage = lineage_of(records)
         if lineage is None:
@@ -135,13 +139,15 @@ class GenerationKeeper:
         return active
 
     def _refresh_ahead(self, active: Sequence[Active]) -> None:
-        """Make most of a seeding searchable while the rest is written: the refresh before the swap is short then."""
+        """Make a seeding searchable while it goes on: the refresh before the swap, a single thread's work, is short then."""
         for item in active:
             progress = item.progress
-            if progress is None or item.name == self._refreshed or not progress.total:
+            if progress is None or not progress.total:
                 continue
-            if progress.done >= _AHEAD * progress.total:
-                self._refreshed = item.name
+            part = progress.done / progress.total
+            name, before = self._refreshed or (item.name, 0.0)
+            if part - (before if name == item.name else 0.0) >= _REFRESH_EVERY:
+                self._refreshed = (item.name, part)
                 for indexes in self._steps.indexes:
                     indexes.refresh(item.name)
 
@@ -150,8 +156,7 @@ class GenerationKeeper:
         return []
 
     def _begin(self) -> None:
-        """The first round of this process."""
-        self._steps.ensure()
+        """The first round of this process in which capture is there."""
         if not self._log.durable:
             self._relief.begin()
         self._begun = True

@@ -52,6 +52,7 @@ class _Trial:
     """When something that failed is tried again."""
 
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, ceiling=60.0))
+    passing: Backoff = field(default_factory=lambda: Backoff(first=0.1))
     at: float = 0.0
     failed: bool = False
 
@@ -59,6 +60,12 @@ class _Trial:
     def repeated(self) -> bool:
         """Whether it failed again when it was tried again: it will not pass by itself."""
         return self.backoff.attempt >= _REPEATED
+
+    def postpone(self, now: float) -> float:
+        """Note something that passes; gives the delay."""
+        delay = self.passing.next()
+        self.at = now + delay
+        return delay
 
     def fail(self, now: float) -> float:
         """Note a failure; gives the delay."""
@@ -68,6 +75,7 @@ class _Trial:
 
     def succeed(self) -> None:
         self.backoff.reset()
+        self.passing.reset()
         self.at, self.failed = 0.0, False
 
 
@@ -119,7 +127,7 @@ class IndexRunner:
             active = self._keeper.step()
             self.wanted = self._keeper.wanted_snapshot()
         except RetryableError as error:
-            delay = self._step.fail(self._now())
+            delay = self._step.postpone(self._now())
             self._metrics.retries.labels("generations").inc()
             logger.warning(
                 "index %s: cannot look after its generations, next try in %.1f s: %s",
