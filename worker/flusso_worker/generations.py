@@ -26,7 +26,7 @@ __all__ = ["Active", "GenerationKeeper", "Names", "Teller"]
 
 _INSPECT_EVERY = 10.0
 _MOST_ACTIONS = 10
-_REFRESH_EVERY = 0.3
+_REFRESH_EVERY = 0.4
 """Parts of a seeding after which what is there is refreshed."""
 _ASK_FOR, _PAUSE = 25.0, 5.0
 """Seconds that a snapshot is asked for, and not asked for: one is taken again only after a pause."""
