@@ -309,7 +309,7 @@ def summary(rounds: list[Round], embedded: bool) -> Table:
         "timed",
         "seconds",
         "documents/s",
-        f"to refreshed (limit {LIMIT})",
+        f"to searchable (limit {LIMIT})",
         "to written",
     ):
         table.add_column(heading, justify="left" if heading == "timed" else "right")
