@@ -36,7 +36,6 @@ __all__ = ["Capture", "CaptureOptions", "Process"]
 
 logger = logging.getLogger(__name__)
 
-_CLOSE_BUDGET = 2.0
 _SOUND_AFTER = 10.0
 
 
@@ -149,7 +148,9 @@ class Capture:
             relations, Xids(footing.next_xid), replication.identify(), options.max_value_bytes
         )
         writer = self._log.writer()
-        stack.callback(writer.close, _CLOSE_BUDGET)
+        # What is not acknowledged yet comes again from the slot; by then another process may have it, and published
+        # newer changes of the same rows.
+        stack.callback(writer.close, 0.0)
         crew.begin(footing.position)
         stream = Stream(
             Feed(replication, relations, changes),
