@@ -34,6 +34,7 @@ def capture(
     admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
     startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
     lag_poll_secs: shared.LagPollOption = 15,
+    _version: shared.VersionOption = False,
 ) -> None:
     """Follow the write-ahead log and publish every row change to Kafka."""
     project = locks.choose(config, lock, locked=locked)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated
-
 import typer
 
 from flusso_cli.build import build
@@ -30,20 +27,9 @@ app.command()(verify)
 app.add_typer(quarantine, name="quarantine")
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"flusso {version('flusso-kafka')}")
-        raise typer.Exit
-
-
 @app.callback()
 def flusso(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", "-V", callback=_show_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
+    _version: shared.VersionOption = False,
 ) -> None:
     """Keep OpenSearch documents in step with Postgres."""
 

@@ -6,6 +6,7 @@ Every long option has a `FLUSSO_*` twin in the environment; the flag wins.
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,19 @@ from flusso_shared.http import Credentials
 from flusso_shared.project import Project
 from flusso_shared.settings import environment
 
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flusso {version('flusso-kafka')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option(
+        "--version", "-V", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

@@ -64,6 +64,7 @@ def worker(
     admin_user: shared.UserOption = shared.DEFAULT_USER,
     admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
     startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
+    _version: shared.VersionOption = False,
 ) -> None:
     """Consume row changes from Kafka and keep the indexes equal to the database."""
     project = locks.choose(config, lock, locked=locked)
