@@ -12,6 +12,7 @@ from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Change, Op, Origin
 from flusso_shared.errors import StoppedError
 from flusso_shared.seams import ChangeLog, ChangeWriter
+from flusso_shared.status import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class DoubtRun:
         self._options = options
         self._process = process
         self._outstanding = 0
+        self._tally = Tally(process.status)
 
     def run(self) -> bool:
         """Returns once it is acknowledged; False while the table is not there.
@@ -63,6 +65,7 @@ class DoubtRun:
                 self._poll(writer)
         finally:
             writer.close(_CLOSE_BUDGET)
+            self._tally.give_up()
         return True
 
     def _there(self) -> bool:
@@ -104,7 +107,7 @@ class DoubtRun:
             self._poll(writer)
         self._outstanding += 1
         self._process.metrics.changes_captured.inc()
-        self._process.status.add("changes_captured")
+        self._tally.take(1)
 
     def _poll(self, writer: ChangeWriter) -> None:
         if self._process.stop.is_set():
@@ -113,3 +116,4 @@ class DoubtRun:
 
     def _acknowledge(self) -> None:
         self._outstanding -= 1
+        self._tally.finish(1)

@@ -23,7 +23,7 @@ from flusso_shared.control_records import Lineage, TableSnapshot, snapshots_of
 from flusso_shared.errors import FatalError, StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.seams import ChangeLog, ChangeWriter
-from flusso_shared.status import Progress
+from flusso_shared.status import Progress, Tally
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class SnapshotRun:
         self._chunks: deque[_Chunk] = deque()
         self._published = 0
         self._unrecorded = False
+        self._tally = Tally(process.status)
 
     def run(self) -> TableSnapshot:
         """Publish what is left of the table; returns once its completion is recorded.
@@ -83,10 +84,12 @@ class SnapshotRun:
         self._published = self._record.rows
         try:
             self._publish_all()
+            self._note()
         except StoppedError:
             self._note(force=True)
             raise
         finally:
+            self._tally.give_up()
             self._process.status.set_progress(str(self._table), None)
         return self._complete()
 
@@ -170,6 +173,7 @@ class SnapshotRun:
         while self._chunks and not self._chunks[0].outstanding:
             chunk = self._chunks.popleft()
             record = replace(record, last_key=chunk.last, rows=record.rows + chunk.rows)
+            self._tally.finish(chunk.rows)
         now = self._process.clock.monotonic()
         changed = record.rows != self._record.rows
         self._record = record
@@ -180,7 +184,6 @@ class SnapshotRun:
             self._unrecorded = False
 
     def _complete(self) -> TableSnapshot:
-        self._note()
         failpoints.hit("before_snapshot_complete")
         ends = self._log.groups.ends([self._table])
         record = replace(self._record, state="complete", total=self._record.rows, ends=dict(ends))
@@ -195,10 +198,10 @@ class SnapshotRun:
 
     def _count(self, rows: int) -> None:
         self._published += rows
-        metrics, status = self._process.metrics, self._process.status
+        metrics = self._process.metrics
         metrics.snapshot_rows.labels(str(self._table)).inc(rows)
         metrics.changes_captured.inc(rows)
-        status.add("changes_captured", rows)
+        self._tally.take(rows)
         self._tell()
 
     def _tell(self) -> None:

@@ -23,6 +23,7 @@ from flusso_shared import failpoints
 from flusso_shared.change import Change
 from flusso_shared.errors import StoppedError
 from flusso_shared.seams import ChangeWriter
+from flusso_shared.status import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +85,17 @@ class Stream:
         self._reply = False
         self._captured = 0
         self._acknowledged = 0
+        self._tally = Tally(process.status)
 
     def run(self) -> None:
         """Stream until a stop is requested, then drain.  Raises what the connections raise."""
+        try:
+            self._follow()
+            self._drain()
+        finally:
+            self._tally.give_up()
+
+    def _follow(self) -> None:
         stop = self._process.stop
         wait = _ACK_WAIT
         try:
@@ -103,7 +112,6 @@ class Stream:
                     self._replication.fill()
         except StoppedError:
             logger.debug("stopped while the buffer was full")
-        self._drain()
 
     def _read(self) -> bool:
         """Take what has arrived; whether there may be more."""
@@ -187,17 +195,16 @@ class Stream:
             self._reply = False
 
     def _count(self) -> None:
-        metrics, status = self._process.metrics, self._process.status
+        metrics = self._process.metrics
         metrics.transactions_open.set(self._watermark.outstanding)
         if self._captured:
             metrics.changes_captured.inc(self._captured)
-            status.add("changes_captured", self._captured)
+            self._tally.take(self._captured)
             self._captured = 0
         done = self._watermark.acknowledged - self._acknowledged
         if done:
             metrics.changes_acknowledged.inc(done)
-            if self._process.owns_status:
-                status.add("changes_committed", done)
+            self._tally.finish(done)
             self._acknowledged += done
 
     def _drain(self) -> None:

@@ -32,6 +32,7 @@ class Status:
         self._numbers = {
             "changes_captured": 0,
             "changes_committed": 0,
+            "changes_in_flight": 0,
             "documents_built": 0,
             "documents_quarantined": 0,
             "batches": 0,
@@ -112,7 +113,7 @@ class Status:
                 "indexes": dict(sorted(self._indexes.items())),
                 "changes_captured": n["changes_captured"],
                 "changes_committed": n["changes_committed"],
-                "changes_in_flight": max(0, n["changes_captured"] - n["changes_committed"]),
+                "changes_in_flight": n["changes_in_flight"],
                 "documents_built": n["documents_built"],
                 "documents_quarantined": n["documents_quarantined"],
                 "batches": n["batches"],
@@ -126,3 +127,28 @@ class Status:
                     for name, item in sorted(self._progress.items())
                 },
             }
+
+
+class Tally:
+    """Counts the changes of one reader or writer in a `Status`.  Owned by one thread."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._open = 0
+
+    def take(self, changes: int) -> None:
+        """They were read."""
+        self._open += changes
+        self._status.add("changes_captured", changes)
+        self._status.add("changes_in_flight", changes)
+
+    def finish(self, changes: int) -> None:
+        """They are where they belong, for good."""
+        self._open -= changes
+        self._status.add("changes_committed", changes)
+        self._status.add("changes_in_flight", -changes)
+
+    def give_up(self) -> None:
+        """What is not finished is read again, by whoever comes next."""
+        self._status.add("changes_in_flight", -self._open)
+        self._open = 0

@@ -8,13 +8,25 @@ from pathlib import Path
 import pytest
 
 from support import store
-from support.processes import Site, cleaned_up
+from support.idle import wait_until
+from support.processes import Daemon, Site, cleaned_up
 from support.scenario import QUEUES, Scenario
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 LOAD_SECONDS = int(os.environ.get("FLUSSO_E2E_LOAD_SECONDS", "60"))
 DEADLINE = 90.0
+
+
+def assert_nothing_in_flight(daemon: Daemon) -> None:
+    """Every change that was taken in is finished, and counted once, snapshot rows too."""
+
+    def missing() -> str | None:
+        status = daemon.status()
+        left = status["changes_captured"] - status["changes_committed"]
+        return None if left == status["changes_in_flight"] == 0 else f"{daemon.name}: {status}"
+
+    wait_until("nothing is in flight", missing, DEADLINE)
 
 
 @pytest.mark.parametrize("queue", QUEUES)
@@ -38,6 +50,8 @@ def test_every_document_follows_every_change(queue: str, site: Site, tmp_path: P
             for _ in range(150):
                 editor.edit()
         scenario.assert_equal(DEADLINE)
+        for daemon in pipeline.daemons:
+            assert_nothing_in_flight(daemon)
 
         pipeline.stop()
         with store.Editor(site.database_url, seed=2) as editor:

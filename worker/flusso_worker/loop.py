@@ -13,6 +13,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FlussoError, RetryableError, StoppedError
 from flusso_shared.retry import Backoff
 from flusso_shared.seams import ChangeReader, TopicPartition
+from flusso_shared.status import Tally
 from flusso_worker.batches import Intake, gather
 from flusso_worker.flight import Flight
 from flusso_worker.offsets import Ledger, Ticket
@@ -50,6 +51,8 @@ class Loop:
         self._ledger = Ledger()
         self._flight = Flight(subject.generation.physical, subject.flushes, stages.flush)
         self._in_flight = 0
+        # Else capture is in the same process and counts them, each once for all indexes.
+        self._tally = Tally(process.status) if process.log.durable else None
         self._committed_at = 0.0
         self._backoff = Backoff()
         self._looks = SecondLooks(subject, process.log.groups, self._clock)
@@ -128,12 +131,11 @@ class Loop:
         ticket.closed = True
 
     def _count(self, changes: int) -> None:
-        """Changes that are taken in; negative ones are given back."""
+        """Changes that are taken in."""
         self._in_flight += changes
         self._process.metrics.changes_in_flight.inc(changes)
-        if self._process.log.durable:
-            # Else capture is in the same process and has counted them.
-            self._process.status.add("changes_captured", changes)
+        if self._tally is not None:
+            self._tally.take(changes)
 
     def _send(self, ticket: Ticket, intake: Intake) -> None:
         """Produce and hand over; again from the start when a connection fails."""
@@ -174,13 +176,11 @@ class Loop:
             return
         failpoints.hit("after_offset_commit")
         self._committed_at = time.monotonic()
-        self._finished(changes)
-        self._process.metrics.changes_committed.inc(changes)
-        self._process.status.add("changes_committed", changes)
-
-    def _finished(self, changes: int) -> None:
         self._in_flight -= changes
         self._process.metrics.changes_in_flight.dec(changes)
+        if self._tally is not None:
+            self._tally.finish(changes)
+        self._process.metrics.changes_committed.inc(changes)
 
     def _give_up(self, reader: ChangeReader, partitions: Collection[TopicPartition]) -> None:
         """Flush and commit what is in flight, before other members get the partitions."""
@@ -212,5 +212,7 @@ class Loop:
             if self._ledger.releasable:
                 self._commit(reader)
         finally:
-            self._count(-self._in_flight)
+            self._process.metrics.changes_in_flight.dec(self._in_flight)
+            if self._tally is not None:
+                self._tally.give_up()
             reader.close()
