@@ -56,6 +56,15 @@ class OwnPostgres:
         """An immediate shutdown: what was not flushed is gone."""
         self._daemon.stop(signal.SIGQUIT, _GRACE)
 
+    def stop_writing_log(self) -> None:
+        """Hold the WAL writer: what is committed asynchronously stays in memory, and a crash loses it for sure.
+
+        Otherwise it is soon in the kernel's cache, which only a machine loses.
+        """
+        pid = self.one("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
+        assert isinstance(pid, int)
+        os.kill(pid, signal.SIGSTOP)
+
     def wipe(self) -> None:
         """Stop it and remove its data."""
         self.crash()
