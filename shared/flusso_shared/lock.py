@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -24,6 +23,7 @@ from flusso_shared.config_file import read_config
 from flusso_shared.errors import ConfigError
 from flusso_shared.plan_codec import plan_from_json, plan_to_json
 from flusso_shared.project import Project, load_project
+from flusso_shared.resolve_env import without_secrets
 from flusso_shared.toml_positions import Positions
 
 logger = logging.getLogger(__name__)
@@ -115,12 +115,12 @@ def config_to_json(config: Config) -> dict[str, Any]:
     value["sinks"] = {sink.pop("name"): sink for sink in value.pop("sinks", [])}
     for sink in config.sinks:
         if isinstance(sink, OpenSearchSinkConfig) and isinstance(sink.url, SecretStr):
-            value["sinks"][sink.name]["url"] = _without_password(sink.url.get_secret_value())
+            value["sinks"][sink.name]["url"] = without_secrets(sink.url.get_secret_value())
     for name in _secret_properties(config):
         del value["queue"]["properties"][name]
     url = config.source.connection_url
     if isinstance(url, SecretStr):
-        value["source"]["connection_url"] = _without_password(url.get_secret_value())
+        value["source"]["connection_url"] = without_secrets(url.get_secret_value())
     return value
 
 
@@ -136,19 +136,24 @@ def _secret_properties(config: Config) -> list[str]:
 def _withheld(config: Config) -> Iterator[str]:
     """Places of the configuration that hold a literal secret."""
     url = config.source.connection_url
-    if isinstance(url, SecretStr) and urlsplit(url.get_secret_value()).password:
+    if isinstance(url, SecretStr) and _secret_in(url):
         yield "source.connection_url"
     if isinstance(url, ConnectionParts) and isinstance(url.password, SecretStr):
         yield "source.connection_url.password"
     for sink in config.sinks:
         if isinstance(sink, OpenSearchSinkConfig):
             where = f"sinks.{sink.name}"
-            if isinstance(sink.url, SecretStr) and urlsplit(sink.url.get_secret_value()).password:
+            if isinstance(sink.url, SecretStr) and _secret_in(sink.url):
                 yield f"{where}.url"
             if isinstance(sink.password, SecretStr):
                 yield f"{where}.password"
     for name in _secret_properties(config):
         yield _PROPERTIES + name
+
+
+def _secret_in(url: SecretStr) -> bool:
+    text = url.get_secret_value()
+    return without_secrets(text) != text
 
 
 def _refuse_withheld(places: list[str], path: Path) -> None:
@@ -183,9 +188,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + host))

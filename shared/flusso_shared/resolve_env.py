@@ -30,12 +30,31 @@ Environment = Mapping[str, str]
 _POSTGRES = re.compile(r"(postgresql|postgres)://\S+")
 _IN_HOST = re.compile(r"(://[^:/@\s]*):\S*@")
 _IN_QUERY = re.compile(r"([?&]\w*(?:password|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(r"\w*(?:password|secret|token)\w*=", re.IGNORECASE)
+_NO_PORT = re.compile(r"^[^\[:]*:(?!\d*(?:/|$))")
 _HTTP = re.compile(r"https?://\S+")
 
 
 def redacted(url: str) -> str:
     """The URL without its password, wherever in it that stands, and whatever characters it has."""
     return _IN_QUERY.sub(r"\1***", _IN_HOST.sub(r"\1:***@", url))
+
+
+def without_secrets(url: str) -> str:
+    """The URL as it may be kept in a file: without its password, wherever in it that stands.
+
+    Also one that should have been percent-encoded: `u:a/b?c@host` is no URL, but it is a secret.
+    """
+    scheme, separator, rest = url.partition("://")
+    path = rest.partition("?")[0]
+    # What follows the colon is no port: then it is a password, and the question mark is part of it.
+    whole = rest if "@" not in path and _NO_PORT.search(path) else path
+    end = whole.rfind("@")
+    if end >= 0:
+        rest = rest[:end].partition(":")[0] + rest[end:]
+    path, _, query = rest.partition("?")
+    kept = [item for item in query.split("&") if item and not _SECRET_PARAMETER.match(item)]
+    return scheme + separator + path + ("?" + "&".join(kept) if kept else "")
 
 
 def source_conninfo(source: Source, env: Environment) -> str:

@@ -90,6 +90,7 @@ def test_a_lock_that_cannot_be_read(tmp_path: Path, text: str, expected: str) ->
     ("place", "literal"),
     [
         ("source.connection_url", 'connection_url = "postgresql://me:hidden@db/shop"'),
+        ("source.connection_url", 'connection_url = "postgresql://me@db/shop?password=hidden"'),
         (
             "source.connection_url.password",
             'connection_url = { database = "shop", password = "hidden" }',

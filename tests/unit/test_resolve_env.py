@@ -14,6 +14,7 @@ from flusso_shared.resolve_env import (
     queue_connection,
     redacted,
     source_conninfo,
+    without_secrets,
 )
 
 OVERRIDE = {"DATABASE_URL": "postgresql://env/db"}
@@ -97,3 +98,28 @@ def test_the_queue() -> None:
 def test_passwords_are_redacted() -> None:
     assert redacted("postgresql://a:b@c/d") == "postgresql://a:***@c/d"
     assert redacted("postgresql://a@c/d") == "postgresql://a@c/d"
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("postgresql://h:5432/d", "postgresql://h:5432/d"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("postgresql://u:hidden@h/d", "postgresql://u@h/d"),
+        ("postgresql://u:hid%2Fden@[::1]:5432/d?sslmode=require", "postgresql://u@[::1]:5432/d?sslmode=require"),
+        ("postgresql://u:hid/den@h/d", "postgresql://u@h/d"),
+        ("postgresql://u:hid@den@h/d", "postgresql://u@h/d"),
+        ("postgresql://u:hid#den@h/d", "postgresql://u@h/d"),
+        ("postgresql://u:hid?den@h/d", "postgresql://u@h/d"),
+        ("postgresql://:hidden@h/d", "postgresql://@h/d"),
+        ("postgresql:///d?user=u&password=hidden&sslmode=require", "postgresql:///d?user=u&sslmode=require"),
+        ("postgresql://h/d?sslpassword=hidden", "postgresql://h/d"),
+        ("postgresql://h/d?PASSWORD=hidden", "postgresql://h/d"),
+        ("postgresql://h:5432/d?application_name=a@b", "postgresql://h:5432/d?application_name=a@b"),
+        ("postgresql://[::1]:5432/d?application_name=a@b", "postgresql://[::1]:5432/d?application_name=a@b"),
+        ("https://u:hidden@h:9200", "https://u@h:9200"),
+        ("https://h/?token=hidden", "https://h/"),
+    ],
+)  # fmt: skip
+def test_what_is_kept_in_a_file_has_no_secret(url: str, kept: str) -> None:
+    assert without_secrets(url) == kept
