@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from flusso_cli.diagnostics import Diagnostic, Format, load_errors
+from flusso_cli.sarif import to_sarif
+from flusso_shared.errors import ConfigError
 from flusso_shared.lock import write_lock
-from flusso_shared.project import load_project
+from flusso_shared.project import Project, load_project
 
 
 def build(
@@ -20,9 +24,33 @@ def build(
         Path,
         typer.Option("--out", "-o", envvar="FLUSSO_OUT", help="Where the lock is written."),
     ] = Path("flusso.lock"),
+    format: Annotated[
+        Format,
+        typer.Option("--format", envvar="FLUSSO_FORMAT", help="How to tell what came of it."),
+    ] = "human",
 ) -> None:
     """Compile the configuration into one file without secrets, for `--locked`.  Asks no server."""
-    project = load_project(config)
+    try:
+        project = load_project(config)
+    except ConfigError as error:
+        if format == "human":
+            raise
+        typer.echo(_told(load_errors(error), format, {"lock": None, "indexes": None}, config))
+        raise typer.Exit(1) from None
     write_lock(project, out)
-    count = len(project.indexes)
-    typer.echo(f"\u2713 compiled {count} index{'' if count == 1 else 'es'} \u2192 {out}")
+    if format == "human":
+        count = len(project.indexes)
+        typer.echo(f"\u2713 compiled {count} index{'' if count == 1 else 'es'} \u2192 {out}")
+    else:
+        typer.echo(_told([], format, {"lock": str(out), "indexes": _hashes(project)}, config))
+
+
+def _hashes(project: Project) -> dict[str, str]:
+    return {index.name: index.hash for index in project.indexes}
+
+
+def _told(found: list[Diagnostic], format: Format, made: dict[str, Any], config: Path) -> str:
+    if format == "sarif":
+        return to_sarif(found, str(config))
+    value = {"passed": not found, "diagnostics": [item.to_json() for item in found], **made}
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)

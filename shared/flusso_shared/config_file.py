@@ -45,6 +45,12 @@ M = TypeVar("M", bound=BaseModel)
 
 def load_config(path: FilePath) -> Config:
     """Read the file at `path`.  Raises `ConfigError`."""
+    raw, positions = parse(path)
+    return read_config(raw, str(path), positions)
+
+
+def parse(path: FilePath) -> tuple[dict[str, Any], Positions]:
+    """The file as TOML, and where in it things stand.  Raises `ConfigError`."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -54,10 +60,9 @@ def load_config(path: FilePath) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text), Positions(text)
     except tomllib.TOMLDecodeError as error:
         raise Problems([_syntax(path, text, error)]) from error
-    return read_config(raw, str(path), Positions(text))
 
 
 def read_config(raw: Mapping[str, Any], file: str, positions: Positions) -> Config:

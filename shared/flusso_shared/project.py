@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flusso_shared.compile import compile_index
 from flusso_shared.config import Config
-from flusso_shared.config_file import load_config
+from flusso_shared.config_file import parse, read_config
 from flusso_shared.errors import ConfigError
 from flusso_shared.plan import IndexPlan, Plan
+from flusso_shared.problems import Problem, Problems
 from flusso_shared.schema_file import load_schema
 
 
@@ -29,18 +32,39 @@ class Project:
 
 
 def load_project(path: Path) -> Project:
-    """Read configuration and schemas.  Raises `ConfigError` with the problems of all schema files."""
-    config = load_config(path)
+    """Read configuration and schemas.  Raises `ConfigError`: `Problems` with all that is wrong in all of the files."""
+    raw, positions = parse(path)
+    problems: list[Problem] = []
+    config: Config | None = None
+    try:
+        config = read_config(raw, str(path), positions)
+    except Problems as error:
+        problems.extend(error.problems)
     indexes: list[IndexPlan] = []
-    problems: list[str] = []
-    for index in config.indexes:
-        schema_path = path.parent / index.schema_path
+    for number, name, file in _mentioned(raw) if config is None else _listed(config):
         try:
-            schema = load_schema(schema_path, index.name)
+            schema = load_schema(path.parent / file, name)
+        except Problems as error:
+            problems.extend(error.problems)
         except ConfigError as error:
-            problems.append(str(error))
-            continue
-        indexes.append(compile_index(index.name, schema, str(schema_path)))
-    if problems:
-        raise ConfigError("\n".join(problems))
+            line, column = positions.of(("index", number, "schema"))
+            problems.append(Problem(str(path), line, column, str(error), positions.source(line)))
+        else:
+            indexes.append(compile_index(name, schema, str(path.parent / file)))
+    if config is None or problems:
+        raise Problems(problems)
     return Project(config, tuple(indexes))
+
+
+def _listed(config: Config) -> Iterator[tuple[int, str, str]]:
+    """Number, name and schema of each index."""
+    for number, index in enumerate(config.indexes):
+        yield number, index.name, index.schema_path
+
+
+def _mentioned(raw: Mapping[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """The same of a configuration that is wrong somewhere, as far as it says."""
+    tables = raw.get("index")
+    for number, table in enumerate(tables if isinstance(tables, list) else []):
+        if isinstance(table, dict) and isinstance(table.get("schema"), str):
+            yield number, str(table.get("name", "?")), table["schema"]

@@ -33,12 +33,11 @@ def load_schema(path: Path, index: str) -> Schema:
     """Read the schema of `index`.  Raises `ConfigError` naming the index and the file."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(
-            f"index `{index}`: cannot read schema {path}: {error.strerror}"
-        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"index `{index}`: schema {path} is not UTF-8 text") from error
+    except (OSError, ValueError) as error:  # the latter for a path that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"index `{index}`: cannot read schema {path}: {reason}") from error
     document = Document(str(path), text)
     schema = _read(document) if document.root is not None else None
     if document.root is None and not document.problems:

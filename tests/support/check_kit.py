@@ -12,9 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.examine import Options, examine
 from flusso_cli.check.report import Report
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.project import load_project
 
 _CONFIG = '[source]\ntype = "postgres"\n'

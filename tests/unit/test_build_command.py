@@ -66,3 +66,85 @@ def test_a_missing_configuration_leaves_the_lock_alone(
     assert "there is no configuration" in done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "flusso.lock").read_text() == "mine"
+
+
+BROKEN = {
+    "flusso.toml": """\
+[source]
+type = "postgres"
+prefx = ""
+
+[[index]]
+name = "users"
+schema = "users.schema.yml"
+
+[[index]]
+name = "orders"
+schema = "orders.schema.yml"
+
+[[index]]
+name = "gone"
+schema = "gone.schema.yml"
+""",
+    "users.schema.yml": "table: users\nfields:\n  - texd: name\n",
+    "orders.schema.yml": "table: orders\nfields:\n  - text: a\n    colum: b\n  - text: a\n",
+}
+PLACES = [
+    ("flusso.toml", 3, 1),
+    ("users.schema.yml", 3, 5),
+    ("orders.schema.yml", 4, 5),
+    ("orders.schema.yml", 5, 5),
+    ("flusso.toml", 15, 1),
+]
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    for name, text in BROKEN.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_everything_that_is_wrong_in_all_files_is_told_at_once(broken: Path) -> None:
+    done = build(broken)
+    assert (done.returncode, done.stdout) == (1, "")
+    at = 0
+    for name, line, column in PLACES:
+        at = done.stderr.index(f"{name}:{line}:{column}: ", at)
+    assert not (broken / "flusso.lock").exists()
+
+
+def test_it_is_told_to_programs_too(broken: Path) -> None:
+    done = build(broken, "--format", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    report = json.loads(done.stdout)
+    assert (report["passed"], report["lock"], report["indexes"]) == (False, None, None)
+    assert [
+        (item["file"], item["line"], item["column"]) for item in report["diagnostics"]
+    ] == PLACES
+
+
+def test_a_pull_request_shows_it_on_the_lines(broken: Path) -> None:
+    done = build(broken, "--format", "sarif")
+    assert (done.returncode, done.stderr) == (1, "")
+    places = [
+        item["locations"][0]["physicalLocation"]
+        for item in json.loads(done.stdout)["runs"][0]["results"]
+    ]
+    assert [
+        (
+            place["artifactLocation"]["uri"],
+            place["region"]["startLine"],
+            place["region"]["startColumn"],
+        )
+        for place in places
+    ] == PLACES
+
+
+def test_success_is_told_to_programs_too(tmp_path: Path) -> None:
+    config = str(ROOT / "dev" / "flusso.toml")
+    report = json.loads(build(tmp_path, "-c", config, "--format", "json").stdout)
+    assert (report["passed"], report["diagnostics"], report["lock"]) == (True, [], "flusso.lock")
+    assert sorted(report["indexes"]) == ["orders", "products", "users"]
+    sarif = json.loads(build(tmp_path, "-c", config, "--format", "sarif").stdout)
+    assert sarif["runs"][0]["results"] == []

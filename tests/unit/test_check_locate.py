@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.locate import located, place
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.yaml_nodes import Document
 
 _TEXT = """\

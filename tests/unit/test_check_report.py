@@ -13,9 +13,9 @@ from rich.console import Console
 
 from flusso_cli.check import human, machine, places
 from flusso_cli.check.coverage import Coverage
-from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.identity import Shortfall
 from flusso_cli.check.report import Report
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.names import TableName
 from flusso_shared.project import load_project
 
@@ -261,7 +261,7 @@ def test_no_secret_in_any_report(tmp_path: Path) -> None:
     other = Report(load_project(in_query), "query.toml", offline=True)
     for text in (shown(other), machine.to_json(other)):
         assert "hidden" not in text
-        assert "me@h/d?password=***" in text
+        assert "me@h/d" in text
     env = {
         "DATABASE_URL": "postgresql://me:hidden4@h/d?password=hidden5&sslmode=require",
         "MAIN_OPENSEARCH_URL": "http://u:hidden6@h:9200",

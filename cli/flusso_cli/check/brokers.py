@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource, ResourceType
 
-from flusso_cli.check.diagnostics import Diagnostic
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.config import QueueConnection
 from flusso_shared.errors import FatalError, FlussoError
 from flusso_shared.kafka_admin import Admin

@@ -5,24 +5,22 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from flusso_cli.check import human, machine
-from flusso_cli.check.diagnostics import load_errors
 from flusso_cli.check.examine import Options, examine
 from flusso_cli.check.report import Report
-from flusso_cli.check.sarif import to_sarif
+from flusso_cli.diagnostics import Format, load_errors
+from flusso_cli.sarif import to_sarif
 from flusso_shared import command_line as shared
 from flusso_shared import resolve_env
 from flusso_shared.errors import ConfigError
 from flusso_shared.lock import read_lock
 from flusso_shared.project import Project, load_project
 from flusso_shared.settings import environment
-
-Format = Literal["human", "json", "sarif"]
 
 
 def check(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from flusso_capture import publication as publications
-from flusso_cli.check.diagnostics import Diagnostic, text
 from flusso_cli.check.facts import DatabaseFacts
+from flusso_cli.diagnostics import Diagnostic, text
 from flusso_shared.names import TableName
 
 

@@ -12,7 +12,6 @@ from flusso_capture import session
 from flusso_capture.replica_identity import cures
 from flusso_cli.check import brokers, coverage, identity, relations, search
 from flusso_cli.check.database import read_facts
-from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.facts import DatabaseFacts
 from flusso_cli.check.fields import check_fields
 from flusso_cli.check.links import check_links
@@ -22,6 +21,7 @@ from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
 from flusso_cli.check.statements import check_statements
 from flusso_cli.check.tables import check_tables
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog_check import lacks
 from flusso_shared.compile import bind

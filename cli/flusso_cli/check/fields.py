@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flusso_cli.check import relations, types
-from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.facts import DatabaseFacts, ValueType
 from flusso_cli.check.known import Known
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.names import TableName
 from flusso_shared.plan import (
     AggregateField,

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from flusso_cli.check import places
-from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.paper import Paper, styled
 from flusso_cli.check.report import Report
 from flusso_cli.check.tree import Node, tree
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.plan import IndexPlan
 
 _LEAST_LEADER = 4

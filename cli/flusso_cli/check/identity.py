@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flusso_capture.replica_identity import Cure
-from flusso_cli.check.diagnostics import Diagnostic
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.names import TableName
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flusso_cli.check.diagnostics import Diagnostic, Severity
 from flusso_cli.check.facts import DatabaseFacts, ValueType
+from flusso_cli.diagnostics import Diagnostic, Severity
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, IndexPlan
 from flusso_shared.problems import listed

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from psycopg import sql
 
-from flusso_cli.check.diagnostics import Diagnostic, text
 from flusso_cli.check.facts import DatabaseFacts, Index
+from flusso_cli.diagnostics import Diagnostic, text
 from flusso_shared.catalog_check import dotted
 from flusso_shared.names import TableName
 from flusso_shared.plan import AggregateField, Columns, Edge, IndexPlan, JoinField

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from flusso_cli.check.diagnostics import Diagnostic
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.schema_types import TAGS
 from flusso_shared.yaml_nodes import Document, Node
 

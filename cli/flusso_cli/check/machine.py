@@ -7,12 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from flusso_cli.check import places
 from flusso_cli.check.coverage import Coverage
-from flusso_cli.check.diagnostics import Diagnostic
 from flusso_cli.check.identity import Shortfall
 from flusso_cli.check.report import Report
 from flusso_cli.check.tree import Node, tree
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.lock import config_to_json
 
 
@@ -24,7 +23,7 @@ def to_json(report: Report) -> str:
 def invalid(found: Sequence[Diagnostic]) -> str:
     """The report on files that could not be loaded: the same keys, most of them null."""
     value: dict[str, Any] = dict.fromkeys(("config", "mappings", "coverage", "replica_identity"))
-    value |= {"passed": False, "diagnostics": [diagnostic(item) for item in found]}
+    value |= {"passed": False, "diagnostics": [item.to_json() for item in found]}
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
 
 
@@ -32,7 +31,7 @@ def document(report: Report) -> dict[str, Any]:
     """The report as plain values; null is what was not asked, or did not answer."""
     return {
         "passed": not report.failed,
-        "config": _shown(config_to_json(report.project.config)),
+        "config": config_to_json(report.project.config),
         "mappings": [
             {
                 "index": index.name,
@@ -41,33 +40,10 @@ def document(report: Report) -> dict[str, Any]:
             }
             for index in report.project.plan.indexes
         ],
-        "diagnostics": None
-        if report.offline
-        else [diagnostic(item) for item in report.diagnostics],
+        "diagnostics": None if report.offline else [item.to_json() for item in report.diagnostics],
         "coverage": None if report.coverage is None else _coverage(report.coverage),
         "replica_identity": None if report.identity is None else _identity(report.identity),
     }
-
-
-def diagnostic(item: Diagnostic) -> dict[str, Any]:
-    """One finding; what does not apply is an empty string, a place that is not known null."""
-    value = dataclasses.asdict(item)
-    del value["name"]
-    for name in ("line", "column"):
-        value[name] = value[name] or None
-    value["file"] = value["file"] or None
-    return value
-
-
-def _shown(config: dict[str, Any]) -> dict[str, Any]:
-    """URLs may hold a password where the lock does not look for one: in their query."""
-    for table, key in [
-        (config["source"], "connection_url"),
-        *((sink, "url") for sink in config["sinks"].values()),
-    ]:
-        if isinstance(table.get(key), str):
-            table[key] = places.url(table[key])
-    return config
 
 
 def _node(node: Node) -> dict[str, Any]:

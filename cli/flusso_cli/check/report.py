@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from flusso_cli.check.brokers import BrokerFacts
 from flusso_cli.check.coverage import Coverage
-from flusso_cli.check.diagnostics import Diagnostic, failed
 from flusso_cli.check.facts import ServerFacts
 from flusso_cli.check.identity import Shortfall
 from flusso_cli.check.search import ClusterFacts
+from flusso_cli.diagnostics import Diagnostic, failed
 from flusso_shared.project import Project
 
 

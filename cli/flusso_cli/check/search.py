@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flusso_cli.check.diagnostics import Diagnostic
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.errors import FatalError, FlussoError
 from flusso_shared.mapping import index_body
 from flusso_shared.names import GenerationName

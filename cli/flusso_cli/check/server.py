@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from flusso_cli.check.diagnostics import Diagnostic, text
 from flusso_cli.check.facts import DatabaseFacts, ServerFacts, SlotFacts
+from flusso_cli.diagnostics import Diagnostic, text
 
 _OLDEST = 14
 _SUBJECT = "server"

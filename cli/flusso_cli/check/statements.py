@@ -14,7 +14,7 @@ from psycopg import pq
 
 from flusso_capture.session import Connection
 from flusso_cli.check.blame import Fault, blame
-from flusso_cli.check.diagnostics import Diagnostic
+from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.catalog import Catalog
 from flusso_shared.plan import Hop, IndexPlan
 from flusso_worker.document_sql import array_literal, compose

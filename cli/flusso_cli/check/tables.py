@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 from psycopg import sql
 
-from flusso_cli.check.diagnostics import Diagnostic, text
 from flusso_cli.check.facts import DatabaseFacts, TableFacts
+from flusso_cli.diagnostics import Diagnostic, text
 from flusso_shared.names import TableName
 
 _FOLLOWED = ("r", "p")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from psycopg import sql
 
@@ -12,6 +13,8 @@ from flusso_shared.errors import ConfigError
 from flusso_shared.problems import Problems
 
 Severity = Literal["error", "warning"]
+Format = Literal["human", "json", "sarif"]
+"""How a command tells what it found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,14 @@ class Diagnostic:
     def where(self) -> str:
         """`index.field`, or the subject."""
         return ".".join(part for part in (self.index, self.field) if part) or self.subject
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs; what does not apply is an empty string, a place that is not known null."""
+        value = dataclasses.asdict(self)
+        del value["name"]
+        for name in ("line", "column", "file"):
+            value[name] = value[name] or None
+        return value
 
 
 def load_errors(error: ConfigError) -> list[Diagnostic]:

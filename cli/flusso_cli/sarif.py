@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flusso_cli.check.diagnostics import Diagnostic
+from flusso_cli.diagnostics import Diagnostic
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
