@@ -1,4 +1,4 @@
-"""Four data models that people have, end to end: every document after every kind of change.
+"""Data models that people have, end to end: every document after every kind of change.
 
 One pipeline per queue keeps all of them, and is compared with their oracles after each step.
 """

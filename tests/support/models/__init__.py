@@ -1,7 +1,7 @@
-"""Four data models that people have, translated: tables, rows, schemas, changes, and oracles that nest whole tables in Python."""
+"""The data models of the schema reference and of other systems: tables, rows, schemas, changes, and oracles that nest whole tables in Python."""
 
 from __future__ import annotations
 
-from support.models import airline, ancestry, shop, social
+from support.models import airline, ancestry, library, shop, social
 
-MODELS = (shop.MODEL, social.MODEL, ancestry.MODEL, airline.MODEL)
+MODELS = (library.MODEL, shop.MODEL, social.MODEL, ancestry.MODEL, airline.MODEL)
