@@ -46,10 +46,10 @@ def by(rows: Iterable[Row], *columns: str) -> dict[Any, Row]:
 
 def key(row: Row, *columns: str) -> Any:
     """The value of one column, or a tuple of several; None when one of them is NULL."""
-    values = tuple(row[column] for column in columns)
+    values = [row[column] for column in columns]
     if None in values:
         return None
-    return values if len(values) > 1 else values[0]
+    return tuple(values) if len(values) > 1 else values[0]
 
 
 def where(rows: Iterable[Row], order: str = "id", **values: Any) -> list[Row]:
