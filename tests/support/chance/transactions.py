@@ -1,0 +1,197 @@
+"""Random transactions over the tables of `tables`: each is a list of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from random import Random
+
+_NAMED = ("kinds", "targets", "roots", "children", "leaves", "parts")
+_RANKED = (*_NAMED, "screws")
+_KEYED = ("targets", "roots", "children", "leaves", "screws")
+_REFERENCES = {
+    "roots": [("parent_id", "roots"), ("target_id", "targets")],
+    "children": [("root_id", "roots"), ("target_id", "targets")],
+    "targets": [("kind_id", "kinds")],
+    "leaves": [("child_id", "children")],
+    "parts": [("root_id", "roots")],
+}
+_TRUNCATED = ("children", "leaves", "links", "parts", "roots", "screws")
+
+
+class Transactions:
+    """An endless supply.  What it makes depends on `random` alone."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._fresh: Iterator[int] = count(1000)
+        self._usual: list[Callable[[], list[str]]] = [
+            self._insert,
+            self._insert,
+            self._change,
+            self._change,
+            self._move,
+            self._move,
+            self._delete,
+            self._new_key,
+            self._link,
+            self._unlink,
+            self._composite,
+            self._flags,
+        ]
+        self._rare: list[Callable[[], list[str]]] = [
+            self._swap,
+            self._mass,
+            self._mass,
+            self._come_and_go,
+            self._truncate,
+            self._add_column,
+        ]
+
+    def next(self) -> list[str]:
+        """The statements of one transaction, savepoints among them."""
+        statements: list[str] = []
+        for _ in range(self._random.randint(1, 4)):
+            made = self._one()
+            if self._random.random() < 0.1:
+                back = self._random.choice(["ROLLBACK TO SAVEPOINT s", "RELEASE SAVEPOINT s"])
+                made = ["SAVEPOINT s", *made, back]
+            statements += made
+        return statements
+
+    def _one(self) -> list[str]:
+        rare = self._random.random() < 0.07
+        return self._random.choice(self._rare if rare else self._usual)()
+
+    def _some(self, table: str, most: int = 2) -> str:
+        """A condition that up to `most` rows of a table meet."""
+        key = "region, no" if table == "parts" else "id"
+        salt = self._random.randrange(10**6)
+        rows = self._random.randint(1, most)
+        text = "region || no" if table == "parts" else "id::text"
+        return (
+            f"({key}) IN (SELECT {key} FROM {table} ORDER BY md5({text} || '{salt}') LIMIT {rows})"
+        )
+
+    def _reference(self, table: str) -> str:
+        """A key of some row of the table, sometimes of none, or NULL."""
+        if self._random.random() < 0.15:
+            return self._random.choice(["NULL", "999999"])
+        salt = self._random.randrange(10**6)
+        return f"(SELECT id FROM {table} ORDER BY md5(id::text || '{salt}') LIMIT 1)"
+
+    def _rank(self) -> str:
+        return str(self._random.choice([*range(1, 10), "NULL"]))
+
+    def _insert(self) -> list[str]:
+        number, rank = next(self._fresh), self._rank()
+        kind = self._random.randrange(6)
+        root, target = self._reference("roots"), self._reference("targets")
+        if kind == 0:
+            return [
+                f"INSERT INTO roots VALUES ({number}, ' New {number}', {rank}, true, false, NULL, {root}, {target})"
+            ]
+        if kind == 1:
+            return [
+                f"INSERT INTO children VALUES ({number}, {root}, {target}, 'new {number}', {rank}, {number}.5)"
+            ]
+        if kind == 2:
+            child = self._reference("children")
+            return [f"INSERT INTO leaves VALUES ({number}, {child}, NULL, {rank})"]
+        if kind == 3:
+            region = self._random.choice("ns")
+            return [f"INSERT INTO parts VALUES ('{region}', {number}, {root}, 'new', {rank})"]
+        if kind == 4:
+            part = "SELECT region, no FROM parts ORDER BY md5(region || no) LIMIT 1"
+            return [f"INSERT INTO screws SELECT {number}, region, no, {rank} FROM ({part}) p"]
+        return [
+            f"INSERT INTO targets VALUES ({number}, 'New {number}', {rank}, {self._reference('kinds')})"
+        ]
+
+    def _change(self) -> list[str]:
+        table = self._random.choice(_RANKED)
+        if table in _NAMED and self._random.random() < 0.5:
+            name = self._random.choice(
+                ["NULL", f"' Renamed {next(self._fresh)} '", "'ä \"x\" \\\\ y'"]
+            )
+            return [f"UPDATE {table} SET name = {name} WHERE {self._some(table)}"]
+        return [f"UPDATE {table} SET rank = {self._rank()} WHERE {self._some(table, 4)}"]
+
+    def _move(self) -> list[str]:
+        table = self._random.choice(sorted(_REFERENCES))
+        column, other = self._random.choice(_REFERENCES[table])
+        return [f"UPDATE {table} SET {column} = {self._reference(other)} WHERE {self._some(table)}"]
+
+    def _delete(self) -> list[str]:
+        table = self._random.choice([*_KEYED, "parts"])
+        return [f"DELETE FROM {table} WHERE {self._some(table)}"]
+
+    def _new_key(self) -> list[str]:
+        table = self._random.choice(_KEYED)
+        return [f"UPDATE {table} SET id = {next(self._fresh)} WHERE {self._some(table, 1)}"]
+
+    def _swap(self) -> list[str]:
+        table = self._random.choice(["roots", "children", "targets"])
+        one, other = next(self._fresh), next(self._fresh)
+        return [
+            f"UPDATE {table} SET id = {one} WHERE {self._some(table, 1)}",
+            f"UPDATE {table} SET id = {other} WHERE {self._some(table, 1)}",
+            f"UPDATE {table} SET id = -1 WHERE id = {one}",
+            f"UPDATE {table} SET id = {one} WHERE id = {other}",
+            f"UPDATE {table} SET id = {other} WHERE id = -1",
+        ]
+
+    def _link(self) -> list[str]:
+        rows = f"SELECT r.id, t.id FROM roots r, targets t ORDER BY md5(r.id || ' ' || t.id || '{next(self._fresh)}') LIMIT 2"
+        return [f"INSERT INTO links {rows} ON CONFLICT DO NOTHING"]
+
+    def _unlink(self) -> list[str]:
+        some = f"SELECT root_id, target_id FROM links ORDER BY md5(root_id || ' ' || target_id || '{next(self._fresh)}') LIMIT 1"
+        if self._random.random() < 0.5:
+            return [f"DELETE FROM links WHERE (root_id, target_id) IN ({some})"]
+        # The key of a junction row changes: both ends of both rows are concerned.
+        return [
+            f"UPDATE links SET root_id = {next(self._fresh)} WHERE (root_id, target_id) IN ({some})"
+        ]
+
+    def _composite(self) -> list[str]:
+        number = next(self._fresh)
+        if self._random.random() < 0.5:
+            return [f"UPDATE parts SET no = {number} WHERE {self._some('parts', 1)}"]
+        part = f"SELECT region, no FROM parts ORDER BY md5(region || no || '{number}') LIMIT 1"
+        return [f"UPDATE screws SET (region, no) = ({part}) WHERE {self._some('screws')}"]
+
+    def _flags(self) -> list[str]:
+        change = self._random.choice(
+            [
+                "gone = NOT gone",
+                "flag = NOT flag",
+                "gone = NULL",
+                "data = NULL",
+                "data = jsonb_build_object('a', '[]'::jsonb)",
+            ]
+        )
+        return [f"UPDATE roots SET {change} WHERE {self._some('roots')}"]
+
+    def _mass(self) -> list[str]:
+        table = self._random.choice(_RANKED)
+        return [
+            f"UPDATE {table} SET rank = (rank + 1) % 9 WHERE rank % 2 = {self._random.randrange(2)}"
+        ]
+
+    def _come_and_go(self) -> list[str]:
+        number = next(self._fresh)
+        return [
+            f"INSERT INTO children VALUES ({number}, {self._reference('roots')}, NULL, 'brief', 1, 1)",
+            f"UPDATE children SET rank = 2 WHERE id = {number}",
+            f"DELETE FROM children WHERE id = {number}",
+        ]
+
+    def _truncate(self) -> list[str]:
+        if self._random.random() < 0.5:
+            return self._mass()
+        return [f"TRUNCATE {self._random.choice(_TRUNCATED)}"]
+
+    def _add_column(self) -> list[str]:
+        table = self._random.choice(_RANKED)
+        return [f"ALTER TABLE {table} ADD COLUMN extra_{next(self._fresh)} int DEFAULT 7"]
