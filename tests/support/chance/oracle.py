@@ -93,10 +93,10 @@ def _place(value: Any) -> tuple[bool, Any]:
 
 
 def _value(spec: Spec, row: Row) -> Any:
-    value = row[spec["column"]]
+    value: Any = row[spec["column"]]
     for step in spec.get("path", []):
         try:
-            value = value[step]
+            value = None if value is None else value[step]
         except (TypeError, LookupError):
             value = None
     for transform in spec.get("transforms", []):

@@ -85,7 +85,7 @@ def first_rows(random: Random) -> list[str]:
     def some(most: int) -> str:
         return f"nullif((random() * {most})::int, 0)"
 
-    size = random.randint(8, 30)
+    size = random.randint(10, 80)
     return [
         f"SELECT setseed({random.random():.6f})",
         "INSERT INTO kinds SELECT n, 'kind ' || n, n % 3 FROM generate_series(1, 4) n",
