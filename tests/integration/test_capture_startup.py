@@ -151,6 +151,10 @@ def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:
 
 
 def test_tables_added_later_wait_for_those_who_wrote_before(kit: Kit) -> None:
+    """I5: what they wrote is in no log, and a snapshot taken before they commit does not see it.
+
+    (Shown to fail without the wait in `publication`.)
+    """
     kit.sql(
         f"CREATE PUBLICATION {kit.slot} FOR TABLE users",
         "ALTER TABLE orders REPLICA IDENTITY FULL",
