@@ -40,7 +40,7 @@ FAULTS = 6
 """In a schedule, about."""
 QUEUES = ("kafka, 1 worker", "flusso run", "kafka, 2 workers", "flusso run", "kafka, 3 workers")
 
-_FIRST = int(os.environ.get("FLUSSO_TEST_SEED") or SystemRandom().randrange(10**6))
+_FIRST = int(os.environ.get("FLUSSO_TEST_SEED") or (SystemRandom().randrange(10**6) if SOAK else 1))
 _COUNT = int(os.environ.get("FLUSSO_TEST_SCHEDULES") or (20 if SOAK else 3))
 
 Connection = psycopg.Connection[tuple[object, ...]]
