@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from support.models.model import Model, Row, Tables, by, where
@@ -127,8 +128,16 @@ def _title(row: Row, tables: Tables) -> dict[str, Any]:
         "subjects": [{"label": label} for label in labels],
         "copies": [{"barcode": copy["barcode"]} for copy in copies],
         "loanCount": len(loans),
-        "lastLoanedAt": None if last is None else last.isoformat(),
+        "lastLoanedAt": _timestamp(last),
     }
+
+
+def _timestamp(value: datetime | None) -> str | None:
+    """As `to_json` prints it: a fraction without zeros at its end."""
+    if value is None:
+        return None
+    fraction = f".{value.microsecond:06d}".rstrip("0").rstrip(".")
+    return f"{value:%Y-%m-%dT%H:%M:%S}{fraction}"
 
 
 MODEL = Model(
@@ -156,7 +165,7 @@ MODEL = Model(
             "UPDATE library.title_subject SET title_id = 4 WHERE title_id = 3 AND subject_id = 1",
         ],
         "loans come and go": [
-            "INSERT INTO library.loan VALUES (100, 20, '2025-01-01 00:00:00.5')",
+            "INSERT INTO library.loan VALUES (100, 19, '2025-01-01 00:00:00.5')",
             "DELETE FROM library.loan WHERE title_id = 6",
             "DELETE FROM library.publisher WHERE id = 2",
         ],
