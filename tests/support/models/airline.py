@@ -252,5 +252,24 @@ MODEL = Model(
             "DELETE FROM ops.flights WHERE number = 5",
             "DELETE FROM ops.airports WHERE code = 'A3'",
         ],
+        "rows come in both schemas, some to what waited for them": [
+            "INSERT INTO sales.seats VALUES ('SK', 900, '2024-08-01', '1A', 'N1')",
+            "INSERT INTO sales.bookings VALUES ('N1', 'SK', 900, '2024-08-01', 13, 99.5), ('N2', 'SK', 4, '2024-06-01', 2, 1)",
+            "INSERT INTO ops.flights VALUES ('SK', 900, '2024-08-01', 'A3', 'A2')",
+            "INSERT INTO ops.flights VALUES ('DY', 5, '2024-06-01', 'A1', 'A3')",
+            "INSERT INTO sales.passengers VALUES (13, 'new')",
+            "INSERT INTO ops.airports VALUES ('A3', 'back')",
+        ],
+        "keys change, and nothing follows": [
+            "UPDATE ops.flights SET carrier = 'XX', number = 7 WHERE number = 4 AND day = '2024-06-01'",
+            "UPDATE ops.airports SET code = 'A9' WHERE code = 'A4'",
+            "UPDATE sales.passengers SET id = 70 WHERE id = 7",
+            "UPDATE sales.bookings SET ref = 'changed' WHERE ref = 'R9'",
+        ],
+        "bookings and passengers go": [
+            "DELETE FROM sales.bookings WHERE passenger_id % 4 = 0",
+            "DELETE FROM sales.passengers WHERE id = 3",
+        ],
+        "the seats are emptied": ["TRUNCATE sales.seats"],
     },
 )
