@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 _RETRY_COMMIT_AFTER = 0.5
 _TURN = 0.01
 """Seconds to wait for one consumer while the other may have something."""
+_LEAVE_WITHIN = 5.0
+"""Seconds for leaving the group; brokers notice a member that did not after `session.timeout.ms`."""
 
 
 class KafkaReader:
@@ -91,9 +94,27 @@ class KafkaReader:
         return self._positions.owned
 
     def close(self) -> None:
+        """Leave the group.  Returns after a few seconds even if the client library does not.
+
+        While leaving, the callbacks run in threads of their own; `on_revoked` is not called any more.
+        """
         self._closing = True
-        for consumer in self._consumers:
-            consumer.close()
+        threads = [
+            threading.Thread(target=_leave, args=(consumer,), name="leave-group", daemon=True)
+            for consumer in self._consumers
+        ]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + _LEAVE_WITHIN
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            logger.warning(
+                "group %s: could not leave within %.0f s; the brokers notice after session.timeout.ms",
+                self._group,
+                _LEAVE_WITHIN,
+                extra={"action": "leave_unfinished"},
+            )
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -227,6 +248,24 @@ class KafkaReader:
         self._positions.remove(gone)
         if not self._closing:
             self._on_revoked(gone)
+
+
+def _leave(consumer: Consumer) -> None:
+    """Leave the group, then close.
+
+    `close` alone is not safe in the middle of a rebalance: librdkafka tells the assignment from within it, and that
+    may wait for ever for an answer of its own main thread, which has ended (librdkafka, issues 4041 and 4884).
+    """
+    try:
+        consumer.unsubscribe()
+        deadline = time.monotonic() + _LEAVE_WITHIN
+        while consumer.consume(1000, _TURN) or consumer.assignment():
+            if time.monotonic() > deadline:
+                break
+    except KafkaException as error:
+        logger.debug("leaving a group: %s", error)
+    finally:
+        consumer.close()
 
 
 def _position(message: Message) -> Position:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import Producer
@@ -172,6 +174,53 @@ def test_a_late_member_gets_its_share_of_the_first_table(log: KafkaLog, group: s
     until(lambda: shares() == [2, 2, 2, 2], both_poll)
     early.close()
     late.close()
+
+
+def test_a_close_that_does_not_return_is_left_behind(
+    log: KafkaLog, group: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Case 17: a worker ends in time, whatever the client library waits for in the middle of a rebalance."""
+    start(log, group)
+    leaving = log.reader(group, [USERS], lambda _: None)
+    until(lambda: len(leaving.assignment()) == 4, lambda: leaving.poll(1, 0.2))
+    staying = log.reader(group, [USERS], lambda _: None)
+
+    def both_poll() -> None:
+        leaving.poll(1, 0.05)
+        staying.poll(1, 0.05)
+
+    until(lambda: len(leaving.assignment()) == 2, both_poll)
+    # The second half of the rebalance: an assignment waits to be told to the member that leaves.
+    until(lambda: len(staying.assignment()) == 2, lambda: staying.poll(1, 0.2))
+    with stuck_when_told():
+        began = time.monotonic()
+        leaving.close()
+        assert time.monotonic() - began < 10
+    assert "could not leave" in caplog.text
+    until(lambda: len(staying.assignment()) == 4, lambda: staying.poll(1, 0.2))
+    staying.close()
+
+
+@contextmanager
+def stuck_when_told() -> Iterator[None]:
+    """Within, a thread that is told of an assignment gets no further, as in a close that waits for ever."""
+    free, here = threading.Event(), threading.current_thread()
+
+    def wait_if_told(record: logging.LogRecord) -> bool:
+        if threading.current_thread() is not here and "took" in record.getMessage():
+            free.wait()
+        return True
+
+    logger = logging.getLogger("flusso_shared.kafka_reader")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addFilter(wait_if_told)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wait_if_told)
+        logger.setLevel(level)
+        free.set()
 
 
 def test_control_is_read_by_other_processes_while_it_is_written(
