@@ -16,6 +16,8 @@ _REFERENCES = {
     "leaves": [("child_id", "children")],
     "parts": [("root_id", "roots")],
 }
+_FIRST_KEYS = 40
+"""About so many keys have the first rows: below, a key is there, or it was and is gone."""
 _TRUNCATED = ("children", "leaves", "links", "parts", "roots", "screws")
 
 
@@ -33,6 +35,7 @@ class Transactions:
             self._move,
             self._move,
             self._delete,
+            self._come_back,
             self._new_key,
             self._link,
             self._unlink,
@@ -41,7 +44,6 @@ class Transactions:
         ]
         self._rare: list[Callable[[], list[str]]] = [
             self._swap,
-            self._mass,
             self._mass,
             self._come_and_go,
             self._truncate,
@@ -126,9 +128,35 @@ class Transactions:
         table = self._random.choice([*_KEYED, "parts"])
         return [f"DELETE FROM {table} WHERE {self._some(table)}"]
 
+    def _come_back(self) -> list[str]:
+        """A row with a key that was gone, or that goes within the transaction."""
+        number, rank = self._random.randint(1, _FIRST_KEYS), self._rank()
+        table, values = self._random.choice(
+            [
+                (
+                    "roots",
+                    f"'back', {rank}, false, false, NULL, {self._reference('roots')}, NULL",
+                ),
+                ("targets", f"'back', {rank}, {self._reference('kinds')}"),
+                (
+                    "children",
+                    f"{self._reference('roots')}, {self._reference('targets')}, 'back', {rank}, 1",
+                ),
+                ("leaves", f"{self._reference('children')}, 'back', {rank}"),
+            ]
+        )
+        insert = f"INSERT INTO {table} VALUES ({number}, {values}) ON CONFLICT DO NOTHING"
+        if self._random.random() < 0.5:
+            return [f"DELETE FROM {table} WHERE id = {number}", insert]
+        return [insert]
+
     def _new_key(self) -> list[str]:
         table = self._random.choice(_KEYED)
-        return [f"UPDATE {table} SET id = {next(self._fresh)} WHERE {self._some(table, 1)}"]
+        number = next(self._fresh)
+        if self._random.random() < 0.3:
+            number = self._random.randint(1, _FIRST_KEYS)
+        free = f"NOT EXISTS (SELECT FROM {table} WHERE id = {number})"
+        return [f"UPDATE {table} SET id = {number} WHERE {self._some(table, 1)} AND {free}"]
 
     def _swap(self) -> list[str]:
         table = self._random.choice(["roots", "children", "targets"])
@@ -150,9 +178,10 @@ class Transactions:
         if self._random.random() < 0.5:
             return [f"DELETE FROM links WHERE (root_id, target_id) IN ({some})"]
         # The key of a junction row changes: both ends of both rows are concerned.
-        return [
-            f"UPDATE links SET root_id = {next(self._fresh)} WHERE (root_id, target_id) IN ({some})"
-        ]
+        column, other = self._random.choice([("root_id", "roots"), ("target_id", "targets")])
+        found = f"SELECT id FROM {other} ORDER BY md5(id::text || '{next(self._fresh)}') LIMIT 1"
+        number = f"coalesce(({found}), {next(self._fresh)})"
+        return [f"UPDATE links SET {column} = {number} WHERE (root_id, target_id) IN ({some})"]
 
     def _composite(self) -> list[str]:
         number = next(self._fresh)
