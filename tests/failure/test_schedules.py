@@ -1,7 +1,6 @@
 """Whatever the schema, the data, the transactions and the faults: every document is right in the end.
 
-Each schedule is one seed, which is in the test's name.  (Shown to fail without the old images of changes, I4: seed 105, as it was
-before keys came back.)
+Each schedule is one seed, which is in the test's name.  (Shown to fail without the old images of changes, I4: seed 3001.)
 The same again:
 FLUSSO_TEST_SEED=12345 FLUSSO_TEST_SCHEDULES=1 ./dev/test tests/failure/test_schedules.py
 """
