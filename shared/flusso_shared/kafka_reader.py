@@ -98,6 +98,8 @@ class KafkaReader:
 
         While leaving, the callbacks run in threads of their own; `on_revoked` is not called any more.
         """
+        if self._closing:
+            return
         self._closing = True
         threads = [
             threading.Thread(target=_leave, args=(consumer,), name="leave-group", daemon=True)
