@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -57,6 +58,8 @@ class KafkaReader:
         self._positions = Positions()
         self._failure: FlussoError | None = None
         self._closing = False
+        self._inside_close: set[Consumer] = set()
+        self._left: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._commit_again_at = 0.0
         self._consumers: list[Consumer] = []
         self._by_topic: dict[str, Consumer] = {}
@@ -101,22 +104,51 @@ class KafkaReader:
         if self._closing:
             return
         self._closing = True
-        threads = [
-            threading.Thread(target=_leave, args=(consumer,), name="leave-group", daemon=True)
-            for consumer in self._consumers
-        ]
-        for thread in threads:
-            thread.start()
+        for consumer in self._consumers:
+            threading.Thread(
+                target=self._leave, args=(consumer,), name="leave-group", daemon=True
+            ).start()
         deadline = time.monotonic() + _LEAVE_WITHIN
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in threads):
+        if not all([self._has_left(deadline) for _ in self._consumers]):
             logger.warning(
-                "group %s: could not leave within %.0f s; the brokers notice after session.timeout.ms",
+                "group %s: could not leave in order, for which it has %.0f s; the brokers notice after session.timeout.ms",
                 self._group,
                 _LEAVE_WITHIN,
                 extra={"action": "leave_unfinished"},
             )
+
+    def _has_left(self, deadline: float) -> bool:
+        try:
+            return self._left.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return False
+
+    def _leave(self, consumer: Consumer) -> None:
+        """Leave the group, then close; tells `_left` whether it came to the end.
+
+        `close` alone is not safe in the middle of a rebalance; see `_park_inside_close`.
+        """
+        try:
+            consumer.unsubscribe()
+            _serve_until_unassigned(consumer)
+        except KafkaException as error:
+            logger.debug("leaving a group: %s", error)
+        self._inside_close.add(consumer)
+        try:
+            consumer.close()
+        finally:
+            self._left.put(True)
+
+    def _park_inside_close(self, consumer: Consumer) -> None:
+        """Go no further when a rebalance is told from within `close`.
+
+        The client library would hand the assignment to librdkafka's main thread and wait for an answer, with the
+        interpreter in its hands.  That thread may have ended (librdkafka, issues 4041 and 4884): the whole process
+        would stand still for ever.  This thread alone does so instead; the group was left before.
+        """
+        if consumer in self._inside_close:
+            self._left.put(False)
+            threading.Event().wait()
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -228,6 +260,7 @@ class KafkaReader:
     # --- rebalance ----------------------------------------------------------------------------------
 
     def _assigned(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
+        self._park_inside_close(consumer)
         self._positions.assign([ours(each) for each in partitions])
         logger.info(
             "group %s: took %d partitions",
@@ -237,6 +270,7 @@ class KafkaReader:
         )
 
     def _revoked(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
+        self._park_inside_close(consumer)
         if not partitions:
             return
         gone = [ours(each) for each in partitions]
@@ -246,28 +280,19 @@ class KafkaReader:
 
     def _lost(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
         """Like `_revoked`, but somebody else has them already: nothing of them may be committed."""
+        self._park_inside_close(consumer)
         gone = [ours(each) for each in partitions]
         self._positions.remove(gone)
         if not self._closing:
             self._on_revoked(gone)
 
 
-def _leave(consumer: Consumer) -> None:
-    """Leave the group, then close.
-
-    `close` alone is not safe in the middle of a rebalance: librdkafka tells the assignment from within it, and that
-    may wait for ever for an answer of its own main thread, which has ended (librdkafka, issues 4041 and 4884).
-    """
-    try:
-        consumer.unsubscribe()
-        deadline = time.monotonic() + _LEAVE_WITHIN
-        while consumer.consume(1000, _TURN) or consumer.assignment():
-            if time.monotonic() > deadline:
-                break
-    except KafkaException as error:
-        logger.debug("leaving a group: %s", error)
-    finally:
-        consumer.close()
+def _serve_until_unassigned(consumer: Consumer) -> None:
+    """Let the client library tell what is revoked, within a deadline."""
+    deadline = time.monotonic() + _LEAVE_WITHIN
+    while consumer.consume(1000, _TURN) or consumer.assignment():
+        if time.monotonic() > deadline:
+            return
 
 
 def _position(message: Message) -> Position:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Producer
 
+from flusso_shared import kafka_reader
 from flusso_shared.change import Change, Op
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.kafka_log import KafkaLog
@@ -197,6 +198,24 @@ def test_a_close_that_does_not_return_is_left_behind(
         leaving.close()
         assert time.monotonic() - began < 10
     assert "could not leave" in caplog.text
+    until(lambda: len(staying.assignment()) == 4, lambda: staying.poll(1, 0.2))
+    staying.close()
+
+
+def test_a_rebalance_told_from_within_close_holds_nobody_up(
+    log: KafkaLog, group: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 17: from within `close` the client library could wait for ever, and the whole process with it."""
+    start(log, group)
+    leaving = log.reader(group, [USERS], lambda _: None)
+    until(lambda: len(leaving.assignment()) == 4, lambda: leaving.poll(1, 0.2))
+    monkeypatch.setattr(kafka_reader, "_serve_until_unassigned", lambda _: None)
+    began = time.monotonic()
+    leaving.close()
+    assert time.monotonic() - began < 4, "it waits for the thread that stands still"
+    assert "could not leave" in caplog.text
+    monkeypatch.undo()
+    staying = log.reader(group, [USERS], lambda _: None)
     until(lambda: len(staying.assignment()) == 4, lambda: staying.poll(1, 0.2))
     staying.close()
 
