@@ -20,6 +20,9 @@ from flusso_shared.names import TableName
 Acknowledge = Callable[[], None]
 Keep = Mapping[TableName, Collection[str]]
 
+TRUNCATES = 0
+"""The partition of all truncates of a table."""
+_BY_KEY = -1
 _RECORD_FRAMING = 64
 
 
@@ -56,7 +59,10 @@ class KafkaWriter:
             keep = self._keep.get(change.table, ())
             _, value = fit(change, room, keep, change_codec.encode)
         if change.op is not Op.DELETE:
-            return self._produce(topic, key, value, partial(self._delivered, acknowledged))
+            done = partial(self._delivered, acknowledged)
+            # One worker at a time has truncates to look after, and nobody waits in a circle: see `second_look`.
+            partition = TRUNCATES if change.op is Op.TRUNCATE else _BY_KEY
+            return self._produce(topic, key, value, done, partition)
         both = partial(self._delivered, _Twice(acknowledged))
         if not self._produce(topic, key, value, both):
             return False
@@ -97,10 +103,15 @@ class KafkaWriter:
         return True
 
     def _produce(
-        self, topic: str, key: bytes, value: bytes | None, delivered: Callable[..., None]
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes | None,
+        delivered: Callable[..., None],
+        partition: int = _BY_KEY,
     ) -> bool:
         try:
-            self._producer.produce(topic, value, key, on_delivery=delivered)
+            self._producer.produce(topic, value, key, partition, delivered)
         except BufferError:
             return False
         except KafkaException as error:

@@ -150,6 +150,18 @@ def test_a_truncated_root_is_emptied_by_two_workers(scene: Scene) -> None:
     scene.assert_equal()
 
 
+def test_two_workers_do_not_wait_for_each_other_after_truncates(scene: Scene) -> None:
+    """Each of them would hold its offsets back until the other has committed."""
+    scene.capture.begin()
+    scene.capture.snapshot(range(1, USERS_COUNT + 1))
+    for worker in (scene.start(), scene.start()):
+        worker.await_state("seeded")
+    sql(scene.url, "TRUNCATE users")
+    truncate = change(USERS, [], op=Op.TRUNCATE)
+    scene.capture.publish(*[truncate._replace(lsn=lsn) for lsn in range(1, 13)])
+    scene.assert_equal()
+
+
 def test_an_index_deleted_by_hand_is_seeded_anew(scene: Scene) -> None:
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))

@@ -41,7 +41,7 @@ def test_each_transaction_is_waited_for_once_and_snapshot_rows_never() -> None:
 
 def test_a_truncate_is_no_row_but_is_waited_for() -> None:
     intake = gather([record(0, 1, ORDERS, Op.TRUNCATE, xid=70)])
-    assert intake.truncated == {ORDERS}
+    assert intake.truncated == {ORDERS: {TopicPartition("t.orders", 0)}}
     assert not intake.changes
     assert intake.xids == {ORIGIN: frozenset({70})}
     assert intake.offsets == {TopicPartition("t.orders", 0): 2}

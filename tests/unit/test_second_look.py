@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+
+from flusso_shared.clock import SystemClock
+from flusso_shared.memory_log import MemoryLog
+from flusso_shared.names import GenerationName
 from flusso_shared.seams import TopicPartition
 from flusso_worker.batches import Intake
 from flusso_worker.offsets import Ticket
-from flusso_worker.second_look import SecondLook
+from flusso_worker.second_look import SecondLook, SecondLooks
+from flusso_worker.stages import Subject
+from support.small_store import PLAN
 
 A, B = TopicPartition("t", 0), TopicPartition("t", 1)
 
 
 def look() -> SecondLook:
-    return SecondLook(Ticket({}, 1), Intake({}, frozenset(), {}, {}, 0), {A: 5, B: 7}, 100.0)
+    return SecondLook(Ticket({}, 1), Intake({}, {}, {}, {}, 0), {A: 5, B: 7}, 100.0)
 
 
 def test_it_waits_until_every_other_member_has_committed() -> None:
@@ -27,3 +34,21 @@ def test_a_partition_that_came_to_this_member_was_flushed_before() -> None:
 
 def test_it_does_not_wait_longer_than_any_batch_lives() -> None:
     assert look().due(100.0, {}, [])
+
+
+def test_a_look_goes_where_its_truncate_goes() -> None:
+    """Its new owner reads the truncate again; the rest of the batch is held back no longer."""
+    log = MemoryLog()
+    log.prepare(PLAN.tables)
+    looks = SecondLooks(
+        Subject(GenerationName("users", "01234567", 1), PLAN, "g"),
+        log.groups,
+        SystemClock(threading.Event()),
+    )
+    ticket = Ticket({A: 3, B: 7}, 1)
+    assert looks.wanted(ticket, Intake({}, {PLAN.root: frozenset([A])}, {}, {}, 0), [A])
+    looks.give_up([B])
+    assert not ticket.closed
+    looks.give_up([A])
+    assert ticket.closed
+    assert looks.due(list) == []

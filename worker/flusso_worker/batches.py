@@ -16,7 +16,8 @@ class Intake:
 
     changes: Mapping[TableName, Sequence[Change]]
     """Row changes by table; truncates are not among them."""
-    truncated: frozenset[TableName]
+    truncated: Mapping[TableName, frozenset[TopicPartition]]
+    """Truncated tables, and where that was read."""
     xids: Mapping[Origin, frozenset[int]]
     """The transactions that a snapshot must see before the batch is resolved (I2)."""
     offsets: Offsets
@@ -29,13 +30,13 @@ class Intake:
 def gather(records: Sequence[Record]) -> Intake:
     """Group `records`, which are in order within each partition."""
     changes: dict[TableName, list[Change]] = {}
-    truncated: set[TableName] = set()
+    truncated: dict[TableName, set[TopicPartition]] = {}
     xids: dict[Origin, set[int]] = {}
     last: dict[tuple[str, int], int] = {}
     for position, change in records:
         last[position[:2]] = position[2]
         if change.op is Op.TRUNCATE:
-            truncated.add(change.table)
+            truncated.setdefault(change.table, set()).add(TopicPartition(*position[:2]))
         else:
             of_table = changes.get(change.table)
             if of_table is None:
@@ -48,7 +49,7 @@ def gather(records: Sequence[Record]) -> Intake:
             of_origin.add(change.xid)
     return Intake(
         changes=changes,
-        truncated=frozenset(truncated),
+        truncated={table: frozenset(places) for table, places in truncated.items()},
         xids={origin: frozenset(ids) for origin, ids in xids.items()},
         offsets={TopicPartition(*at): offset + 1 for at, offset in last.items()},
         count=len(records),

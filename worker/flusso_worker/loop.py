@@ -194,6 +194,7 @@ class Loop:
                 extra={"action": "revoked_unfinished", "partitions": len(partitions)},
             )
         self._ledger.forget(partitions)
+        self._looks.give_up(partitions)
 
     def _leave(self, reader: ChangeReader | None) -> None:
         """Interrupt what still flies, commit what is done, leave the group."""

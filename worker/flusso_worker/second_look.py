@@ -3,6 +3,9 @@
 A worker may still be writing a document that it built before the truncate; no record will ever name that document
 again.  Whatever another worker had in hand comes from records before the ends of its partitions now, and it
 has landed once the group's offsets pass these.
+
+Whoever waits holds back offsets of his own.  All truncates of a table stand in one partition, and a look goes where
+that partition goes: no two workers wait for each other.
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ class SecondLook:
     """Other members' partitions and the offsets that they must have committed."""
     until: float
     """Monotonic time after which nothing old can be written any more."""
+    places: frozenset[TopicPartition] = frozenset()
+    """Where the truncate was read."""
 
     def due(
         self,
@@ -79,8 +84,17 @@ class SecondLooks:
         awaited = {at: end for at, end in ends.items() if at not in own}
         if awaited:
             until = time.monotonic() + LONGEST_WAIT
-            self._waiting.append(SecondLook(ticket, truncate_only(intake), awaited, until))
+            places = intake.truncated[self._subject.plan.root]
+            self._waiting.append(SecondLook(ticket, truncate_only(intake), awaited, until, places))
         return bool(awaited)
+
+    def give_up(self, partitions: Collection[TopicPartition]) -> None:
+        """Leave the looks at truncates in these partitions to their new owner, who reads the truncates again."""
+        gone = set(partitions)
+        left = [look for look in self._waiting if look.places <= gone]
+        self._waiting = [look for look in self._waiting if not look.places <= gone]
+        for look in left:
+            look.ticket.closed = True
 
     def due(self, own: Callable[[], Collection[TopicPartition]]) -> list[SecondLook]:
         """The looks whose time has come, each once."""
