@@ -160,6 +160,7 @@ def test_a_level_may_have_any_number_of_fields(database: str, tmp_path: Path) ->
         ("{ field: flagged }", "1 2 5"),
         ("{ column: flag, when: [{ column: n, op: gt, value: 10 }] }", "1 2 3 5"),
         ("{ column: flag, when: [{ raw: n > 10 }, { column: name, op: is_null }] }", "1 2 3 4 5"),
+        ("{ column: flag, when: [{ column: unknown, op: gt, value: 10 }] }", "1 2 5"),
     ],
 )
 def test_soft_deleted_rows_are_no_documents(
@@ -169,7 +170,7 @@ def test_soft_deleted_rows_are_no_documents(
         database,
         "CREATE DOMAIN yes_or_no AS boolean",
         "CREATE TABLE things (id int PRIMARY KEY, name text, flag bool, flag_domain yes_or_no,"
-        " gone_at timestamptz, n int)",
+        " gone_at timestamptz, n int, unknown int)",
         "INSERT INTO things VALUES (1, 'a', NULL, NULL, NULL, NULL), (2, 'b', false, false, NULL, 0),"
         " (3, 'c', true, true, NULL, 1), (4, 'd', true, true, now(), 11), (5, 'e', false, false, NULL, 12)",
     )
