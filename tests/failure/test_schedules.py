@@ -1,25 +1,32 @@
 """Whatever the schema, the data, the transactions and the faults: every document is right in the end.
 
-Each schedule is one seed, which is in the test's name.  (Shown to fail without the old images of changes, I4: seed 3001.)
+Each schedule is one seed, which is in the test's name.  (Shown to fail without the old images of changes, I4.)
 The same again:
 FLUSSO_TEST_SEED=12345 FLUSSO_TEST_SCHEDULES=1 ./dev/test tests/failure/test_schedules.py
+A schedule that fails is run a second time and told as a program, step by step.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random, SystemRandom
 
+import hypothesis
 import psycopg
 import pytest
 import yaml
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from support import oracle
+from services import Services
+from support import names, oracle
 from support.chance import oracle as chance_oracle
 from support.chance.schemas import Spec, schemas
 from support.chance.tables import DDL, LAST_CHANGE, first_rows
@@ -28,16 +35,20 @@ from support.processes import Daemon, Pipeline, Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import SOAK
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 logger = logging.getLogger(__name__)
 
 DEADLINE = 150.0
 TRANSACTIONS = 300
-PARTS = 3
-"""After each of which everything is compared: a later change of the same rows would hide what is wrong."""
-FAULTS = 6
-"""In a schedule, about."""
+"""At least, in a schedule."""
+STEPS = 16
+FAULTS = ("none", "kill", "kill", "stop", "pause")
+QUICK = """
+[queue.properties]
+"session.timeout.ms" = 6000
+"""
+"""What a dead worker held is taken over soon."""
 QUEUES = ("kafka, 1 worker", "flusso run", "kafka, 2 workers", "flusso run", "kafka, 3 workers")
 
 _FIRST = int(os.environ.get("FLUSSO_TEST_SEED") or (SystemRandom().randrange(10**6) if SOAK else 1))
@@ -57,50 +68,6 @@ class Schedule(Scenario):
 
     def _expected(self) -> dict[str, oracle.Documents]:
         return chance_oracle.expected(self.site.database_url, self.specs)
-
-
-class Faults:
-    """Kills, stops and pauses processes at random; what was ended is started again some transactions later."""
-
-    def __init__(self, random: Random, daemons: list[Daemon]) -> None:
-        self._random = random
-        self._daemons = daemons
-        self._down: dict[int, int] = {}
-        self.told: list[str] = []
-
-    def maybe(self, at: int) -> None:
-        """Before transaction `at`."""
-        for number in [number for number, due in self._down.items() if due <= at]:
-            self._start(number)
-        if self._random.random() < FAULTS / TRANSACTIONS:
-            self._strike(at)
-
-    def _strike(self, at: int) -> None:
-        number = self._random.randrange(len(self._daemons))
-        kind = self._random.choice(["kill", "kill", "stop", "pause"])
-        back = at + self._random.randint(0, 60)
-        if number in self._down:
-            return
-        self.told.append(f"{kind} {self._daemons[number].name} before transaction {at}")
-        if kind == "pause":
-            self._daemons[number].pause()
-            time.sleep(self._random.uniform(0.1, 1.5))
-            self._daemons[number].resume()
-            return
-        if kind == "stop" and "listening" in self._daemons[number].text():
-            self._daemons[number].stop()
-        else:  # an interpreter that is still loading knows no orderly end
-            self._daemons[number].kill()
-        self._down[number] = back
-
-    def end(self) -> None:
-        """Everything runs again."""
-        for number in list(self._down):
-            self._start(number)
-
-    def _start(self, number: int) -> None:
-        del self._down[number]
-        self._daemons[number].start()
 
 
 class Writers:
@@ -157,48 +124,142 @@ class Writers:
         connection.rollback()
 
 
-@pytest.mark.parametrize("seed", [_FIRST + number for number in range(_COUNT)])
-def test_every_document_is_right_in_the_end(seed: int, site: Site, tmp_path: Path) -> None:
-    random = Random(seed)
-    queue = QUEUES[seed % len(QUEUES)]
-    specs = schemas(random)
-    for name, spec in specs.items():
-        (tmp_path / f"{name}.schema.yml").write_text(yaml.safe_dump(spec, sort_keys=False))
-    site = replace(site, schemas=tmp_path, indexes=tuple(specs), partitions=random.randint(1, 3))
-    with psycopg.connect(site.database_url, autocommit=True) as connection:
-        connection.execute(DDL)
-        for statement in first_rows(random):
-            connection.execute(statement.encode())
-    scenario = Schedule.over(queue, site, tmp_path)
-    assert isinstance(scenario, Schedule)
-    scenario.specs = specs
-    faults = Faults(random, scenario.pipeline.daemons)
-    with (
-        cleaned_up(scenario.pipeline) as pipeline,
-        psycopg.connect(site.database_url) as one,
-        psycopg.connect(site.database_url) as other,
-    ):
+class Machine(RuleBasedStateMachine):
+    """One pipeline from its first start on; the rules are what happens to it."""
+
+    def __init__(self, services: Services, folder: Path, queue: str) -> None:
+        super().__init__()
+        self._services, self._folder, self._queue = services, folder, queue
+        self._stack = ExitStack()
+        self._happened: list[str] = []
+
+    @initialize(seed=st.integers(0, 2**32))
+    def start(self, seed: int) -> None:
+        # Hypothesis begins with the simplest example, which is worth no pipeline.
+        hypothesis.assume(seed)
+        self._random = Random(seed)
+        self._scenario = self._stack.enter_context(self._made())
+        one, other = (
+            self._stack.enter_context(psycopg.connect(self._scenario.site.database_url))
+            for _ in range(2)
+        )
         for connection in (one, other):
             connection.execute("SET lock_timeout = '2s'")
             connection.commit()
-        pipeline.start()
-        if random.random() < 0.7:
-            scenario.wait_until_live(DEADLINE)
-        writers = Writers(random, (one, other))
-        number = 0
-        for part in range(1, PARTS + 1):
-            while writers.committed < TRANSACTIONS * part / PARTS:
-                faults.maybe(number)
-                writers.work()
-                time.sleep(random.uniform(0, 0.02))
-                number += 1
-            faults.end()
-            try:
-                scenario.wait_until_live(DEADLINE)
-                scenario.assert_equal(DEADLINE)
-            except AssertionError as error:
-                error.add_note(f"seed {seed}, {queue}; {'; '.join(faults.told) or 'no faults'}")
-                raise
-        documents = {index: len(scenario.read(index)) for index in specs}
-        logger.info("%s: %d transactions, %s, %s", queue, writers.committed, documents, faults.told)
-        pipeline.stop()
+        self._writers = Writers(self._random, (one, other))
+        self._scenario.pipeline.start()
+        if self._random.random() < 0.7:
+            self._scenario.wait_until_live(DEADLINE)
+
+    @contextmanager
+    def _made(self) -> Iterator[Schedule]:
+        random, folder = self._random, self._folder
+        specs = schemas(random)
+        with names.site(self._services) as site:
+            for name, spec in specs.items():
+                text = yaml.safe_dump(spec, sort_keys=False)
+                (folder / f"{name}.schema.yml").write_text(text)
+            site = replace(
+                site,
+                schemas=folder,
+                indexes=tuple(specs),
+                partitions=random.randint(1, 3),
+                more=QUICK,
+            )
+            with psycopg.connect(site.database_url, autocommit=True) as connection:
+                connection.execute(DDL)
+                for statement in first_rows(random):
+                    connection.execute(statement.encode())
+            scenario = Schedule.over(self._queue, site, folder)
+            assert isinstance(scenario, Schedule)
+            scenario.specs = specs
+            with cleaned_up(scenario.pipeline):
+                yield scenario
+
+    @rule(
+        fault=st.sampled_from(FAULTS),
+        who=st.sets(st.integers(0, 3), min_size=1, max_size=2),
+        transactions=st.integers(0, 40),
+        then=st.sampled_from(["go on", "go on", "go on", "compare"]),
+    )
+    def work(self, fault: str, who: set[int], transactions: int, then: str) -> None:
+        """Some transactions; from before the first to after the last of them `who` is down, or stands still.
+
+        One rule, not one for each fault: of several rules some would never be drawn in a schedule.
+        """
+        daemons = self._struck(fault, who)
+        self._write(transactions)
+        for daemon in daemons:
+            if fault == "pause":
+                daemon.resume()
+            else:
+                daemon.start()
+        if then == "compare":
+            self._compare()
+
+    def teardown(self) -> None:
+        with self._stack:
+            if sys.exc_info()[0] is None:
+                self._finish()
+
+    def _finish(self) -> None:
+        while self._writers.committed < TRANSACTIONS:
+            self._write(10)
+        self._compare()
+        documents = {name: len(self._scenario.read(name)) for name in self._scenario.specs}
+        self._scenario.pipeline.stop()
+        told = self._queue, self._writers.committed, documents, self._happened
+        logger.info("%s: %d transactions, %s, %s", *told)
+
+    def _struck(self, fault: str, who: set[int]) -> list[Daemon]:
+        """The processes that are down or stand still now."""
+        if fault == "none":
+            return []
+        among = self._scenario.pipeline.daemons
+        daemons = [among[number] for number in sorted({number % len(among) for number in who})]
+        whom = ", ".join(daemon.name for daemon in daemons)
+        self._happened.append(f"{fault} {whom} after {self._writers.committed}")
+        for daemon in daemons:
+            if fault == "pause":
+                daemon.pause()
+            # An interpreter that is still loading knows no orderly end.
+            elif fault == "stop" and "listening" in daemon.text():
+                daemon.stop()
+            else:
+                daemon.kill()
+        return daemons
+
+    def _write(self, transactions: int) -> None:
+        for _ in range(transactions):
+            self._writers.work()
+            time.sleep(self._random.uniform(0, 0.02))
+
+    def _compare(self) -> None:
+        """In between as well: a later change of the same rows would hide what is wrong."""
+        self._scenario.wait_until_live(DEADLINE)
+        self._scenario.assert_equal(DEADLINE)
+
+
+@pytest.mark.parametrize("seed", [_FIRST + number for number in range(_COUNT)])
+def test_every_document_is_right_in_the_end(
+    seed: int, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def machine() -> Machine:
+        folder = tmp_path_factory.mktemp("schedule")
+        return Machine(services, folder, QUEUES[seed % len(QUEUES)])
+
+    run_state_machine_as_test(
+        hypothesis.seed(seed)(machine),  # type: ignore[arg-type]  # any callable that gives a machine
+        settings=hypothesis.settings(
+            max_examples=1,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=[hypothesis.Phase.generate],
+            suppress_health_check=[
+                hypothesis.HealthCheck.too_slow,
+                hypothesis.HealthCheck.data_too_large,
+                hypothesis.HealthCheck.filter_too_much,
+            ],
+        ),
+    )

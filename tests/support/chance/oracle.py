@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from support.chance.schemas import Spec
+from support.chance.schemas import RAW, Spec
 from support.chance.tables import TABLES
-from support.oracle import Documents
+from support.oracle import Average, Documents
 
 Row = Mapping[str, Any]
 
@@ -29,45 +30,48 @@ class _Reader:
         self._tables = tables
 
     def documents(self, spec: Spec) -> Documents:
-        gone = spec.get("soft_delete", {}).get("column")
+        key = _columns(spec.get("doc_id") or spec["primary_key"])
         return {
-            ":".join(str(row[column]) for column in _columns(spec["primary_key"])): self._fields(
-                spec["fields"], spec["table"], row
-            )
+            ":".join(str(value) for value in found): self._fields(spec["fields"], spec, row)
             for row in self._tables[spec["table"]]
-            if not (gone and row[gone]) and _passes(row, spec)
+            if (found := _values(row, key)) is not None
+            and not _gone(row, spec)
+            and _passes(row, spec)
         }
 
-    def _fields(self, fields: Iterable[Spec], table: str, row: Row) -> dict[str, Any]:
+    def _fields(self, fields: Iterable[Spec], level: Spec, row: Row) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for spec in fields:
             (tag, name), *_ = spec.items()
-            found[name] = self._field(tag, spec, table, row)
+            found[name] = self._field(tag, spec, level, row)
         return found
 
-    def _field(self, tag: str, spec: Spec, table: str, row: Row) -> Any:
+    def _field(self, tag: str, spec: Spec, level: Spec, row: Row) -> Any:
+        """A field of a row of `level`, the schema or the relation around it."""
         if tag == "constant":
             return spec["value"]
         if tag == "object":
-            return self._fields(spec["fields"], table, row)
-        if tag in ("count", "sum", "min", "max", "values"):
-            related = self._related(spec, table, row)
-            return _AGGREGATES[tag]([each.get(spec.get("column", "")) for each in related])
+            return self._fields(spec["fields"], level, row)
+        if tag in _AGGREGATES:
+            column = "id" if tag == "ids" else spec.get("column", "")
+            values = [each.get(column) for each in self._related(spec, level, row)]
+            return _distinct(values) if "distinct" in spec else _AGGREGATES[tag](values)
         if "fields" not in spec:
             return _value(spec, row)
-        related = self._related(spec, table, row)[: spec.get("limit")]
-        shown = [self._fields(spec["fields"], spec["table"], each) for each in related]
+        related = self._related(spec, level, row)[: spec.get("limit")]
+        shown = [self._fields(spec["fields"], spec, each) for each in related]
         if tag in ("belongs_to", "has_one"):
             return shown[0] if shown else None
         return shown
 
-    def _related(self, spec: Spec, table: str, row: Row) -> list[Row]:
+    def _related(self, spec: Spec, level: Spec, row: Row) -> list[Row]:
         """The rows of a relation or an aggregate, in order."""
-        key, mine = TABLES[spec["table"]].key, _values(row, TABLES[table].key)
+        key = TABLES[spec["table"]].key
+        mine = _values(row, _columns(spec.get("references") or level["primary_key"]))
         rows = self._tables[spec["table"]]
         if "foreign_key" in spec:
             columns = _columns(spec["foreign_key"])
-            found = [each for each in rows if _values(each, columns) == mine]
+            found = [each for each in rows if mine is not None and _values(each, columns) == mine]
         elif "through" in spec:
             through = spec["through"]
             ends = {
@@ -77,8 +81,10 @@ class _Reader:
             }
             found = [each for each in rows if each["id"] in ends]
         else:
-            wanted = _values(row, _columns(spec["column"]))
-            found = [each for each in rows if wanted is not None and _values(each, key) == wanted]
+            wanted, theirs = _values(row, _columns(spec["column"])), _columns(spec["primary_key"])
+            found = [
+                each for each in rows if wanted is not None and _values(each, theirs) == wanted
+            ]
         found = [each for each in found if _passes(each, spec)]
         orders = spec.get("order_by") or [{"column": column} for column in key]
         for order in reversed(orders):
@@ -105,28 +111,42 @@ def _value(spec: Spec, row: Row) -> Any:
     return spec.get("default") if value is None else value
 
 
-def _passes(row: Row, spec: Spec) -> bool:
-    return all(
-        _CONDITIONS[item["op"]](row[item["column"]], item.get("value"))
-        for item in spec.get("filters", [])
+def _gone(row: Row, spec: Spec) -> bool:
+    """The marker is set, and no `when` is false: one that is neither leaves the row out."""
+    marker = spec.get("soft_delete")
+    return bool(
+        marker
+        and row[marker["column"]]
+        and all(_holds(row, item) is not False for item in marker.get("when", []))
     )
 
 
-def _known(condition: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+def _passes(row: Row, spec: Spec) -> bool:
+    return all(_holds(row, item) is True for item in spec.get("filters", []))
+
+
+def _holds(row: Row, item: Spec) -> bool | None:
+    """None where it is unknown."""
+    if "raw" in item:
+        return RAW[item["raw"]](row["rank"])
+    return _CONDITIONS[item["op"]](row[item["column"]], item.get("value"))
+
+
+def _known(condition: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool | None]:
     """Nothing is known of NULL."""
-    return lambda value, given: value is not None and condition(value, given)
+    return lambda value, given: None if value is None else bool(condition(value, given))
 
 
-_CONDITIONS: dict[str, Callable[[Any, Any], bool]] = {
+_CONDITIONS: dict[str, Callable[[Any, Any], bool | None]] = {
     "is_null": lambda value, _: value is None,
     "is_not_null": lambda value, _: value is not None,
-    "eq": _known(lambda value, given: bool(value == given)),
-    "neq": _known(lambda value, given: bool(value != given)),
-    "gt": _known(lambda value, given: bool(value > given)),
-    "lte": _known(lambda value, given: bool(value <= given)),
+    "eq": _known(lambda value, given: value == given),
+    "neq": _known(lambda value, given: value != given),
+    "gt": _known(lambda value, given: value > given),
+    "lte": _known(lambda value, given: value <= given),
     "in": _known(lambda value, given: value in given),
     "not_in": _known(lambda value, given: value not in given),
-    "between": _known(lambda value, given: bool(given[0] <= value <= given[1])),
+    "between": _known(lambda value, given: given[0] <= value <= given[1]),
 }
 
 
@@ -139,8 +159,18 @@ _AGGREGATES: dict[str, Callable[[list[Any]], Any]] = {
     "sum": lambda values: sum(_held(values)) if _held(values) else None,
     "min": lambda values: min(_held(values), default=None),
     "max": lambda values: max(_held(values), default=None),
-    "values": lambda values: sorted(set(_held(values))),
+    "avg": lambda values: _average(_held(values)),
+    "ids": list,
+    "values": _held,
 }
+
+
+def _average(values: list[int]) -> Average | None:
+    return Average(Fraction(sum(values), len(values))) if values else None
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    return sorted(set(_held(values)))
 
 
 def _columns(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
 from typing import Any
 
-from support.chance.tables import TABLES, THROUGH, TO_MANY, TO_ONE
+from support.chance.tables import BY_CODE, TABLES, THROUGH, TO_MANY, TO_ONE
 
 Spec = dict[str, Any]
 """A schema, or a field of one, as in the file."""
@@ -28,14 +28,21 @@ def _schema(random: Random, table: str) -> Spec:
     names = (f"f{number}" for number in count())
     made: Spec = {"table": table, "primary_key": _one(TABLES[table].key)}
     if table == "roots" and random.random() < 0.5:
-        made["soft_delete"] = {"column": "gone"}
+        when = {"when": [_filter(random)]} if random.random() < 0.5 else {}
+        made["soft_delete"] = {"column": "gone", **when}
     if random.random() < 0.3:
-        made["filters"] = [_filter(random, table)]
+        made["filters"] = [_filter(random)]
+    code = TABLES[table].code
+    if code and random.random() < 0.5:
+        made["doc_id"] = code
     made["fields"] = _fields(random, table, 1, names)
     return made
 
 
-def _fields(random: Random, table: str, depth: int, names: Iterator[str]) -> list[Spec]:
+def _fields(
+    random: Random, table: str, depth: int, names: Iterator[str], key: str | list[str] | None = None
+) -> list[Spec]:
+    """Fields of a row of `table`; `key` is the `primary_key` around them, if that is not the table's own."""
     about = TABLES[table]
     found: list[Spec] = [{"integer": next(names), "column": column} for column in about.integers]
     for column in about.texts:
@@ -61,12 +68,15 @@ def _fields(random: Random, table: str, depth: int, names: Iterator[str]) -> lis
         for relation in random.sample(
             relations, min(len(relations), random.randint(0 if depth > 1 else 1, most))
         ):
-            found.append(_relation(random, dict(relation), depth, names))
+            relation = dict(relation)
+            if key and not {"references", "belongs_to"} & relation.keys() and random.random() < 0.5:
+                relation["references"] = _one(about.key)
+            found.append(_relation(random, relation, depth, names))
     return found
 
 
 def _to_one(table: str) -> list[Spec]:
-    return [
+    found: list[Spec] = [
         {
             "belongs_to": "",
             "column": _plain(columns),
@@ -75,10 +85,15 @@ def _to_one(table: str) -> list[Spec]:
         }
         for columns, other in TO_ONE.get(table, [])
     ]
+    holder, column, other = BY_CODE
+    if table == holder:
+        key = TABLES[other].code
+        found.append({"belongs_to": "", "column": column, "table": other, "primary_key": key})
+    return found
 
 
 def _to_many(table: str) -> list[Spec]:
-    return [
+    found: list[Spec] = [
         {
             "has_many": "",
             "foreign_key": _plain(columns),
@@ -87,6 +102,18 @@ def _to_many(table: str) -> list[Spec]:
         }
         for other, columns in TO_MANY.get(table, [])
     ]
+    holder, column, referenced = BY_CODE
+    if table == referenced:
+        found.append(
+            {
+                "has_many": "",
+                "foreign_key": column,
+                "references": TABLES[table].code,
+                "table": holder,
+                "primary_key": _one(TABLES[holder].key),
+            }
+        )
+    return found
 
 
 def _through(table: str) -> list[Spec]:
@@ -100,7 +127,7 @@ def _through(table: str) -> list[Spec]:
 def _relation(random: Random, spec: Spec, depth: int, names: Iterator[str]) -> Spec:
     tag = next(iter(spec))
     if random.random() < 0.3:
-        spec["filters"] = [_filter(random, spec["table"])]
+        spec["filters"] = [_filter(random)]
     if tag != "belongs_to" and random.random() < 0.4:
         return _aggregate(random, spec, names)
     if tag == "has_many" and random.random() < 0.2:
@@ -113,29 +140,43 @@ def _relation(random: Random, spec: Spec, depth: int, names: Iterator[str]) -> S
     if tag in ("has_many", "many_to_many") and random.random() < 0.3:
         spec["limit"] = random.randint(1, 3)
     spec[tag] = next(names)
-    spec["fields"] = _fields(random, spec["table"], depth + 1, names)
+    own = spec["primary_key"] == _one(TABLES[spec["table"]].key)
+    other = None if own else spec["primary_key"]
+    spec["fields"] = _fields(random, spec["table"], depth + 1, names, other)
     return spec
 
 
 def _aggregate(random: Random, spec: Spec, names: Iterator[str]) -> Spec:
-    kept: Spec = {
-        name: spec[name] for name in ("table", "foreign_key", "through", "filters") if name in spec
-    }
-    op = random.choice(["count", "sum", "min", "max", "values"])
+    shared = ("table", "foreign_key", "references", "through", "filters")
+    kept: Spec = {name: spec[name] for name in shared if name in spec}
+    key = TABLES[spec["table"]].key
+    ops = ["count", "sum", "min", "max", "avg", "values", "ids"]
+    op = random.choice(ops if len(key) == 1 else ops[:-1])
     made: Spec = {op: next(names), **kept}
-    if op != "count":
+    if op not in ("count", "ids"):
         made["column"] = "rank"
     if op in ("sum", "min", "max"):
         made["value_type"] = "long" if op == "sum" else "integer"
-    if op == "values":
-        made |= {"element_type": "integer", "distinct": True}
+    if op in ("values", "ids"):
+        made["element_type"] = "integer"
+    if op == "values" and random.random() < 0.5:
+        made["distinct"] = True
     return made
 
 
-def _filter(random: Random, table: str) -> Spec:
-    op = random.choice(
-        ["eq", "neq", "gt", "lte", "in", "not_in", "between", "is_null", "is_not_null"]
-    )
+RAW: dict[str, Callable[[Any], bool | None]] = {
+    "rank % 2 = 0": lambda rank: None if rank is None else rank % 2 == 0,
+    "rank IS DISTINCT FROM 3": lambda rank: rank != 3,
+    "coalesce(rank, 0) < 5": lambda rank: (rank or 0) < 5,
+}
+"""SQL -> the same of the value of `rank`."""
+
+
+def _filter(random: Random) -> Spec:
+    ops = ["eq", "neq", "gt", "lte", "in", "not_in", "between", "is_null", "is_not_null"]
+    op = random.choice([*ops, "raw"])
+    if op == "raw":
+        return {"raw": random.choice(sorted(RAW))}
     made: Spec = {"column": "rank", "op": op}
     if op in ("in", "not_in"):
         made["value"] = random.sample(range(1, 9), 3)

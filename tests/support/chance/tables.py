@@ -7,11 +7,13 @@ from random import Random
 
 DDL = """
 CREATE TABLE kinds (id int PRIMARY KEY, name text, rank int);
-CREATE TABLE targets (id int PRIMARY KEY, name text, rank int, kind_id int);
+CREATE TABLE targets (id int PRIMARY KEY, name text, rank int, kind_id int, code int UNIQUE);
 CREATE TABLE roots (
     id int PRIMARY KEY, name text, rank int, flag boolean, gone boolean, data jsonb, parent_id int, target_id int
 );
-CREATE TABLE children (id int PRIMARY KEY, root_id int, target_id int, name text, rank int, amount numeric(10, 2));
+CREATE TABLE children (
+    id int PRIMARY KEY, root_id int, target_id int, name text, rank int, amount numeric(10, 2), target_code int
+);
 CREATE TABLE leaves (id int PRIMARY KEY, child_id int, name text, rank int);
 CREATE TABLE links (root_id int, target_id int, PRIMARY KEY (root_id, target_id));
 CREATE TABLE parts (region text, no int, root_id int, name text, rank int, PRIMARY KEY (region, no));
@@ -23,6 +25,7 @@ CREATE INDEX ON roots (parent_id);
 CREATE INDEX ON roots (target_id);
 CREATE INDEX ON children (root_id);
 CREATE INDEX ON children (target_id);
+CREATE INDEX ON children (target_code);
 CREATE INDEX ON leaves (child_id);
 CREATE INDEX ON links (target_id);
 CREATE INDEX ON parts (root_id);
@@ -40,11 +43,13 @@ class Table:
     texts: tuple[str, ...] = ()
     integers: tuple[str, ...] = ()
     decimals: tuple[str, ...] = ()
+    code: str | None = None
+    """A column that is unique and not the key."""
 
 
 TABLES = {
     "kinds": Table(("id",), ("name",), ("rank",)),
-    "targets": Table(("id",), ("name",), ("rank",)),
+    "targets": Table(("id",), ("name",), ("rank",), code="code"),
     "roots": Table(("id",), ("name",), ("rank",)),
     "children": Table(("id",), ("name",), ("rank",), ("amount",)),
     "leaves": Table(("id",), ("name",), ("rank",)),
@@ -72,6 +77,8 @@ TO_MANY: dict[str, list[tuple[str, Columns]]] = {
     "parts": [("screws", ("region", "no"))],
 }
 """Table -> (the other table, its columns that hold this one's key)."""
+BY_CODE = ("children", "target_code", "targets")
+"""A table, its column, and the table whose code it holds."""
 THROUGH = {
     "roots": ("targets", "root_id", "target_id"),
     "targets": ("roots", "target_id", "root_id"),
@@ -89,11 +96,12 @@ def first_rows(random: Random) -> list[str]:
     return [
         f"SELECT setseed({random.random():.6f})",
         "INSERT INTO kinds SELECT n, 'kind ' || n, n % 3 FROM generate_series(1, 4) n",
-        f"INSERT INTO targets SELECT n, 'Target ' || n, {some(5)}, {some(4)} FROM generate_series(1, 10) n",
+        f"INSERT INTO targets SELECT n, 'Target ' || n, {some(5)}, {some(4)}, nullif(n, 8)"
+        " FROM generate_series(1, 10) n",
         f"INSERT INTO roots SELECT n, ' Root ' || n, {some(9)}, random() < 0.5, random() < 0.1,"
         f" jsonb_build_object('a', jsonb_build_array(n, 'x' || n)), {some(size)}, {some(10)}"
         f" FROM generate_series(1, {size}) n",
-        f"INSERT INTO children SELECT n, {some(size)}, {some(10)}, 'child ' || n, {some(9)}, n + 0.25"
+        f"INSERT INTO children SELECT n, {some(size)}, {some(10)}, 'child ' || n, {some(9)}, n + 0.25, {some(20)}"
         f" FROM generate_series(1, {2 * size}) n",
         f"INSERT INTO leaves SELECT n, {some(2 * size)}, 'leaf ' || n, {some(9)} FROM generate_series(1, {3 * size}) n",
         f"INSERT INTO links SELECT r, t FROM generate_series(1, {size}) r, generate_series(1, 10) t WHERE random() < 0.15",

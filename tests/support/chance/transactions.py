@@ -41,10 +41,13 @@ class Transactions:
             self._unlink,
             self._composite,
             self._flags,
+            self._codes,
         ]
         self._rare: list[Callable[[], list[str]]] = [
             self._swap,
             self._mass,
+            self._grow,
+            self._grow,
             self._come_and_go,
             self._truncate,
             self._add_column,
@@ -202,11 +205,37 @@ class Transactions:
         )
         return [f"UPDATE roots SET {change} WHERE {self._some('roots')}"]
 
+    def _codes(self) -> list[str]:
+        """A unique column that is not the key, and one that refers to it."""
+        number = self._random.choice([str(self._random.randint(1, 20)), "NULL"])
+        if self._random.random() < 0.5:
+            return [f"UPDATE children SET target_code = {number} WHERE {self._some('children')}"]
+        free = f"NOT EXISTS (SELECT FROM targets WHERE code = {number})"
+        return [f"UPDATE targets SET code = {number} WHERE {self._some('targets', 1)} AND {free}"]
+
     def _mass(self) -> list[str]:
         table = self._random.choice(_RANKED)
         return [
             f"UPDATE {table} SET rank = (rank + 1) % 9 WHERE rank % 2 = {self._random.randrange(2)}"
         ]
+
+    def _grow(self) -> list[str]:
+        """Many rows by one statement, also with keys that were gone."""
+        first, rank = self._random.choice([next(self._fresh) * 50, 1]), self._rank()
+        rows = f"FROM generate_series({first}, {first + self._random.randint(10, 40)}) n"
+        root = self._reference("roots")
+        made = self._random.choice(
+            [
+                f"roots SELECT n, 'grown', {rank}, n % 2 = 0, false, NULL, {root}, n % 10 {rows}",
+                f"children SELECT n, {root}, n % 10, 'grown', {rank}, n, n % 20 {rows}",
+                f"leaves SELECT n, {self._reference('children')}, 'grown', n % 9 {rows}",
+                f"targets SELECT n, 'grown', {rank}, n % 5 {rows}",
+                f"parts SELECT 'n', n, {root}, 'grown', {rank} {rows}",
+                f"links SELECT coalesce({root}, {first}), id FROM targets",
+                f"screws SELECT no % 1000, region, no, {rank} FROM parts",
+            ]
+        )
+        return [f"INSERT INTO {made} ON CONFLICT DO NOTHING"]
 
     def _come_and_go(self) -> list[str]:
         number = next(self._fresh)
