@@ -219,6 +219,7 @@ def test_a_worker_that_dies_in_any_step_of_a_reindex_is_made_up_for(
         pipeline.start()
         scenario.wait_until_live(DEADLINE)
         _, worker = pipeline.daemons
+        await_one(site, worker, "users", 1)  # the alias is set before the record says so
         for number, place in enumerate(PLACES, 2):
             worker.kill()
             asked = run_flusso(site, tmp_path, "reindex", "users")
@@ -253,6 +254,7 @@ def test_flusso_run_reindexes_on_request_over_http(site: Site, tmp_path: Path) -
         pipeline.start()
         scenario.wait_until_live(DEADLINE)
         (process,) = pipeline.daemons
+        await_one(site, process, "users", 1)
         address = private_url(process)
         url = f"http://{address}/reindex"
         admin = httpx.BasicAuth("admin", "flusso")
