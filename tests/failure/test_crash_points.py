@@ -1,12 +1,14 @@
-"""A process that dies at any of the places where it matters loses nothing (cases 1 to 4, 6 and 8; I1, I7).
+"""A process that dies at any of the places where it matters loses nothing (cases 1 to 4, 6, 8 and 13; I1, I7, I8).
 
 One pipeline per queue lives through all of them: each start has the next place to die at, while edits go on.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -96,3 +98,38 @@ def test_no_crash_of_the_embedded_process_loses_a_change(site: Site, tmp_path: P
         scenario.assert_equal(DEADLINE)
         assert scenario.generations() == generations
         pipeline.stop()
+
+
+@pytest.mark.parametrize("queue", ["kafka, 1 worker", "flusso run"])
+def test_a_crash_after_quarantine_keeps_one_entry_that_a_repair_clears(
+    queue: str, site: Site, tmp_path: Path
+) -> None:
+    """Cases 3, 13, I7, I8: the entry is there, the offsets are not committed."""
+    store.load_store(site.database_url)
+    site = replace(site, of_index='on_error = "skip"\n')
+    scenario = Scenario.over(queue, site, tmp_path)
+    with cleaned_up(scenario.pipeline) as pipeline:
+        pipeline.start()
+        scenario.wait_until_live(DEADLINE)
+        process = pipeline.daemons[-1]
+        process.kill()
+        process.start("after_quarantine:exit")
+        with psycopg.connect(site.database_url, autocommit=True) as connection:
+            connection.execute("UPDATE users SET email = repeat('x', 40000) WHERE id = 1")
+            assert process.wait_exit(DEADLINE) == failpoints.EXIT_CODE, process.tail()
+            process.start()
+            scenario.wait_until_idle(DEADLINE)
+            assert quarantined(site) == [("users", "1")]
+            connection.execute("UPDATE users SET email = 'short@example.org' WHERE id = 1")
+        scenario.assert_equal(DEADLINE)
+        assert quarantined(site) == []
+        pipeline.stop()
+
+
+def quarantined(site: Site) -> list[tuple[str, str]]:
+    """Index and id of all entries."""
+    with httpx.Client(base_url=site.opensearch_url, timeout=60) as client:
+        name = f"/{site.index_prefix}flusso_quarantine"
+        client.post(f"{name}/_refresh").raise_for_status()
+        hits = client.get(f"{name}/_search", params={"q": "kind:document"}).json()["hits"]["hits"]
+    return [(hit["_source"]["index"], hit["_source"]["id"]) for hit in hits]

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from support import store
+from support.capture_kit import Kit, create_tables, until
 from support.edits import steady_edits
 from support.idle import wait_until
 from support.own_postgres import OwnPostgres, own_postgres
@@ -167,6 +168,30 @@ def test_an_invalidated_slot_leads_to_new_generations(
         wait_until("new generations", missing, DEADLINE)
         scenario.assert_equal(DEADLINE)
         pipeline.stop()
+
+
+def test_a_slot_about_to_be_lost_is_told_before_it_is(
+    server: OwnPostgres, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Case 22: the queue takes nothing, and the log grows past what the server promises to keep."""
+    kit = Kit(site.database_url, site.slot)
+    kit.sql("DROP TABLE IF EXISTS users, orders, unrelated CASCADE")
+    create_tables(site.database_url)
+
+    def at_risk() -> float | None:
+        return kit.metrics.registry.get_sample_value("flusso_replication_slot_at_risk")
+
+    with kit.running(lag_poll_seconds=0.1):
+        kit.log.hold.set()
+        kit.sql("INSERT INTO users VALUES (1)")
+        kit.expect(1)
+        status = f"SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{site.slot}'"
+        while server.one(status) in ("reserved", "extended"):
+            kit.sql("CREATE TABLE fill ()", "DROP TABLE fill", "SELECT pg_switch_wal()")
+        assert server.one(status) == "unreserved"
+        until(lambda: at_risk() == 1, "the metric")
+        assert "about to be invalidated" in caplog.text
+        kit.log.hold.clear()
 
 
 def test_prepared_transactions_show_when_they_are_committed(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from support import store
 from support.edits import steady_edits
 from support.http_proxy import BulkProxy
 from support.idle import end_offsets, wait_until
-from support.processes import Site, cleaned_up
+from support.processes import Site, cleaned_up, living_through
 from support.scenario import Scenario
 from support.soak import SOAK, also, seconds
 from support.tcp_proxy import TcpProxy
@@ -110,26 +111,27 @@ def test_a_stop_in_the_middle_of_a_transaction_loses_none_of_it(site: Site, tmp_
 
 
 def test_workers_come_and_go_under_load(site: Site, tmp_path: Path) -> None:
-    """Cases 17, I7: one worker, then three, then two of them gone, one by force."""
+    """Cases 17, I7: one worker, then four, then two of them gone, one by force."""
     store.load_store(site.database_url)
-    scenario = Scenario.over("kafka, 3 workers", site, tmp_path)
+    scenario = Scenario.over("kafka, 4 workers", site, tmp_path)
     with cleaned_up(scenario.pipeline) as pipeline:
-        capture, first, second, third = pipeline.daemons
+        capture, first, second, third, fourth = pipeline.daemons
         capture.start()
         first.start()
         scenario.wait_until_live(DEADLINE, only=[capture, first])
         with steady_edits(site.database_url, 17):
             time.sleep(1.0)
-            second.start()
-            third.start()
-            third.await_log("took", DEADLINE)
+            for daemon in (second, third, fourth):
+                daemon.start()
+            for daemon in (second, third, fourth):
+                daemon.await_log("took", DEADLINE)
             time.sleep(1.0)
             first.stop()
             third.kill()
             time.sleep(1.0)
-        scenario.assert_equal(DEADLINE, only=[capture, second])
-        capture.stop()
-        second.stop()
+        scenario.assert_equal(DEADLINE, only=[capture, second, fourth])
+        for daemon in (capture, second, fourth):
+            daemon.stop()
 
 
 @pytest.mark.parametrize("deleted", also([True], [False]))
@@ -217,7 +219,7 @@ def _forget_deletes(site: Site) -> None:
 
 @pytest.mark.parametrize("queue", also(["flusso run"], ["kafka, 1 worker"]))
 def test_an_opensearch_that_is_away_is_waited_for(queue: str, site: Site, tmp_path: Path) -> None:
-    """Case 11, I7: cut off, then read-only as with a full disk; everybody lives, nothing is lost."""
+    """Case 11, I7: cut off, then read-only as with a full disk, then red; everybody lives, nothing is lost."""
     store.load_store(site.database_url)
     target = urlsplit(site.opensearch_url)
     with ExitStack() as stack:
@@ -228,19 +230,51 @@ def test_an_opensearch_that_is_away_is_waited_for(queue: str, site: Site, tmp_pa
         pipeline = stack.enter_context(cleaned_up(scenario.pipeline))
         pipeline.start()
         generations = scenario.wait_until_live(DEADLINE)
-        with steady_edits(site.database_url, 11):
-            proxy.cut()
-            time.sleep(seconds(4.0, 300.0))
-            assert httpx.get(f"{pipeline.daemons[-1].public_url()}/healthz").is_success
-            proxy.resume()
-            physical = ",".join(generations.values())
-            _block(site, physical, True)
-            time.sleep(3.0)
-            pipeline.check()
-            _block(site, physical, None)
-        scenario.assert_equal(DEADLINE)
+        with living_through(pipeline):
+            with steady_edits(site.database_url, 11):
+                proxy.cut()
+                time.sleep(seconds(4.0, 300.0))
+                assert httpx.get(f"{pipeline.daemons[-1].public_url()}/healthz").is_success
+                proxy.resume()
+                physical = ",".join(generations.values())
+                _block(site, physical, True)
+                time.sleep(3.0)
+                pipeline.check()
+                _block(site, physical, None)
+                with without_shards(site, generations.values()):
+                    time.sleep(3.0)
+                    pipeline.check()
+            scenario.assert_equal(DEADLINE)
         assert scenario.generations() == generations
         pipeline.stop()
+
+
+@contextmanager
+def without_shards(site: Site, indexes: Collection[str]) -> Iterator[None]:
+    """Within, the indexes are red: no node may hold their shards."""
+    with httpx.Client(base_url=site.opensearch_url, timeout=60) as client:
+
+        def require(node: str | None) -> None:
+            settings = {"index.routing.allocation.require._name": node}
+            client.put(f"/{','.join(indexes)}/_settings", json=settings).raise_for_status()
+
+        require("nobody")
+        for index in indexes:
+            for shard in client.get(f"/_cat/shards/{index}", params={"format": "json"}).json():
+                cancel = {
+                    "index": index,
+                    "shard": int(shard["shard"]),
+                    "node": shard["node"],
+                    "allow_primary": True,
+                }
+                answer = client.post("/_cluster/reroute", json={"commands": [{"cancel": cancel}]})
+                answer.raise_for_status()
+        health = client.get(f"/_cluster/health/{','.join(indexes)}").json()
+        assert health["status"] == "red"
+        try:
+            yield
+        finally:
+            require(None)
 
 
 def test_items_that_are_turned_away_are_tried_again_alone(site: Site, tmp_path: Path) -> None:
@@ -254,9 +288,10 @@ def test_items_that_are_turned_away_are_tried_again_alone(site: Site, tmp_path: 
         with cleaned_up(scenario.pipeline) as pipeline:
             pipeline.start()
             scenario.wait_until_live(DEADLINE)
-            with steady_edits(site.database_url, 12):
-                time.sleep(seconds(5.0, 60.0))
-            scenario.assert_equal(DEADLINE)
+            with living_through(pipeline):
+                with steady_edits(site.database_url, 12):
+                    time.sleep(seconds(5.0, 60.0))
+                scenario.assert_equal(DEADLINE)
             assert proxy.refused > 100
             worker = pipeline.daemons[-1]
             assert worker.metric("flusso_documents_quarantined_total") == 0

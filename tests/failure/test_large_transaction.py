@@ -1,4 +1,4 @@
-"""A transaction of 500,000 rows goes through capture in bounded memory and is confirmed once, at its end."""
+"""A transaction of 500,000 rows (a million in a soak) goes through capture in bounded memory and is confirmed once, at its end."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from confluent_kafka.admin import AdminClient
 from services import Services
 from support import store
 from support.idle import end_offsets, wait_until
-from support.processes import Site, cleaned_up, kafka_pipeline, peak_memory
+from support.processes import MEMORY, Site, cleaned_up, kafka_pipeline, peak_memory
+from support.soak import SOAK
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
-ROWS = 500_000
-MEMORY = 250 * 1024 * 1024
+ROWS = 1_000_000 if SOAK else 500_000
 DEADLINE = 150.0
 
 

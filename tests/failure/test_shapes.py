@@ -14,13 +14,14 @@ import pytest
 from services import Services
 from support import cellar, names, oracle, store
 from support.idle import wait_until
-from support.processes import Site, cleaned_up
+from support.processes import Site, cleaned_up, peak_memory
 from support.scenario import Scenario
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 90.0
 MEGABYTE = 1_000_000
+MOST_MEGABYTES = 400
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
@@ -160,6 +161,27 @@ def test_large_values_that_do_not_change_stay(connection: Connection) -> None:
     connection.execute("UPDATE products SET description = left(description, 10) WHERE id = 1")
 
 
+def test_a_transaction_of_large_rows_goes_through_in_bounded_memory(
+    shapes: Scenario, connection: Connection
+) -> None:
+    """Case 28: 100 MB in one transaction, about 2 MB in each row."""
+    rows = connection.execute("SELECT count(*) FROM products").fetchone()
+    assert rows is not None
+    each = 100 * MEGABYTE // int(str(rows[0]))
+    connection.execute(
+        "UPDATE products SET description = product_id_text || body FROM"
+        " (SELECT id AS product_id, id || ' ' AS product_id_text, string_agg(md5(id || '-' || n), '') AS body"
+        " FROM products, generate_series(1, %s) n GROUP BY id) made WHERE products.id = product_id",
+        (each // 32,),
+    )
+    shapes.assert_equal(DEADLINE)
+    for daemon in shapes.pipeline.daemons:
+        peak = peak_memory(daemon.pid) // MEGABYTE
+        assert peak < MOST_MEGABYTES, f"{daemon.name} held {peak} MB"
+    # Back to something small: every later comparison would read it.
+    connection.execute("UPDATE products SET description = left(description, 10)")
+
+
 def test_rows_may_change_their_keys(connection: Connection) -> None:
     """Case 33: of a root, of a child, of a junction row; and two roots that swap theirs."""
     run(connection, "UPDATE labels SET id = id + 1000 WHERE id < 5")
@@ -204,6 +226,25 @@ def test_what_is_deleted_goes_from_every_document(connection: Connection) -> Non
     run(connection, "DELETE FROM crates WHERE id = 7")
     run(connection, "DELETE FROM shelves WHERE id = 4")
     run(connection, "DELETE FROM bottles WHERE id = 9")
+
+
+def test_tables_of_the_same_name_in_two_schemas_are_kept_apart(
+    shapes: Scenario, connection: Connection
+) -> None:
+    """Case 43: the same keys, in one transaction; both stand in one document."""
+    run(
+        connection,
+        "UPDATE attic.crates SET note = 'above' WHERE id = 2",
+        "UPDATE crates SET note = 'below' WHERE id = 2",
+        "UPDATE attic.shelves SET title = 'above' WHERE id = 2",
+        "UPDATE shelves SET name = 'below' WHERE id = 2",
+    )
+    run(connection, "UPDATE attic.crates SET shelf_id = 4 WHERE id = 1")
+    shapes.assert_equal(DEADLINE)
+    run(connection, "DELETE FROM crates WHERE id = 3", "DELETE FROM attic.crates WHERE id = 4")
+    run(connection, "DELETE FROM attic.shelves WHERE id = 1")
+    shapes.assert_equal(DEADLINE)
+    run(connection, "TRUNCATE attic.crates", "INSERT INTO attic.crates VALUES (1, 3, 'after')")
 
 
 def test_truncated_tables_are_empty(connection: Connection) -> None:

@@ -230,20 +230,31 @@ def test_a_table_made_anew_is_noticed(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("watch", [0.2, 60.0])
+@pytest.mark.parametrize(
+    ("away", "elsewhere", "back"),
+    [
+        ("ALTER TABLE users RENAME TO people", "people", "ALTER TABLE people RENAME TO users"),
+        (
+            "CREATE SCHEMA other; ALTER TABLE users SET SCHEMA other",
+            "other.users",
+            "ALTER TABLE other.users SET SCHEMA public",
+        ),
+    ],
+)
 def test_changes_made_under_another_name_are_found_when_the_table_is_back(
-    kit: Kit, watch: float
+    kit: Kit, watch: float, away: str, elsewhere: str, back: str
 ) -> None:
-    """Case 40, I6: renamed away and back; others are followed meanwhile.  The stream tells by itself, too."""
+    """Case 40, I6: moved away and back; others are followed meanwhile.  The stream tells by itself, too."""
     first = seed(kit)
     with kit.running(watch_seconds=watch):
         kit.sql(
-            "ALTER TABLE users RENAME TO people",
-            "INSERT INTO people VALUES (2)",
-            "DELETE FROM people WHERE id = 1",
+            away,
+            f"INSERT INTO {elsewhere} VALUES (2)",
+            f"DELETE FROM {elsewhere} WHERE id = 1",
             "INSERT INTO orders VALUES (7, 2)",
         )
         assert kit.expect(1)[0].table == ORDERS
-        kit.sql("ALTER TABLE people RENAME TO users", "INSERT INTO users VALUES (3)")
+        kit.sql(back, "INSERT INTO users VALUES (3)")
         until(lambda: kit.log.changes and kit.log.changes[-1].op is Op.TRUNCATE, "the doubt")
         changes = kit.log.take()
         kit.sql("INSERT INTO users VALUES (4)")

@@ -1,4 +1,4 @@
-"""A second store for shapes that the dev store has not: cascades over three levels, partitions, odd names.
+"""A second store for shapes that the dev store has not: cascades over three levels, partitions, tables of the same name.
 
 Like `oracle` it computes the documents the obvious way, from whole tables.
 """
@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from support.oracle import Documents
 
-INDEXES = ("boxes", "bottles", "shelves")
+INDEXES = ("attic", "boxes", "bottles", "shelves")
 
 _TABLES = """
 CREATE TABLE shelves (id int PRIMARY KEY, name text);
@@ -34,6 +34,11 @@ CREATE TABLE parts (id int PRIMARY KEY, region text, box_id int, note text) PART
 CREATE TABLE parts_0 PARTITION OF parts FOR VALUES FROM (0) TO (100);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (100) TO (200);
 CREATE INDEX ON parts (region, box_id);
+
+CREATE SCHEMA attic;
+CREATE TABLE attic.shelves (id int PRIMARY KEY, title text);
+CREATE TABLE attic.crates (id int PRIMARY KEY, shelf_id int, note text);
+CREATE INDEX ON attic.crates (shelf_id);
 """
 
 _ROWS = """
@@ -44,9 +49,33 @@ INSERT INTO labels SELECT n, 1 + n % 16, 'label ' || n FROM generate_series(1, 3
 INSERT INTO boxes SELECT CASE n % 2 WHEN 0 THEN 'n' ELSE 's' END, n, 'box ' || n FROM generate_series(1, 6) n;
 INSERT INTO parts SELECT n * 9, b.region, b.id, 'part ' || n
 FROM generate_series(1, 20) n JOIN boxes b ON b.id = 1 + n % 6;
+INSERT INTO attic.shelves SELECT n, 'attic shelf ' || n FROM generate_series(1, 4) n;
+INSERT INTO attic.crates SELECT n, 1 + n % 3, 'attic crate ' || n FROM generate_series(1, 8) n;
 """
 
 _SCHEMAS = {
+    "attic": """
+schema: attic
+table: shelves
+primary_key: id
+fields:
+  - keyword: title
+  - has_many: crates
+    table: crates
+    primary_key: id
+    foreign_key: shelf_id
+    fields:
+      - integer: id
+      - keyword: note
+  - has_many: below
+    schema: public
+    table: crates
+    primary_key: id
+    foreign_key: shelf_id
+    fields:
+      - integer: id
+      - keyword: note
+""",
     "shelves": """
 table: shelves
 primary_key: id
@@ -117,6 +146,16 @@ fields:
 """,
 }
 
+_READ = (
+    "attic.shelves",
+    "attic.crates",
+    "shelves",
+    "crates",
+    "bottles",
+    "labels",
+    "boxes",
+    "parts",
+)
 Row = Mapping[str, Any]
 
 
@@ -139,9 +178,29 @@ def expected(database_url: str) -> dict[str, Documents]:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.cursor(row_factory=dict_row) as cursor:
             tables: dict[str, list[Row]] = {}
-            for name in ("shelves", "crates", "bottles", "labels", "boxes", "parts"):
+            for name in _READ:
                 tables[name] = list(cursor.execute(f"TABLE {name}".encode()))
-    return {"shelves": _shelves(tables), "bottles": _bottles(tables), "boxes": _boxes(tables)}
+    return {
+        "attic": _attic(tables),
+        "shelves": _shelves(tables),
+        "bottles": _bottles(tables),
+        "boxes": _boxes(tables),
+    }
+
+
+def _attic(tables: Mapping[str, list[Row]]) -> Documents:
+    def crates(rows: list[Row], shelf: Row) -> list[dict[str, Any]]:
+        found = _of(rows, "shelf_id", shelf["id"])
+        return [{"id": row["id"], "note": row["note"]} for row in found]
+
+    return {
+        str(shelf["id"]): {
+            "title": shelf["title"],
+            "crates": crates(tables["attic.crates"], shelf),
+            "below": crates(tables["crates"], shelf),
+        }
+        for shelf in tables["attic.shelves"]
+    }
 
 
 def _shelves(tables: Mapping[str, list[Row]]) -> Documents:

@@ -16,6 +16,8 @@ _NO_LEADER_YET = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
 )
 
 
@@ -91,7 +93,7 @@ def end_offsets(
                 (at.topic, at.partition): future.result().offset for at, future in asked.items()
             }
         except KafkaException as error:
-            # A topic that was made a moment ago has no leader yet.
+            # A topic that was made a moment ago has no leader yet, and a broker may have been too busy to stay one.
             if time.monotonic() > end or error.args[0].code() not in _NO_LEADER_YET:
                 raise
             time.sleep(0.1)

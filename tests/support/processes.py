@@ -66,6 +66,8 @@ class Site:
     schemas: Path = ROOT / "dev" / "schemas"
     more: str = ""
     """Text of `flusso.toml` that goes before the indexes."""
+    of_index: str = ""
+    """The same that goes to each of them."""
 
     def environment(self) -> dict[str, str]:
         """The environment of the commands: this process', without its own settings of the product."""
@@ -75,6 +77,7 @@ class Site:
             "PRIMARY_OPENSEARCH_URL": self.opensearch_url,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
             "NO_COLOR": "1",
+            "PYTHONFAULTHANDLER": "1",
         }
 
     def write_config(self, folder: Path) -> Path:
@@ -85,7 +88,7 @@ class Site:
         text += self.more
         for name in self.indexes:
             schema = self.schemas / f"{name}.schema.yml"
-            text += _INDEX.format(name=name, schema=schema)
+            text += _INDEX.format(name=name, schema=schema) + self.of_index
         path = folder / "flusso.toml"
         path.write_text(text)
         return path
@@ -181,7 +184,8 @@ class Daemon:
         try:
             return process.wait(_GRACE)
         except subprocess.TimeoutExpired:
-            process.kill()
+            # Its log then has where every thread stands, whoever holds the interpreter.
+            process.send_signal(signal.SIGABRT)
             process.wait()
             raise AssertionError(f"{self.name} did not exit:\n{self.tail()}") from None
         finally:
@@ -281,6 +285,22 @@ def cleaned_up(pipeline: Pipeline) -> Iterator[Pipeline]:
     finally:
         for daemon in pipeline.daemons:
             daemon.clean_up()
+
+
+MEMORY = 250 * 1024 * 1024
+"""Bytes that a process of a small deployment stays below, whatever happens around it."""
+
+
+@contextmanager
+def living_through(pipeline: Pipeline) -> Iterator[None]:
+    """At the end of the block each process is still the same one, and none has grown."""
+    before = [daemon.pid for daemon in pipeline.daemons]
+    yield
+    pipeline.check()
+    assert [daemon.pid for daemon in pipeline.daemons] == before
+    for daemon in pipeline.daemons:
+        peak = peak_memory(daemon.pid)
+        assert peak < MEMORY, f"{daemon.name} held {peak / 1024 / 1024:.0f} MB"
 
 
 def _source(site: Site) -> list[str]:

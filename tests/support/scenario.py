@@ -73,10 +73,14 @@ class Scenario:
 
         Once is on purpose: whoever says that a change is applied must have written its documents.
         """
-        self._progress.wait_until_idle(deadline)
+        self.wait_until_idle(deadline)
         self._check(only)
         found = self._differences()
         assert not found, compare.report(found)
+
+    def wait_until_idle(self, deadline: float) -> None:
+        """Wait until nothing is left to do, whatever the documents are."""
+        self._progress.wait_until_idle(deadline)
 
     def _differences(self) -> list[str]:
         with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:

@@ -356,11 +356,14 @@ class Editor:
         self._statement("UPDATE {} SET id = %s WHERE id = %s", table, new, old)
 
     def _pick(self, table: str, column: str = "id") -> int:
-        """A random row's key."""
+        """A random row's key; one that no row has when there is none: others may go with their parents."""
         query = sql.SQL("SELECT {0} FROM {1} ORDER BY {0} OFFSET %s LIMIT 1").format(
             sql.Identifier(column), sql.Identifier(table)
         )
-        place = self._random.randrange(self._count(table))
+        count = self._count(table)
+        if not count:
+            return -1
+        place = self._random.randrange(count)
         return self._number(self._connection.execute(query, (place,)))
 
     def _count(self, table: str) -> int:
@@ -368,11 +371,11 @@ class Editor:
         return self._number(self._connection.execute(query))
 
     def _few(self, table: str) -> bool:
-        """Whether `table` is so small that nothing more should go: no pick may ever find it empty."""
+        """Whether `table` is so small that nothing more should go."""
         return self._count(table) < 3
 
     def _next(self, table: str) -> int:
-        query = sql.SQL("SELECT max(id) + 1 FROM {}").format(sql.Identifier(table))
+        query = sql.SQL("SELECT coalesce(max(id), 0) + 1 FROM {}").format(sql.Identifier(table))
         return self._number(self._connection.execute(query))
 
     @staticmethod

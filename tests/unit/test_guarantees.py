@@ -1,0 +1,42 @@
+"""`docs/guarantees.md` names a test for each fault case and each invariant, and these tests exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from support.store import ROOT
+
+TEXT = (ROOT / "docs" / "guarantees.md").read_text()
+TESTS = {path.stem: path for path in (ROOT / "tests").rglob("test_*.py")}
+CASES = range(1, 51)
+
+
+def numbers(text: str) -> set[int]:
+    """`1-4, 8` -> 1, 2, 3, 4, 8."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def test_each_fault_case_has_a_test() -> None:
+    rows = re.findall(
+        r"^\| ([\d, -]+): .*\| `test_|^\| ([\d, -]+): .*\| `tests/", TEXT, re.MULTILINE
+    )
+    found = set[int]().union(*(numbers(one or other) for one, other in rows))
+    assert found == set(CASES)
+
+
+def test_each_invariant_has_a_test_that_fails_without_it() -> None:
+    rows = re.findall(r"^\| I(\d) \|.*`(test_\w+)`[^|]*\|$", TEXT, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 9))
+    for number, name in rows:
+        assert f"I{number}" in TESTS[name].read_text(), f"{name} does not speak of I{number}"
+
+
+def test_the_tests_that_are_named_exist() -> None:
+    named = {Path(name).name for name in re.findall(r"`((?:tests/)?[\w/]*test_\w+)`", TEXT)}
+    assert named
+    assert named <= TESTS.keys()
