@@ -17,7 +17,7 @@ from flusso_worker.opensearch import path
 from services import Services
 from support import ops_kit
 from support.ops_kit import HUGE, Scene
-from support.small_store import ORDERS, USERS, change
+from support.small_store import ITEMS, ORDERS, USERS, change
 from support.worker_kit import committed, until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
@@ -67,6 +67,29 @@ def test_a_refused_document_is_kept_with_its_reason_until_a_good_build_clears_it
     scene.await_applied()
     assert scene.entries() == {}
     scene.assert_equal_but()
+
+
+def test_the_cause_is_found_among_many_changes_of_other_tables(scene: Scene) -> None:
+    """Case 13: which change of which row led to which document, though one batch has them all."""
+    scene.snapshot()
+    worker = scene.start()
+    worker.await_state("seeded")
+    scene.edit(
+        f"UPDATE users SET name = {HUGE} WHERE id IN (3, 5)",
+        *[
+            change(
+                ORDERS, [order], None, {"id": str(order), "user_id": str(order // 2), "note": "x"}
+            )
+            for order in (12, 6, 8, 14)
+        ],
+        *[change(ITEMS, [item], None, {"id": str(item)}) for item in (4, 21, 8)],
+    )
+    scene.await_applied()
+    causes = {name: entry.change or {} for name, entry in scene.entries().items()}
+    assert {name: (cause["table"], cause["key"]) for name, cause in causes.items()} == {
+        "3": ("public.orders", ["6"]),
+        "5": ("public.items", ["21"]),
+    }
 
 
 def test_another_worker_clears_what_one_put_in(scene: Scene) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from flusso_shared import retry
 from flusso_shared.clock import Clock
@@ -16,6 +17,8 @@ from flusso_worker.database import Database
 from flusso_worker.snapshot_version import split_version
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LARGEST_GAP = 100_000
 """Transaction ids that may be used up to get past a version that a crash left behind."""
@@ -33,12 +36,10 @@ class Aftermath:
 
     def rebuild(self, keys: Sequence[Key]) -> list[Built]:
         """Build `keys` in a new snapshot."""
-        with self._lock:
-            return retry.forever(
-                lambda: self._builder.isolate(self._database, keys),
-                doing=f"build documents of index {self._index} again",
-                clock=self._clock,
-            )
+        return self._patiently(
+            lambda: self._builder.isolate(self._database, keys),
+            f"build documents of index {self._index} again",
+        )
 
     def behind(self, conflicts: Sequence[Conflict]) -> set[str]:
         """Ids whose stored version no snapshot of this history can have given, to be built again.
@@ -47,12 +48,25 @@ class Aftermath:
         a second time, so the count of completed transactions falls back a little; it is pushed past the
         stored versions here.  Raises `FatalError` when the gap is too large to have come about like that.
         """
+        return self._patiently(
+            lambda: self._behind(conflicts), f"compare versions of index {self._index}"
+        )
+
+    def look(self, question: Callable[[Database], T]) -> T:
+        """Put a question in a new snapshot.  Raises `RowError` as `Database.run` does."""
+
+        def ask() -> T:
+            self._database.begin()
+            try:
+                return question(self._database)
+            finally:
+                self._database.finish()
+
+        return self._patiently(ask, f"look into the tables of index {self._index}")
+
+    def _patiently(self, action: Callable[[], T], doing: str) -> T:
         with self._lock:
-            return retry.forever(
-                lambda: self._behind(conflicts),
-                doing=f"compare versions of index {self._index}",
-                clock=self._clock,
-            )
+            return retry.forever(action, doing=doing, clock=self._clock)
 
     def _behind(self, conflicts: Sequence[Conflict]) -> set[str]:
         # Taken after the conflict: whatever gave the stored version in this history came before.

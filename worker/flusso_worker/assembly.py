@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +15,6 @@ from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Record
 from flusso_shared.clock import Clock
-from flusso_shared.compile import bind
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.pg_errors import translate
@@ -24,9 +23,9 @@ from flusso_shared.seams import Sink
 from flusso_worker.aftermath import Aftermath
 from flusso_worker.batches import Intake
 from flusso_worker.build import Builder
-from flusso_worker.causes import BatchCauses, Causes
-from flusso_worker.chunks import Built
-from flusso_worker.database import Database
+from flusso_worker.causes import BatchCauses, Causes, last_reaching
+from flusso_worker.chunks import Built, Key
+from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import DocumentSql, compose
 from flusso_worker.flush import Flusher
 from flusso_worker.gate import Gate
@@ -121,14 +120,15 @@ def assemble(
     for connection in (connections.reading, connections.later, again):
         connection.hold(catalog.tables)
     aftermath = Aftermath(again, builder, flushing, index)
+    resolver = Resolver(subject.plan, catalog, sql.all_keys)
     producer = Producer(
         connections=connections,
         gate=Gate(connections.reading, reading, process.metrics, index),
-        resolver=Resolver(subject.plan, catalog, sql.all_keys),
+        resolver=resolver,
         builder=builder,
         clock=reading,
         indexed_ids=partial(surroundings.indexed_ids, subject.generation),
-        trace=_trace(subject.plan, catalog) if policy.on_error == "skip" else None,
+        trace=_tracing(resolver, aftermath) if policy.on_error == "skip" else None,
     )
     flusher = Flusher(
         generation=subject.generation,
@@ -142,10 +142,18 @@ def assemble(
     return IndexStages(producer, flusher, aftermath)
 
 
-def _trace(plan: IndexPlan, catalog: Catalog) -> Callable[[Sequence[Record]], Causes]:
+def _tracing(resolver: Resolver, aftermath: Aftermath) -> Callable[[Sequence[Record]], Causes]:
     """What tells of the documents of a batch which change each goes back to."""
-    by_primary_key = bind(plan, catalog).key == catalog.tables[plan.root].primary_key
-    return partial(BatchCauses, root=plan.root if by_primary_key else None)
+
+    def trace(records: Sequence[Record], keys: Collection[Key]) -> Mapping[Key, Record]:
+        try:
+            return aftermath.look(
+                lambda database: last_reaching(records, keys, partial(resolver.reached, database))
+            )
+        except RowError:
+            return {}
+
+    return lambda records: BatchCauses([resolver.links_only(item) for item in records], trace)
 
 
 def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentSql]:

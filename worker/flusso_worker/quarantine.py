@@ -118,9 +118,9 @@ class Quarantine:
             outside = {failure.id for failure in left}
             taken = [failure for failure in failures if failure.id not in outside]
             now = self._clock.time()
+            changes = causes.of({item.key for item in taken}) if causes and self._store else {}
             entries = [
-                Entry.of(self.generation, item, causes.of(item.key) if causes else None, now)
-                for item in taken
+                Entry.of(self.generation, item, changes.get(item.key), now) for item in taken
             ]
             self._persist("put", lambda store: store.put(entries))
             self._known |= {failure.id for failure in taken}

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from flusso_shared.catalog import Catalog
-from flusso_shared.change import Change, Image
+from flusso_shared.change import Change, Image, Record
 from flusso_shared.compile import bind
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, Hop, IndexPlan, Way
-from flusso_worker.batches import Intake
+from flusso_worker.batches import Intake, gather
 from flusso_worker.chunks import Key
 from flusso_worker.database import Database
 from flusso_worker.document_sql import array_literal
@@ -102,8 +102,10 @@ class Resolver:
         self.key_columns = len(plan.key)
         self._all_keys = all_keys
         self._routes: dict[TableName, list[Route]] = {}
+        self._links: dict[TableName, frozenset[str]] = {}
         for way in plan.ways:
             self._routes.setdefault(way.table, []).append(_route(way, catalog))
+            self._links[way.table] = self._links.get(way.table, frozenset()).union(way.columns)
 
     def resolve(self, database: Database, intake: Intake) -> Resolved:
         """Find the root keys of `intake` in the open transaction of `database`."""
@@ -118,6 +120,23 @@ class Resolver:
                     links |= _query_all(database, route.lookup, unknown)
                 self._climb(database, links, route.hops, found)
         return found
+
+    def reached(
+        self, database: Database, records: Sequence[Record], keys: Collection[Key]
+    ) -> set[Key]:
+        """Those of `keys` that the records lead to in the open transaction, fan-outs aside."""
+        found = self.resolve(database, gather(records)).keys
+        return {key for key in keys if key in found}
+
+    def links_only(self, record: Record) -> Record:
+        """The record as far as `resolve` reads it: without the rest of the row."""
+        change = record.change
+        links = self._links.get(change.table, frozenset())
+        return record._replace(
+            change=change._replace(
+                before=_only(change.before, links), after=_only(change.after, links)
+            )
+        )
 
     def _related(self, table: TableName) -> bool:
         """Whether rows of `table` stand inside documents, besides being their root."""
@@ -164,6 +183,10 @@ class Resolver:
                     reached.update(rows)
             values = reached
         found.keys.update(dict.fromkeys(values))
+
+
+def _only(image: Image | None, columns: Collection[str]) -> Image | None:
+    return image and {column: image[column] for column in columns if column in image}
 
 
 def parameter_chunks(values: Iterable[Key]) -> Iterator[tuple[bytes, ...]]:
