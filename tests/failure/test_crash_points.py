@@ -38,6 +38,8 @@ WORKER = (
     "before_offset_commit:exit",
     "after_offset_commit:exit",
 )
+BATCH_SIZES = (1000, 3)
+"""One bulk request for a chunk, and many."""
 
 
 def edit(site: Site, number: int) -> None:
@@ -61,10 +63,14 @@ def die_at(daemon: Daemon, place: str, site: Site, number: int) -> None:
     assert code == failpoints.EXIT_CODE, f"{place}: {code}\n{daemon.tail()}"
 
 
-def test_no_crash_of_capture_or_a_worker_loses_a_change(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+def test_no_crash_of_capture_or_a_worker_loses_a_change(
+    batch_size: int, site: Site, tmp_path: Path
+) -> None:
     """Cases 1, 2, 3, 4, 8 over Kafka, I1, I7.  (Shown to fail with offsets that are committed before the flush;
     `test_slot_life` has the one for positions that are confirmed too early.)"""
     store.load_store(site.database_url)
+    site = replace(site, batch_size=batch_size)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
     with cleaned_up(scenario.pipeline) as pipeline:
         pipeline.start()
@@ -83,9 +89,13 @@ def test_no_crash_of_capture_or_a_worker_loses_a_change(site: Site, tmp_path: Pa
         pipeline.stop()
 
 
-def test_no_crash_of_the_embedded_process_loses_a_change(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+def test_no_crash_of_the_embedded_process_loses_a_change(
+    batch_size: int, site: Site, tmp_path: Path
+) -> None:
     """Cases 1, 2, 3, 4, 8 in one process: its queue is gone with it, and the slot stands for it."""
     store.load_store(site.database_url)
+    site = replace(site, batch_size=batch_size)
     scenario = Scenario.over("flusso run", site, tmp_path)
     with cleaned_up(scenario.pipeline) as pipeline:
         pipeline.start()

@@ -35,6 +35,7 @@ type = "opensearch"
 url = "http://127.0.0.1:9200"
 number_of_replicas = 0
 refresh_interval = "1s"
+batch_size = {batch_size}
 
 [queue]
 type = "kafka"
@@ -63,6 +64,8 @@ class Site:
     indexes: tuple[str, ...] = ("orders", "products", "users")
     partitions: int = 4
     replicas: int = 1
+    batch_size: int = 1000
+    """Documents per bulk request."""
     schemas: Path = ROOT / "dev" / "schemas"
     more: str = ""
     """Text of `flusso.toml` that goes before the indexes."""
@@ -83,7 +86,10 @@ class Site:
     def write_config(self, folder: Path) -> Path:
         """A `flusso.toml` in `folder` over the dev schemas."""
         text = _CONFIG.format(
-            topic_prefix=self.topic_prefix, partitions=self.partitions, replicas=self.replicas
+            topic_prefix=self.topic_prefix,
+            partitions=self.partitions,
+            replicas=self.replicas,
+            batch_size=self.batch_size,
         )
         text += self.more
         for name in self.indexes:
