@@ -18,6 +18,7 @@ _NO_LEADER_YET = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError._NOENT,
 )
 
 
@@ -67,6 +68,12 @@ class Progress:
         return None if row[1] else f"slot {self.slot} is at {row[0]}, wanted past {lsn}"
 
     def _unconsumed(self) -> str | None:
+        try:
+            return self._late()
+        except KafkaException as error:
+            return f"Kafka does not tell: {error}"  # too busy, perhaps; the deadline ends it
+
+    def _late(self) -> str | None:
         admin = AdminClient({"bootstrap.servers": self.kafka})
         groups = admin.list_consumer_groups(request_timeout=_TIMEOUT).result().valid
         mine = [
