@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -102,10 +103,7 @@ def test_a_position_that_is_gone_from_a_topic_is_a_loud_stop(site: Site, tmp_pat
             DEADLINE,
         )
         ends = end_offsets(admin, places)
-        doomed = [TopicPartition(topic, number, ends[topic, number]) for _, number in places]
-        _let_records_be_deleted(admin, topic)
-        for future in admin.delete_records(doomed).values():
-            future.result()
+        delete_records(admin, topic, ends)
         worker.start()
         worker.await_log("has no valid position in", DEADLINE)
 
@@ -132,11 +130,8 @@ def test_no_index_is_built_from_a_topic_that_lost_records(site: Site, tmp_path: 
         pipeline.stop()
         topic = f"{site.topic_prefix}.public.users"
         ends = end_offsets(admin, [(topic, number) for number in range(site.partitions)])
-        _let_records_be_deleted(admin, topic)
-        doomed = [TopicPartition(name, number, offset) for (name, number), offset in ends.items()]
-        for future in admin.delete_records(doomed).values():
-            future.result()
-        httpx.delete(f"{site.opensearch_url}/{physical}").raise_for_status()
+        delete_records(admin, topic, ends)
+        httpx.delete(f"{site.opensearch_url}/{physical}", timeout=60).raise_for_status()
         pipeline.start()
         scenario.wait_until_live(DEADLINE)
         scenario.assert_equal(DEADLINE)
@@ -175,11 +170,25 @@ def test_topics_that_were_deleted_lead_to_new_generations(
         pipeline.stop()
 
 
-def _let_records_be_deleted(admin: AdminClient, topic: str) -> None:
-    """As somebody does who thinks that old records are of no use."""
+def delete_records(admin: AdminClient, topic: str, ends: Mapping[tuple[str, int], int]) -> None:
+    """Delete all before `ends`, as somebody does who thinks that old records are of no use."""
     policy = ConfigEntry(
         "cleanup.policy", "compact,delete", incremental_operation=AlterConfigOpType.SET
     )
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[policy])
     for future in admin.incremental_alter_configs([resource]).values():
         future.result()
+    doomed = [TopicPartition(name, number, offset) for (name, number), offset in ends.items()]
+
+    def refused() -> str | None:
+        try:
+            for future in admin.delete_records(doomed).values():
+                future.result()
+        except KafkaException as error:
+            # A policy reaches the brokers some time after it was acknowledged.
+            if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+                raise
+            return str(error)
+        return None
+
+    wait_until("they are deleted", refused, DEADLINE)
