@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,13 +12,25 @@ from stacklib.problem import Problem
 
 HOST = "127.0.0.1"
 _LISTEN = "0A"
+_BELOW_EPHEMERAL = range(20_000, 32_768)
+"""Linux gives outgoing connections ports from 32768 on, others later ones."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on."""
+    """Different ports that nobody listens on, and that no outgoing connection is given meanwhile."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(_bound(0)) for _ in range(count)]
+        sockets = [stack.enter_context(_somewhere()) for _ in range(count)]
         return [int(item.getsockname()[1]) for item in sockets]
+
+
+def _somewhere() -> socket.socket:
+    """Bound to a random port below those of outgoing connections: a server takes seconds to bind its own."""
+    while True:
+        try:
+            return _bound(random.choice(_BELOW_EPHEMERAL))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 def require_free(service: str, port: int, variable: str) -> None:
