@@ -234,7 +234,8 @@ def test_an_opensearch_that_is_away_is_waited_for(queue: str, site: Site, tmp_pa
             with steady_edits(site.database_url, 11):
                 proxy.cut()
                 time.sleep(seconds(4.0, 300.0))
-                assert httpx.get(f"{pipeline.daemons[-1].public_url()}/healthz").is_success
+                health = f"{pipeline.daemons[-1].public_url()}/healthz"
+                assert httpx.get(health, timeout=60).is_success
                 proxy.resume()
                 physical = ",".join(generations.values())
                 _block(site, physical, True)

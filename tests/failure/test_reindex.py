@@ -176,7 +176,7 @@ def generations(site: Site) -> dict[str, list[tuple[int, str]]]:
     url = f"{site.opensearch_url}/{site.index_prefix}flusso_meta/_search"
     query = {"query": {"term": {"kind": "generation"}}, "size": 100}
     found: dict[str, list[tuple[int, str]]] = {}
-    for hit in httpx.post(url, json=query).json()["hits"]["hits"]:
+    for hit in httpx.post(url, json=query, timeout=60).json()["hits"]["hits"]:
         item = hit["_source"]
         found.setdefault(item["index"], []).append((item["number"], item["state"]))
     return found
@@ -184,7 +184,9 @@ def generations(site: Site) -> dict[str, list[tuple[int, str]]]:
 
 def physical(site: Site) -> set[str]:
     rows = httpx.get(
-        f"{site.opensearch_url}/_cat/indices/{site.index_prefix}*", params={"format": "json"}
+        f"{site.opensearch_url}/_cat/indices/{site.index_prefix}*",
+        params={"format": "json"},
+        timeout=60,
     ).json()
     return {row["index"].removeprefix(site.index_prefix) for row in rows} - {"flusso_meta"}
 
@@ -258,10 +260,10 @@ def test_flusso_run_reindexes_on_request_over_http(site: Site, tmp_path: Path) -
         address = private_url(process)
         url = f"http://{address}/reindex"
         admin = httpx.BasicAuth("admin", "flusso")
-        assert httpx.post(url, params={"index": "users"}).status_code == 401
+        assert httpx.post(url, params={"index": "users"}, timeout=60).status_code == 401
 
         def post(**params: str) -> tuple[int, str]:
-            answer = httpx.post(url, params=params, auth=admin)
+            answer = httpx.post(url, params=params, auth=admin, timeout=60)
             return answer.status_code, answer.text
 
         assert post()[0] == 400

@@ -25,7 +25,9 @@ def run_sql(site: Site, text: str) -> None:
 
 
 def document(site: Site, index: str, number: int) -> dict[str, object] | None:
-    answer = httpx.get(f"{site.opensearch_url}/{site.index_prefix}{index}/_doc/{number}")
+    answer = httpx.get(
+        f"{site.opensearch_url}/{site.index_prefix}{index}/_doc/{number}", timeout=60
+    )
     return dict(answer.json()["_source"]) if answer.status_code == httpx.codes.OK else None
 
 
@@ -53,7 +55,7 @@ def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
         generations = scenario.wait_until_live(DEADLINE)
         run_sql(site, "UPDATE users SET email = repeat('x', 40000) WHERE id = 2")
         process.await_log("index users stopped", DEADLINE)
-        ready = httpx.get(f"{process.public_url()}/readyz")
+        ready = httpx.get(f"{process.public_url()}/readyz", timeout=60)
         assert (ready.status_code, ready.text) == (503, "stopped: users\n")
         for status in ("shipped", "paid"):
             # More changes than the queue holds, of a table that both read.

@@ -222,13 +222,13 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """The `/status` document."""
-        answer = httpx.get(f"{self.public_url()}/status")
+        answer = httpx.get(f"{self.public_url()}/status", timeout=60)
         answer.raise_for_status()
         return dict(answer.json())
 
     def metric(self, name: str) -> float:
         """The sum over all labels of the metric `name`; 0 when there is none."""
-        answer = httpx.get(f"{self.public_url()}/metrics")
+        answer = httpx.get(f"{self.public_url()}/metrics", timeout=60)
         answer.raise_for_status()
         samples = [line.rpartition(" ") for line in answer.text.splitlines()]
         return sum(float(value) for key, _, value in samples if key.partition("{")[0] == name)

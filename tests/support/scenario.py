@@ -44,7 +44,7 @@ class Scenario:
 
     def generations(self) -> dict[str, str] | None:
         """The physical index behind each alias; None while one of them is not live."""
-        with httpx.Client(base_url=self.site.opensearch_url) as client:
+        with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:
             return compare.generations(client, [self._alias(name) for name in self.site.indexes])
 
     def wait_until_live(
