@@ -37,8 +37,7 @@ def test_a_free_port_is_free() -> None:
 
 
 def test_a_free_port_is_none_that_an_outgoing_connection_takes() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as given:
-        assert all(port < 32_768 <= given.getsockname()[1] for port in free_ports(20))
+    assert all(port < 32_768 for port in free_ports(20))
 
 
 def test_every_taken_port_is_told_at_once(tmp_path: Path) -> None:
