@@ -322,7 +322,8 @@ def test_a_snapshot_goes_on_where_it_was(queue: str, site: Site, tmp_path: Path)
         capture = pipeline.daemons[0]
         for worker in pipeline.daemons[1:]:
             worker.start()
-        with steady_edits(site.database_url, 47):
+        # A tag or a product is in hundreds of documents: more than this is more than small machines index.
+        with steady_edits(site.database_url, 47, pause=0.05):
             for place in (
                 "slot_created:exit",
                 "snapshot_chunk:exit",
