@@ -81,7 +81,7 @@ class Aftermath:
                     f"index {self._index} holds document versions of another history (timeline {timeline}, "
                     f"{completed} transactions; the database is at timeline {snapshot.origin.timeline}, "
                     f"{snapshot.completed}): the database was restored or replaced. "
-                    f"Rebuild the index: delete it and start the worker again"
+                    f"Build the index anew with `flusso reindex {self._index}`"
                 )
             self._burn(gap)
         return set(ahead)
