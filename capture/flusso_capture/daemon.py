@@ -140,7 +140,7 @@ class Capture:
         options, process = self._options, self._process
         replication = Replication(options.conninfo)
         stack.callback(replication.close)
-        signals = Signals(footing.relations, crew.watch.lose, crew.watch.nudge)
+        signals = Signals(footing.relations, crew.watch.lose, crew.watch.unlink, crew.watch.nudge)
         relations = Relations(
             footing.catalog.tables, self._plan.link_columns(), self._read_table, signals
         )

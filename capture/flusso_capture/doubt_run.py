@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flusso_capture.doubts import Doubt
+from flusso_capture.doubts import Doubt, lacks
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.session import session
 from flusso_capture.snapshot_sql import Reader, Rows
@@ -45,7 +45,7 @@ class DoubtRun:
         self._tally = Tally(process.status)
 
     def run(self) -> bool:
-        """Returns once it is acknowledged; False while the table is not there.
+        """Returns once it is acknowledged; False while the table is not there, or lacks what following it takes.
 
         Raises `RetryableError` (run anew), `StoppedError`.
         """
@@ -71,7 +71,8 @@ class DoubtRun:
     def _there(self) -> bool:
         options, stop = self._options, self._process.stop
         with session(options.conninfo, stop, f"read table {self._table}") as connection:
-            return self._table in read_catalog(connection, [self._table]).tables
+            table = read_catalog(connection, [self._table]).tables.get(self._table)
+            return table is not None and not lacks(table, self._links)
 
     def _read_all(self, writer: ChangeWriter) -> int:
         """Publish the rows to be read; gives a position that is later than what was missed."""

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flusso_shared.catalog import Table
 from flusso_shared.names import TableName
 from flusso_shared.seams import Control
 
@@ -70,6 +71,14 @@ class Doubts:
                 self._control.put(_key(doubt.table), _json(nothing))
             else:
                 self.raised.set()
+
+
+def lacks(table: Table, links: Collection[str]) -> str:
+    """What its rows lack to be followed, as a phrase; empty when nothing."""
+    if not table.primary_key:
+        return "a primary key"
+    gone = sorted(set(links) - table.columns.keys())
+    return f"column {', '.join(gone)}" if gone else ""
 
 
 def _key(table: TableName) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from psycopg import sql
 
 from flusso_capture.session import Connection
 from flusso_shared.catalog import Catalog
-from flusso_shared.catalog_check import missing_things
+from flusso_shared.catalog_check import altered_only, missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.names import TableName
@@ -38,12 +39,24 @@ ORDER BY 1, 2
 """
 
 
-def check(connection: Connection, plan: Plan) -> Catalog:
-    """The catalog of a bound plan's tables.  Raises `FatalError` with everything that is wrong with them."""
+def check(connection: Connection, plan: Plan, followed: Collection[TableName] = ()) -> Catalog:
+    """The catalog of a bound plan's tables.  Raises `FatalError` with everything that is wrong with them.
+
+    An index whose tables were all `followed` before, and lack a column or a key now, is stopped by the workers:
+    no reason to keep the others from theirs.
+    """
     _check_server(connection)
     catalog = read_catalog(connection, plan.tables)
     existing = [TableName(*row) for row in connection.execute(_EXISTING)]
-    problems = missing_things(plan, catalog, existing)
+    problems: list[str] = []
+    for index in plan.indexes:
+        alone = Plan((index,))
+        found = missing_things(alone, catalog, existing)
+        if altered_only(index, catalog) and set(alone.tables).issubset(followed):
+            for problem in found:
+                logger.error("%s", problem, extra={"action": "index_unsound", "index": index.name})
+        else:
+            problems += found
     problems += _unreadable(connection, plan)
     if problems:
         raise FatalError("\n".join(problems))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from flusso_capture import pgoutput
 from flusso_shared.catalog import Table
-from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
 
 ReadTable = Callable[[TableName], Table | None]
@@ -34,8 +33,10 @@ class Signals:
 
     known: Mapping[int, TableName] = field(default_factory=dict)
     """The tables that are followed, by relation id."""
-    renamed: Callable[[TableName], None] = lambda _: None
-    """A table that is followed goes by another name: its rows are passed over."""
+    passed_over: Callable[[TableName], None] = lambda _: None
+    """Rows of a table that is followed are passed over: it goes by another name, or they have no primary key."""
+    unlinked: Callable[[TableName], None] = lambda _: None
+    """Rows of a table lack a link column: which documents they leave is not in the log."""
     described: Callable[[], None] = lambda: None
     """A table's replica identity, or its partitions', should be looked at."""
 
@@ -63,17 +64,22 @@ class Relations:
         """Relations of tables that are not in the plan: their rows need not be decoded."""
 
     def learn(self, relation: pgoutput.Relation) -> None:
-        """Take in a relation message.  Raises `FatalError` when a column that is needed is gone."""
+        """Take in a relation message.  What the log lacks now is signalled: the table's neighbours go on."""
         name = TableName(relation.schema, relation.name)
         if name not in self._tables:
             if (known := self._signals.known.get(relation.id)) is not None:
-                self._signals.renamed(known)
-            self._shapes[relation.id] = None
-            self.ignored.add(relation.id)
+                self._signals.passed_over(known)
+            self._ignore(relation)
             return
-        self.ignored.discard(relation.id)
         columns = tuple(column.name for column in relation.columns)
         key = self._key(name, columns)
+        if not key:
+            self._signals.passed_over(name)
+            self._ignore(relation)
+            return
+        self.ignored.discard(relation.id)
+        if not self._links.get(name, frozenset()).issubset(columns):
+            self._signals.unlinked(name)
         if self._tables[name].partitioned or relation.identity == "d":
             self._signals.described()
         flagged = tuple(n for n, column in enumerate(relation.columns) if column.identity)
@@ -86,6 +92,10 @@ class Relations:
             kept=self._kept(name),
         )
 
+    def _ignore(self, relation: pgoutput.Relation) -> None:
+        self._shapes[relation.id] = None
+        self.ignored.add(relation.id)
+
     def shape(self, relation: int) -> Shape | None:
         """The shape of a relation; None when its table is not in the plan."""
         try:
@@ -96,29 +106,14 @@ class Relations:
             ) from None
 
     def _key(self, name: TableName, columns: tuple[str, ...]) -> tuple[int, ...]:
-        if set(columns) != set(self._tables[name].columns):
-            self._refresh(name)
+        """Where the primary key stands; nowhere when there is none, or not in this part of the log."""
         table = self._tables[name]
-        needed = self._links.get(name, frozenset()) | frozenset(table.primary_key)
-        for column in sorted(needed - set(columns)):
-            # A link that the catalog has, and this part of the log does not yet, was added later.
-            if column in table.primary_key or column not in table.columns:
-                raise FatalError(
-                    f"column {column} of table {name} is needed and not in the log any more; "
-                    "bring it back, or change the schema file, and start again"
-                )
-        return tuple(columns.index(column) for column in table.primary_key)
-
-    def _refresh(self, name: TableName) -> None:
-        table = self._read_table(name)
-        if table is None:
+        if not table.primary_key or set(columns) != set(table.columns):
             # Dropped meanwhile: what the log still holds of it reads as before.
-            return
-        if not table.primary_key:
-            raise FatalError(
-                f"table {name} has lost its primary key; add one (ALTER TABLE ... ADD PRIMARY KEY)"
-            )
-        self._tables[name] = table
+            table = self._tables[name] = self._read_table(name) or table
+        if not set(table.primary_key).issubset(columns):
+            return ()
+        return tuple(columns.index(column) for column in table.primary_key)
 
     def _kept(self, name: TableName) -> frozenset[str]:
         return self._links.get(name, frozenset()) | frozenset(self._tables[name].primary_key)

@@ -148,12 +148,13 @@ def cures(
     """What has to be done for all of `tables`."""
     found: list[Cure] = []
     for name, table in tables.items():
-        needed = links.get(name, frozenset()) | frozenset(table.primary_key)
+        known = links.get(name, frozenset()).intersection(table.columns)
+        needed = known | frozenset(table.primary_key)
         for part in _parts(connection, table):
             if needed <= part.identity_columns:
                 continue
             indexes = [] if table.partitioned else read_indexes(connection, name)
-            cure = decide(part, links.get(name, frozenset()), indexes, manage)
+            cure = decide(part, known, indexes, manage)
             if cure is not None:
                 found.append(replace(cure, of=name))
     return found

@@ -20,7 +20,7 @@ from flusso_shared.catalog import Table
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Change, Op, Origin
 from flusso_shared.control_records import Lineage, TableSnapshot, snapshots_of
-from flusso_shared.errors import FatalError, StoppedError
+from flusso_shared.errors import FlussoError, StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.seams import ChangeLog, ChangeWriter
 from flusso_shared.status import Progress, Tally
@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 _RECORD_EVERY = 1.0
 _FULL_WAIT = 0.05
 _CLOSE_BUDGET = 2.0
+
+
+class TableGoneError(FlussoError):
+    """There is nothing to read; it is no reason to stop reading others."""
 
 
 @dataclass(slots=True)
@@ -73,7 +77,8 @@ class SnapshotRun:
     def run(self) -> TableSnapshot:
         """Publish what is left of the table; returns once its completion is recorded.
 
-        Raises `RetryableError` when a connection broke (run anew to go on), `StoppedError` on a stop.
+        Raises `RetryableError` when a connection broke (run anew to go on), `TableGoneError`, `StoppedError` on a
+        stop.
         """
         found = snapshots_of(self._log.control.load()).get(self._table)
         if found is not None and found.lineage == self._record.lineage and found.state == "running":
@@ -106,9 +111,10 @@ class SnapshotRun:
         options, stop = self._options, self._process.stop
         with session(options.conninfo, stop, f"read table {self._table}") as connection:
             table = read_catalog(connection, [self._table]).tables.get(self._table)
-            if table is None:
-                raise FatalError(
-                    f"table {self._table} is gone; create it again, or change the schema file"
+            if table is None or not table.primary_key:
+                raise TableGoneError(
+                    f"table {self._table} is gone, or has no primary key, so that its snapshot has to wait;"
+                    " bring it back, or change the schema file"
                 )
             reader = Reader(connection, table, self._links, options.snapshot_chunk)
             last = self._resume_at(table)

@@ -26,7 +26,8 @@ class Reader:
         self, connection: Connection, table: Table, links: frozenset[str], chunk: int
     ) -> None:
         self.key = table.primary_key
-        self.columns = (*self.key, *sorted(links - set(self.key)))
+        # A link that is gone stops the indexes that need it, not the snapshot.
+        self.columns = (*self.key, *sorted(links.intersection(table.columns) - set(self.key)))
         self._connection = connection
         self._table = table
         self._first = _compose(table, self.columns, chunk, after=False)

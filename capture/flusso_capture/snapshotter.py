@@ -9,7 +9,7 @@ from dataclasses import replace
 from flusso_capture.doubt_run import DoubtRun
 from flusso_capture.doubts import Doubt, Doubts
 from flusso_capture.options import CaptureOptions, Process
-from flusso_capture.snapshot import SnapshotRun
+from flusso_capture.snapshot import SnapshotRun, TableGoneError
 from flusso_shared import retry
 from flusso_shared.change import Origin
 from flusso_shared.clock import Clock
@@ -85,6 +85,8 @@ class Snapshotter:
         self._process = process
         self._done: set[TableName] = set()
         self._done_for: Lineage | None = None
+        self._waiting: set[TableName] = set()
+        """Tables to be read that are not there."""
         self._doubts = doubts
         self.busy = True
         """Whether a snapshot is running or about to; True until the first look."""
@@ -102,7 +104,8 @@ class Snapshotter:
                     doing=f"snapshot table {table}",
                     clock=clock,
                 )
-            if not todo:
+            self._waiting &= set(todo)
+            if not todo or self._waiting:
                 clock.wait(_LOOK_EVERY)
 
     def _settle_doubts(self) -> None:
@@ -140,9 +143,17 @@ class Snapshotter:
             self._skip(table, lineage)
         else:
             links = self._links.get(table, frozenset())
-            SnapshotRun(
+            run = SnapshotRun(
                 table, links, lineage, origin, self._log, self._options, self._process
-            ).run()
+            )
+            try:
+                run.run()
+            except TableGoneError as error:
+                if table not in self._waiting:
+                    logger.error("%s", error, extra={"action": "table_gone", "table": str(table)})
+                self._waiting.add(table)
+                return
+        self._waiting.discard(table)
         if lineage == self._done_for:
             self._done.add(table)
 

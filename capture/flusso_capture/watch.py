@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 
 import psycopg
 
 from flusso_capture import coverage, partitions, replica_identity
-from flusso_capture.doubts import Doubts
+from flusso_capture.doubts import Doubts, lacks
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.session import Connection, session
 from flusso_shared import retry
+from flusso_shared.catalog import Catalog
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.control_records import Lineage
 from flusso_shared.errors import RetryableError, StoppedError
@@ -43,6 +45,7 @@ class Watch:
         self._doubts = doubts
         self._look = threading.Event()
         self._gone: frozenset[TableName] = frozenset()
+        self._unsound: frozenset[TableName] = frozenset()
         self._cut = False
         """Whether the server ended this session on purpose."""
         self._gap: tuple[Lineage, str] | None = None
@@ -55,6 +58,11 @@ class Watch:
     def lose(self, table: TableName) -> None:
         """Changes of a table are passed over from now on."""
         self._doubts.add(table, sweep=True, read={table})
+        self.nudge()
+
+    def unlink(self, table: TableName) -> None:
+        """Changes of a table do not tell which documents they leave."""
+        self._doubts.add(table, sweep=True)
         self.nudge()
 
     def check(self, lineage: Lineage) -> None:
@@ -101,9 +109,27 @@ class Watch:
         partitions.look(connection, self._control, self._plan.tables, self._doubts)
         catalog = read_catalog(connection, self._plan.tables)
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
+        self._look_at_columns(catalog, links)
         for cure in replica_identity.cures(connection, catalog.tables, links, manage):
             if cure.allowed:
                 apply(connection, self._doubts, cure, self._process)
+
+    def _look_at_columns(self, catalog: Catalog, links: Mapping[TableName, frozenset[str]]) -> None:
+        lacking = {
+            name: lack
+            for name, table in catalog.tables.items()
+            if (lack := lacks(table, links.get(name, frozenset())))
+        }
+        for name in sorted(lacking.keys() - self._unsound):
+            logger.error(
+                "table %s lacks %s: indexes that need it stop until it is there again, or the schema files change",
+                name,
+                lacking[name],
+                extra={"action": "table_unsound", "table": str(name)},
+            )
+        if self._unsound - lacking.keys():
+            self._doubts.raised.set()
+        self._unsound = frozenset(lacking)
 
     def _look_at_coverage(self, connection: Connection) -> None:
         recorded = coverage.load(self._control)

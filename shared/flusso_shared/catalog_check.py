@@ -24,6 +24,8 @@ from flusso_shared.plan import (
 )
 from flusso_shared.problems import did_you_mean, listed
 
+_OF_TABLES = ("unknown-column", "no-primary-key")
+
 
 class Need(NamedTuple):
     """A table, or a column of it, that a field needs."""
@@ -65,6 +67,14 @@ def missing_things(plan: Plan, catalog: Catalog, existing: Collection[TableName]
             at = f", field `{need.field}`" if need.field else ""
             found.append(f"{where}{at}: {lack.reason}")
     return found
+
+
+def altered_only(index: IndexPlan, catalog: Catalog) -> bool:
+    """Whether all that is missing for an index are columns and keys of tables that are there.
+
+    Somebody may have changed a table: that index stops, and goes on by itself once the table is as it was.
+    """
+    return all(lack.rule in _OF_TABLES for lack in lacks(index, catalog))
 
 
 def lacks(

@@ -230,6 +230,21 @@ def test_a_dropped_publication_stops_capture_with_the_remedy(kit: Kit) -> None:
     assert kit.status.to_json()["last_error"] == str(error)
 
 
-def test_a_needed_column_that_is_dropped_stops_capture(kit: Kit) -> None:
-    error = kit.failure("ALTER TABLE orders DROP COLUMN user_id", "INSERT INTO orders VALUES (1)")
-    assert "column user_id of table public.orders" in str(error)
+def test_a_link_column_that_is_dropped_stops_nobody_and_is_made_up_for(
+    kit: Kit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Case 39, I4, I8: which documents the row left, the log does not have."""
+    kit.sql("INSERT INTO orders VALUES (1, 7)")
+    with kit.running(watch_seconds=0.2):
+        kit.sql("ALTER TABLE orders DROP COLUMN user_id", "UPDATE orders SET note = 'x'")
+        assert kit.expect(1)[0].after == {"id": "1", "note": "x"}
+        until(lambda: "table public.orders lacks column user_id" in caplog.text, "the reason")
+        kit.sql("INSERT INTO users VALUES (5)")
+        assert kit.expect(1)[0].table == USERS
+    # Not at the next start either.
+    with kit.running(watch_seconds=0.2):
+        kit.sql("INSERT INTO users VALUES (6)")
+        assert kit.expect(1)[0].table == USERS
+        kit.sql("ALTER TABLE orders ADD COLUMN user_id bigint")
+        (change,) = kit.expect(1)
+        assert (change.op, change.table) == (Op.TRUNCATE, ORDERS)

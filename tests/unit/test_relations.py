@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from flusso_capture import pgoutput
@@ -15,7 +17,7 @@ from flusso_capture.pgoutput import (
     RelationColumn,
     Update,
 )
-from flusso_capture.relations import Relations
+from flusso_capture.relations import Relations, Signals
 from flusso_capture.xids import Xids
 from flusso_shared.catalog import Column, Table
 from flusso_shared.change import Op, Origin
@@ -41,8 +43,14 @@ def relation(*columns: str, identity: tuple[str, ...] = (), name: str = "items")
     return Relation(1, "public", name, "d", described)
 
 
-def relations(now: Table | None, known: Table, *links: str) -> Relations:
-    return Relations({ITEMS: known}, {ITEMS: frozenset(links)}, lambda _: now)
+def relations(
+    now: Table | None,
+    known: Table,
+    *links: str,
+    unlinked: Callable[[TableName], None] = lambda _: None,
+) -> Relations:
+    signals = Signals(unlinked=unlinked)
+    return Relations({ITEMS: known}, {ITEMS: frozenset(links)}, lambda _: now, signals)
 
 
 def changes(of: Relations, limit: int = 100) -> Changes:
@@ -90,24 +98,31 @@ def test_a_changed_key_is_read_again() -> None:
     assert change.key == ("2",)
 
 
-def test_a_needed_column_that_is_gone_is_named() -> None:
+@pytest.mark.parametrize("gone_for_good", [True, False])
+def test_rows_without_a_link_go_on_and_are_told_of(gone_for_good: bool) -> None:
+    """The column may be back in the catalog by the time that this part of the log is read."""
     known, now = table("id", "link", key=("id",)), table("id", key=("id",))
-    with pytest.raises(FatalError, match=r"column link of table public\.items"):
-        relations(now, known, "link").learn(relation("id"))
-
-
-def test_a_link_that_the_log_does_not_have_yet_is_no_error() -> None:
-    known = table("id", "link", key=("id",))
-    made = relations(known, known, "link")
+    told: list[TableName] = []
+    made = relations(now if gone_for_good else known, known, "link", unlinked=told.append)
+    made.learn(relation("id", "link"))
+    assert told == []
     made.learn(relation("id"))
     (change,) = changes(made).of(Insert(1, ["1"]), 1, 10)
     assert change.after == {"id": "1"}
+    assert told == [ITEMS]
 
 
-def test_a_lost_primary_key_is_named() -> None:
+def test_rows_without_a_primary_key_are_passed_over_until_there_is_one() -> None:
     known, now = table("id", key=("id",)), table("id", "x", key=())
-    with pytest.raises(FatalError, match="lost its primary key"):
-        relations(now, known).learn(relation("id", "x"))
+    catalog, told = [now], list[TableName]()
+    made = Relations({ITEMS: known}, {}, lambda _: catalog[0], Signals(passed_over=told.append))
+    made.learn(relation("id", "x"))
+    assert (made.ignored, told) == ({1}, [ITEMS])
+    assert changes(made).of(Insert(1, ["1", "2"]), 1, 10) == ()
+    catalog[0] = table("id", "x", key=("id",))
+    made.learn(relation("id", "x"))
+    (change,) = changes(made).of(Insert(1, ["1", "2"]), 1, 10)
+    assert (change.key, made.ignored, told) == (("1",), set(), [ITEMS])
 
 
 def test_links_and_keys_are_kept_however_large() -> None:

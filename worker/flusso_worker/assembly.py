@@ -11,7 +11,7 @@ import psycopg
 
 from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog import Catalog
-from flusso_shared.catalog_check import missing_things
+from flusso_shared.catalog_check import altered_only, missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Record
 from flusso_shared.clock import Clock
@@ -163,21 +163,27 @@ def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentS
 
 
 def checked_plan(plan: Plan, database: Database) -> Plan:
-    """The bound plan.  Raises `FatalError` naming everything that is missing."""
+    """The bound plan.  Raises `FatalError` naming everything that is missing, but for columns and keys of tables
+    that are there: an index that lacks these stops alone."""
     bound = _reading(database, lambda connection: read_bound(connection, plan))
-    checked_catalog(bound, database)
+    catalog = _reading(database, lambda connection: read_catalog(connection, bound.tables))
+    _require([index for index in bound.indexes if not altered_only(index, catalog)], catalog)
     return bound
 
 
 def checked_catalog(plan: Plan, database: Database) -> Catalog:
     """The catalog of a bound plan's tables.  Raises `FatalError` naming everything that is missing."""
     catalog = _reading(database, lambda connection: read_catalog(connection, plan.tables))
-    if missing := missing_things(plan, catalog):
+    _require(plan.indexes, catalog)
+    return catalog
+
+
+def _require(indexes: Sequence[IndexPlan], catalog: Catalog) -> None:
+    if missing := missing_things(Plan(tuple(indexes)), catalog):
         raise FatalError(
             "the database lacks what the schemas need; create it, or correct the schema:\n  "
             + "\n  ".join(missing)
         )
-    return catalog
 
 
 def _reading(database: Database, read: Callable[[psycopg.Connection[Any]], T]) -> T:
