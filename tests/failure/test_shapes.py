@@ -339,18 +339,29 @@ def test_a_link_column_that_is_gone_stops_its_indexes_alone(
 ) -> None:
     """Cases 39, I4, I8: also when all processes start anew meanwhile.  Rows that moved, and rows that are gone,
     while no old parent was in the log leave no trace in the end."""
+    run(
+        connection,
+        "INSERT INTO shelves VALUES (400, 'shelf')",
+        "INSERT INTO crates VALUES (400, 400, 'crate')",
+        "INSERT INTO bottles SELECT n, 400, n FROM generate_series(400, 407) n",
+        "INSERT INTO labels SELECT n, 400 + n % 8, 'label' FROM generate_series(400, 431) n",
+    )
+    shapes.assert_equal(DEADLINE)
     run(connection, "ALTER TABLE labels RENAME COLUMN bottle_id TO bottle")
-    run(connection, "UPDATE labels SET bottle = 1 + bottle % 16 WHERE id % 3 = 0")
+    run(connection, "UPDATE labels SET bottle = 400 + (bottle + 1) % 8 WHERE id % 3 = 0")
     run(connection, "DELETE FROM labels WHERE id % 5 = 0")
     await_stopped(shapes, {"shelves"}, "bottle_id")
     await_others(shapes, connection, "before a restart")
     for daemon in shapes.pipeline.daemons:
         daemon.kill()
-    run(connection, "UPDATE labels SET bottle = 1 + bottle % 16 WHERE id % 3 = 1")
+    run(connection, "UPDATE labels SET bottle = 400 + (bottle + 1) % 8 WHERE id % 3 = 1")
     shapes.pipeline.start()
     await_stopped(shapes, {"shelves"}, "bottle_id")
     await_others(shapes, connection, "after a restart")
-    run(connection, "UPDATE labels SET bottle = 1 + bottle % 16, text = 'moved' WHERE id % 7 = 0")
+    run(
+        connection,
+        "UPDATE labels SET bottle = 400 + (bottle + 3) % 8, text = 'moved' WHERE id % 7 = 0",
+    )
     run(connection, "ALTER TABLE labels RENAME COLUMN bottle TO bottle_id")
     shapes.await_equal(DEADLINE)
 
@@ -362,11 +373,17 @@ def test_a_primary_key_that_is_gone_stops_nobody_else(
     capture = shapes.pipeline.daemons[0]
     run(
         connection,
+        "INSERT INTO attic.shelves VALUES (400, 'shelf'), (401, 'shelf')",
+        "INSERT INTO attic.crates VALUES (402, 400, 'crate'), (403, 400, 'crate')",
+    )
+    shapes.assert_equal(DEADLINE)
+    run(
+        connection,
         "ALTER TABLE attic.crates DROP CONSTRAINT crates_pkey",
         "ALTER TABLE attic.crates RENAME COLUMN id TO number",
     )
-    run(connection, "UPDATE attic.crates SET note = 'unnamed', shelf_id = 4 WHERE number = 2")
-    run(connection, "DELETE FROM attic.crates WHERE number = 3")
+    run(connection, "UPDATE attic.crates SET note = 'unnamed', shelf_id = 401 WHERE number = 402")
+    run(connection, "DELETE FROM attic.crates WHERE number = 403")
     capture.await_log("table attic.crates lacks a primary key", DEADLINE)
     await_others(shapes, connection, "without a key")
     run(

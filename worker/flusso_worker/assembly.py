@@ -163,8 +163,8 @@ def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentS
 
 
 def checked_plan(plan: Plan, database: Database) -> Plan:
-    """The bound plan.  Raises `FatalError` naming everything that is missing, but for columns and keys of tables
-    that are there: an index that lacks these stops alone."""
+    """The bound plan.  Raises `FatalError` naming everything that indexes miss which lack more than columns and keys
+    of tables that are there."""
     bound = _reading(database, lambda connection: read_bound(connection, plan))
     catalog = _reading(database, lambda connection: read_catalog(connection, bound.tables))
     _require([index for index in bound.indexes if not altered_only(index, catalog)], catalog)

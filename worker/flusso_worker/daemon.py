@@ -104,6 +104,7 @@ class Worker:
         startup = Startup(self._clock, self._process.status, self._options.startup_timeout)
         self._plan = startup.await_postgres(self._options.conninfo, self._plan)
         startup.await_clusters(destinations.clusters)
+        startup.require_new(self._options.conninfo, self._plan, destinations.known_indexes)
         startup.await_log(self._process.log)
 
     def _lead(self) -> None:

@@ -12,6 +12,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan import IndexPlan
 from flusso_shared.seams import Sink
 from flusso_worker.assembly import Surroundings, assemble
+from flusso_worker.generation_store import GenerationStore
 from flusso_worker.generations import Active, GenerationKeeper, Names, Teller
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.opensearch import Cluster
@@ -50,6 +51,12 @@ class Destinations:
     ) -> None:
         for cluster in self.clusters:
             cluster.close()
+
+    def known_indexes(self) -> list[str]:
+        """The indexes that the bookkeeping has anything of."""
+        if not self.clusters:
+            return []
+        return GenerationStore(self.clusters[0], self._options.index_prefix).indexes()
 
     def runner(self, index: IndexPlan) -> IndexRunner:
         """What keeps `index`."""

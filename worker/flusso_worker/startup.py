@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.plan import Plan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
-from flusso_worker.assembly import checked_plan
+from flusso_worker.assembly import checked_catalog, checked_plan
 from flusso_worker.database import Database, address
 from flusso_worker.opensearch import Cluster
 
@@ -32,19 +32,32 @@ class Startup:
     """Seconds for each server to answer for the first time; None waits for ever."""
 
     def await_postgres(self, conninfo: str, plan: Plan) -> Plan:
-        """Wait for the database, then check that it has what the plan needs; gives the bound plan.
+        """Wait for the database, then check that it has the plan's tables; gives the bound plan.
 
-        Raises `FatalError` when it refuses the connection for good, or lacks something.
+        Raises `FatalError` when it refuses the connection for good, or lacks a table.
         """
-        database = Database(conninfo, "flusso-worker", self.clock)
 
-        def attempt() -> Plan:
+        def attempt(database: Database) -> Plan:
             database.begin()
             database.finish()
             return checked_plan(plan, database)
 
+        return self._ask(conninfo, attempt)
+
+    def require_new(self, conninfo: str, plan: Plan, known: Callable[[], Collection[str]]) -> None:
+        """Check that the database has all that indexes need of which nothing is known yet.
+
+        An index that was kept before, and lacks a column now, stops alone.  Raises `FatalError`.
+        """
+        before = self._await("what is known of the indexes", known)
+        new = Plan(tuple([index for index in plan.indexes if index.name not in before]))
+        if new.indexes:
+            self._ask(conninfo, lambda database: checked_catalog(new, database))
+
+    def _ask(self, conninfo: str, question: Callable[[Database], T]) -> T:
+        database = Database(conninfo, "flusso-worker", self.clock)
         try:
-            return self._await(f"Postgres at {address(conninfo)}", attempt)
+            return self._await(f"Postgres at {address(conninfo)}", lambda: question(database))
         finally:
             database.close()
 
