@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
@@ -88,6 +89,8 @@ class Snapshotter:
         self._waiting: set[TableName] = set()
         """Tables to be read that are not there."""
         self._doubts = doubts
+        self._again_at = math.inf
+        """When doubts that could not be settled are looked at again."""
         self.busy = True
         """Whether a snapshot is running or about to; True until the first look."""
 
@@ -109,10 +112,11 @@ class Snapshotter:
                 clock.wait(_LOOK_EVERY)
 
     def _settle_doubts(self) -> None:
-        if not self._doubts.raised.is_set():
+        clock = self._process.clock
+        if not self._doubts.raised.is_set() and clock.monotonic() < self._again_at:
             return
         self._doubts.raised.clear()
-        clock = self._process.clock
+        self._again_at = math.inf
         found = retry.forever(self._doubts.open, doing="read the control records", clock=clock)
         for doubt in found:
             retry.forever(
@@ -127,6 +131,9 @@ class Snapshotter:
         run = DoubtRun(doubt, links, origin, self._log, self._options, self._process)
         if run.run():
             self._doubts.settle(doubt)
+        else:
+            # What the table lacks may come back before anybody has seen that it was gone.
+            self._again_at = self._process.clock.monotonic() + self._options.watch_seconds
 
     def _todo(self) -> list[TableName]:
         """What is wanted and was not served yet.  A table is served again once it was not wanted for a while."""
