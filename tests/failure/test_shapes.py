@@ -395,13 +395,14 @@ def test_a_primary_key_that_is_gone_stops_nobody_else(
 
 
 def await_stopped(shapes: Scenario, stopped: set[str], reason: str) -> None:
-    """Wait until these indexes, and no others of the cellar, have stopped, for `reason`."""
-    wanted = {name: "stopped" if name in stopped else "seeded" for name in cellar.INDEXES}
+    """Wait until these indexes, and no others, have stopped, for `reason`."""
+    indexes = shapes.site.indexes
+    wanted = {name: "stopped" if name in stopped else "seeded" for name in indexes}
 
     def missing() -> str | None:
         shapes.pipeline.check()
         status = shapes.pipeline.daemons[-1].status()
-        states = {name: status["indexes"].get(name) for name in cellar.INDEXES}
+        states = {name: status["indexes"].get(name) for name in indexes}
         told = reason in str(status["last_error"])
         return None if states == wanted and told else f"{states}, {status['last_error']}"
 

@@ -49,6 +49,7 @@ def test_the_cause_is_the_last_change_that_leads_to_the_document() -> None:
     records = [
         record(USERS, str(number % 10), number, 0x100000000 + number) for number in range(50)
     ]
+    records.append(record(ORDERS, "1", 9))
     rounds: list[int] = []
 
     def reached(part: Sequence[Record], keys: Collection[Key]) -> set[Key]:
@@ -68,8 +69,11 @@ def test_the_cause_is_the_last_change_that_leads_to_the_document() -> None:
     }
     assert (found["8",] or {})["offset"] == 48
     assert found["nobody",] == {
-        "one_of": 50,
-        "offsets": [{"topic": "t.users", "partition": 0, "first": 0, "last": 49}],
+        "one_of": 51,
+        "offsets": [
+            {"topic": "t.orders", "partition": 0, "first": 9, "last": 9},
+            {"topic": "t.users", "partition": 0, "first": 0, "last": 49},
+        ],
     }
     assert len(rounds) < 20
 
