@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from flusso_shared.config import QueueConnection
@@ -23,6 +23,7 @@ DEFAULT_MESSAGE_BYTES = 1_000_000
 _REPEAT_AFTER = 30.0
 
 Properties = dict[str, Any]
+OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 
 _ALL: Properties = {
     "client.id": "flusso",
@@ -139,10 +140,14 @@ class Clients:
         except KafkaException as error:
             raise _refused(error) from error
 
-    def consumer(self, complaints: Complaints, **settings: Any) -> Consumer:
-        """A consumer, likewise."""
+    def consumer(
+        self, complaints: Complaints, on_commit: OnCommit | None = None, **settings: Any
+    ) -> Consumer:
+        """A consumer, likewise.  `on_commit` gets the answers to asynchronous commits, inside `poll`."""
         properties = self._merged(_CONSUMER, _CONSUMER_FORCED | _dotted(settings))
         properties["error_cb"] = complaints
+        if on_commit is not None:
+            properties["on_commit"] = on_commit
         try:
             return Consumer(properties, logger=library_logger)
         except KafkaException as error:

@@ -22,7 +22,8 @@ class _Place:
     """After the last change that the worker got."""
     applied: int = 0
     """Where the worker said it is."""
-    committed: int = 0
+    asked: int = 0
+    """Where the brokers were asked to put the group, or said last that it is."""
 
     @property
     def due(self) -> int:
@@ -74,11 +75,20 @@ class Positions:
         return {
             partition: place.due
             for partition, place in self._places.items()
-            if place.due > place.committed
+            if place.due > place.asked
         }
 
-    def committed(self, offsets: Offsets) -> None:
+    def asked(self, offsets: Offsets) -> None:
+        """Note where the brokers are asked, or said, to have the group: not due again for now.
+
+        The last answer counts, even if it is behind what was asked since: a request that was repeated may come
+        after a later one.
+        """
         for partition, offset in offsets.items():
             place = self._places.get(partition)
             if place is not None:
-                place.committed = max(place.committed, offset)
+                place.asked = offset
+
+    def refused(self, partitions: Collection[TopicPartition]) -> None:
+        """Note that the brokers did not take what they were asked: it is due again."""
+        self.asked(dict.fromkeys(partitions, 0))

@@ -65,7 +65,9 @@ class KafkaReader:
         self._by_topic: dict[str, Consumer] = {}
         for share in (list(topics[:1]), list(topics[1:])):
             if share:
-                consumer = clients.consumer(clients.complaints(), group_id=group)
+                consumer = clients.consumer(
+                    clients.complaints(), on_commit=self._answered, group_id=group
+                )
                 self._consumers.append(consumer)
                 self._by_topic |= dict.fromkeys(share, consumer)
                 consumer.subscribe(
@@ -237,25 +239,55 @@ class KafkaReader:
             self._commit_share(consumer, share)
 
     def _commit_share(self, consumer: Consumer, offsets: Offsets) -> None:
+        """Ask for a commit, without waiting: it is answered after a request to join again, which is answered when
+        everybody has joined, and the other consumer may be the one that has not, because this thread waits.
+        """
         try:
-            done = consumer.commit(
+            consumer.commit(
                 offsets=[foreign(partition, offset) for partition, offset in offsets.items()],
-                asynchronous=False,
+                asynchronous=True,
             )
         except KafkaException as exception:
-            self._not_committed(error_of(exception))
+            error = error_of(exception)
+            if error.code() not in NOT_A_MEMBER:
+                raise translate(error, self._committing) from exception
+            logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
             return
-        for each in done or ():
-            if each.error is not None:
-                self._not_committed(each.error)
-                return
-        self._positions.committed(offsets)
+        self._positions.asked(offsets)
+
+    def _answered(
+        self, error: KafkaError | None, partitions: list[confluent_kafka.TopicPartition]
+    ) -> None:
+        """What became of a commit; called inside `poll`."""
+        problem = error
+        for each in partitions:
+            if error is None and each.error is None:
+                self._positions.asked({ours(each): each.offset})
+            else:
+                self._positions.refused([ours(each)])
+                problem = problem or each.error
+        if problem is not None:
+            self._not_committed(problem)
 
     def _not_committed(self, error: KafkaError) -> None:
-        if error.code() not in NOT_A_MEMBER:
-            raise translate(error, f"commit offsets of group {self._group}")
-        # If the partitions stay ours after all, `_catch_up` commits; if not, the new owner applies again.
-        logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
+        """If the partitions stay ours after all, `_catch_up` commits; if not, the new owner applies again."""
+        if error.code() in NOT_A_MEMBER:
+            logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
+            return
+        problem = translate(error, self._committing)
+        if isinstance(problem, RetryableError):
+            logger.warning(
+                "group %s: offsets are not committed yet: %s",
+                self._group,
+                problem,
+                extra={"action": "retry"},
+            )
+        else:
+            self._failure = problem
+
+    @property
+    def _committing(self) -> str:
+        return f"commit offsets of group {self._group}"
 
     # --- rebalance ----------------------------------------------------------------------------------
 

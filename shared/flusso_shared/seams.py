@@ -82,7 +82,8 @@ class ChangeReader(Protocol):
         ...
 
     def commit(self, offsets: Offsets) -> None:
-        """Say that everything before `offsets` is applied.  Durable when it returns.
+        """Say that everything before `offsets` is applied.  Durable some time after it returned, by later polls or
+        by `close`: a log that answers late holds nobody up.
 
         Offsets of partitions that meanwhile went to another member are dropped: it applies them again.
         """
@@ -93,7 +94,7 @@ class ChangeReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave the group, without a commit."""
+        """Leave the group, without a further commit."""
         ...
 
 

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, ConsumerGroupState, Producer
+from confluent_kafka.admin import AdminClient
 
 from flusso_shared import kafka_reader
 from flusso_shared.change import Change, Op
@@ -175,6 +176,52 @@ def test_a_late_member_gets_its_share_of_the_first_table(log: KafkaLog, group: s
     until(lambda: shares() == [2, 2, 2, 2], both_poll)
     early.close()
     late.close()
+
+
+def test_a_commit_does_not_wait_for_the_end_of_a_rebalance(
+    services: Services, topic_prefix: str, log: KafkaLog, group: str
+) -> None:
+    """Cases 17, 18: brokers answer a commit only after the member's own request to join again.
+
+    The member that everybody waits for may be the reader's other one, which is served by the thread that commits.
+    """
+    start(log, group)
+    published(log, *[change(number) for number in range(40)])
+    admin = AdminClient({"bootstrap.servers": services.kafka})
+    revoked: list[TopicPartition] = []
+    reader = log.reader(group, [USERS], revoked.extend)
+    records = read(reader, 40)
+    other = Consumer(
+        {
+            "bootstrap.servers": services.kafka,
+            "group.id": group,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "enable.auto.commit": False,
+        }
+    )
+    # It is not served: what it should give up, and get, waits for it, and so does the group.
+    other.subscribe([f"{topic_prefix}.{USERS}"])
+
+    def has_joined_again() -> bool:
+        state = admin.describe_consumer_groups([group])[group].result().state
+        return bool(revoked) and state == ConsumerGroupState.PREPARING_REBALANCING
+
+    until(has_joined_again, lambda: reader.poll(1, 0.2))
+    began = time.monotonic()
+    reader.commit(after(records))
+    assert time.monotonic() - began < 5
+    until(
+        lambda: len(other.assignment()) == 2,
+        lambda: (reader.poll(1, 0.1), other.poll(0.1)),
+    )
+    ends = log.groups.ends([USERS])
+    kept = reader.assignment()
+    until(
+        lambda: all(log.groups.committed(group, [USERS])[at] == ends[at] for at in kept),
+        lambda: reader.poll(1, 0.1),
+    )
+    other.close()
+    reader.close()
 
 
 def test_a_close_that_does_not_return_is_left_behind(

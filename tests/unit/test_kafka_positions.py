@@ -19,7 +19,7 @@ def test_a_tail_of_tombstones_is_passed_once_everything_is_applied() -> None:
     assert positions.due() == {}
     positions.apply({AT: 6})
     assert positions.due() == {AT: 7}
-    positions.committed({AT: 7})
+    positions.asked({AT: 7})
     assert positions.due() == {}
 
 
@@ -28,7 +28,7 @@ def test_a_tombstone_read_after_the_commit_is_passed_too() -> None:
     positions.assign([AT])
     positions.deliver(AT, 5)
     positions.apply({AT: 6})
-    positions.committed(positions.due())
+    positions.asked(positions.due())
     positions.skip(AT, 7)
     assert positions.due() == {AT: 7}
 
@@ -42,6 +42,27 @@ def test_other_members_partitions_are_left_out() -> None:
     assert positions.due() == {}
     assert not positions.deliver(AT, 6)
     assert set(positions.owned) == set()
+
+
+def test_what_the_brokers_refused_is_due_again() -> None:
+    positions = Positions()
+    positions.assign([AT])
+    positions.deliver(AT, 5)
+    positions.apply({AT: 6})
+    positions.asked({AT: 6})
+    assert positions.due() == {}
+    positions.refused([AT])
+    assert positions.due() == {AT: 6}
+
+
+def test_the_last_answer_counts_even_if_it_is_an_older_one() -> None:
+    positions = Positions()
+    positions.assign([AT])
+    positions.deliver(AT, 8)
+    positions.apply({AT: 9})
+    positions.asked({AT: 9})
+    positions.asked({AT: 6})
+    assert positions.due() == {AT: 9}
 
 
 @given(st.lists(st.sampled_from(["change", "tombstone", "apply", "commit"]), max_size=40))
@@ -62,9 +83,9 @@ def test_nothing_unapplied_is_ever_passed(steps: list[str]) -> None:
             applied += 1
             positions.apply({AT: changes[applied - 1] + 1})
         elif step == "commit":
-            positions.committed(positions.due())
+            positions.asked(positions.due())
         due = positions.due().get(AT, 0)
         assert all(each >= due for each in changes[applied:])
         if not changes[applied:]:
-            positions.committed(positions.due())
-            assert positions._places[AT].committed == offset
+            positions.asked(positions.due())
+            assert positions._places[AT].asked == offset
