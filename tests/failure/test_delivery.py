@@ -26,7 +26,7 @@ from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
-DEADLINE = 90.0
+DEADLINE = 180.0
 PATIENCE = """
 [queue.properties]
 "session.timeout.ms" = 6000

@@ -39,7 +39,7 @@ class Broker:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.daemon.start(self._launch(), self.port)
-        wait_until(f"broker {self.number} answers", self._missing, 90.0)
+        wait_until(f"broker {self.number} answers", self._missing, 180.0)
 
     def begin(self) -> None:
         """Start it, without waiting."""
