@@ -32,6 +32,8 @@ from flusso_shared.seams import Offsets, TopicPartition
 
 T = TypeVar("T")
 
+_REFRESH_TIMEOUT = 3.0
+"""Seconds for a request that any broker answers which is connected; a failed one waits for no more."""
 _UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN})
 
 
@@ -62,7 +64,7 @@ class Admin:
 
     def translated(self, error: KafkaError, doing: str) -> FlussoError:
         """`kafka_errors.translate`, looking through "timed out" at what is behind it."""
-        if error.code() in STALE_LEADER:
+        if error.code() in STALE_LEADER or error.code() in _UNREACHED:
             self._refresh()
         if error.code() not in _UNREACHED:
             return translate(error, doing)
@@ -70,9 +72,11 @@ class Admin:
         return translate(self._complaints.lately() or error, f"{doing} at {self._servers}")
 
     def _refresh(self) -> None:
-        """Learn the leaders anew: an admin client that saw a broker restart does not do so by itself."""
+        """Learn the brokers and leaders anew: an admin client that saw a broker restart, or go, does not do so by
+        itself.  It would ask the broker that is gone for ever, and try to connect to it in a busy loop meanwhile.
+        """
         with contextlib.suppress(KafkaException):
-            self.client.list_topics(timeout=REQUEST_TIMEOUT)
+            self.client.list_topics(timeout=_REFRESH_TIMEOUT)
 
     @property
     def _servers(self) -> str:

@@ -27,6 +27,7 @@ from support.change_logs import (
     start,
     until,
 )
+from support.own_kafka import own_kafka
 
 pytestmark = pytest.mark.services
 
@@ -119,3 +120,22 @@ def test_everything_is_acknowledged_and_applied_once_the_broker_is_back(
     writer.close(0.5)
     log.close()
     assert time.monotonic() - began < 10
+
+
+def test_a_broker_that_is_gone_is_not_asked_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Case 10: the client library keeps asking one that its picture of the cluster still has, in a busy loop."""
+    monkeypatch.setattr("flusso_shared.kafka_admin.REQUEST_TIMEOUT", 5.0)
+    with own_kafka(brokers=2) as cluster:
+        log = KafkaLog(connection(cluster.address, "one.gone"))
+        log.prepare([USERS])
+        cluster.brokers[1].kill()
+        failures = 0
+        for _ in range(20):
+            try:
+                log.prepare([USERS])
+            except RetryableError:
+                failures += 1
+        assert failures <= 2
+        log.close()

@@ -95,7 +95,7 @@ def own_kafka(brokers: int = 1) -> Iterator[Cluster]:
                 broker.folder.mkdir()
                 broker.begin()
             for broker in made:
-                wait_until(f"broker {broker.number} answers", broker._missing, 90.0)
+                wait_until(f"broker {broker.number} answers", broker._missing, 180.0)
             yield Cluster(made)
         finally:
             for broker in made:
