@@ -248,10 +248,8 @@ class KafkaReader:
                 asynchronous=True,
             )
         except KafkaException as exception:
-            error = error_of(exception)
-            if error.code() not in NOT_A_MEMBER:
-                raise translate(error, self._committing) from exception
-            logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
+            if (failure := self._not_committed(error_of(exception))) is not None:
+                raise failure from exception
             return
         self._positions.asked(offsets)
 
@@ -266,28 +264,26 @@ class KafkaReader:
             else:
                 self._positions.refused([ours(each)])
                 problem = problem or each.error
-        if problem is not None:
-            self._not_committed(problem)
-
-    def _not_committed(self, error: KafkaError) -> None:
-        """If the partitions stay ours after all, `_catch_up` commits; if not, the new owner applies again."""
-        if error.code() in NOT_A_MEMBER:
-            logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
-            return
-        problem = translate(error, self._committing)
-        if isinstance(problem, RetryableError):
+        failure = None if problem is None else self._not_committed(problem)
+        if isinstance(failure, RetryableError):
             logger.warning(
                 "group %s: offsets are not committed yet: %s",
                 self._group,
-                problem,
+                failure,
                 extra={"action": "retry"},
             )
-        else:
-            self._failure = problem
+        elif failure is not None:
+            self._failure = failure
 
-    @property
-    def _committing(self) -> str:
-        return f"commit offsets of group {self._group}"
+    def _not_committed(self, error: KafkaError) -> FlussoError | None:
+        """What `error` means; None where the partitions went, or are going, to somebody else.
+
+        If they stay ours after all, `_catch_up` commits; if not, the new owner applies again.
+        """
+        if error.code() not in NOT_A_MEMBER:
+            return translate(error, f"commit offsets of group {self._group}")
+        logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
+        return None
 
     # --- rebalance ----------------------------------------------------------------------------------
 
