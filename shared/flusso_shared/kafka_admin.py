@@ -1,4 +1,7 @@
-"""Asks and tells the brokers about topics, offsets and groups; every error comes out translated."""
+"""Asks and tells the brokers about topics and their offsets, and deletes groups; every error comes out translated.
+
+Offsets of groups are `kafka_offsets`.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +12,25 @@ from concurrent.futures import Future, TimeoutError
 from typing import Any, TypeVar
 
 import confluent_kafka
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    KafkaError,
-    KafkaException,
-    TopicCollection,
-)
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from flusso_shared.errors import FlussoError, RetryableError
 from flusso_shared.kafka_client import REQUEST_TIMEOUT, Clients
 from flusso_shared.kafka_errors import (
-    ALL_BROKERS_DOWN,
     STALE_LEADER,
     TIMED_OUT,
-    TRANSPORT,
     UNKNOWN_TOPIC,
+    UNREACHED,
     error_of,
     translate,
 )
-from flusso_shared.seams import Offsets, TopicPartition
+from flusso_shared.seams import TopicPartition
 
 T = TypeVar("T")
 
 _REFRESH_TIMEOUT = 3.0
 """Seconds for a request that any broker answers which is connected; a failed one waits for no more."""
-_UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN})
 
 
 class Admin:
@@ -64,9 +60,9 @@ class Admin:
 
     def translated(self, error: KafkaError, doing: str) -> FlussoError:
         """`kafka_errors.translate`, looking through "timed out" at what is behind it."""
-        if error.code() in STALE_LEADER or error.code() in _UNREACHED:
+        if error.code() in STALE_LEADER or error.code() in UNREACHED:
             self._refresh()
-        if error.code() not in _UNREACHED:
+        if error.code() not in UNREACHED:
             return translate(error, doing)
         self.client.poll(0)
         return translate(self._complaints.lately() or error, f"{doing} at {self._servers}")
@@ -138,46 +134,12 @@ class Admin:
 
     # --- groups -------------------------------------------------------------------------------------
 
-    def committed(
-        self, group: str, partitions: Collection[TopicPartition]
-    ) -> dict[TopicPartition, int]:
-        """The group's offsets, where it has any."""
-        if not partitions:
-            return {}
-        request = ConsumerGroupTopicPartitions(group, [foreign(each) for each in partitions])
-        asked = self.client.list_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT)
-        if error := self._error(asked[group]):
-            if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise self.translated(error, f"read the offsets of group {group}")
-        return self._readable(asked[group].result(), f"read the offsets of group {group}")
-
-    def reset(self, group: str, offsets: Offsets) -> None:
-        """Set the group's offsets."""
-        if not offsets:
-            return
-        doing = f"set the offsets of group {group} (it must have no members)"
-        request = ConsumerGroupTopicPartitions(
-            group, [foreign(partition, offset) for partition, offset in offsets.items()]
-        )
-        asked = self.client.alter_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT)
-        self._readable(self.done(asked[group], doing), doing)
-
     def forget(self, group: str) -> None:
         """Delete the group, if there is one."""
         asked = self.client.delete_consumer_groups([group], request_timeout=REQUEST_TIMEOUT)
         error = self._error(asked[group])
         if error is not None and error.code() != KafkaError.GROUP_ID_NOT_FOUND:
             raise self.translated(error, f"delete group {group}")
-
-    def _readable(self, answer: Any, doing: str) -> dict[TopicPartition, int]:
-        found: dict[TopicPartition, int] = {}
-        for at in answer.topic_partitions:
-            if at.error is not None:
-                raise self.translated(at.error, doing)
-            if at.offset >= 0:
-                found[ours(at)] = at.offset
-        return found
 
     @staticmethod
     def _error(future: Future[Any]) -> KafkaError | None:

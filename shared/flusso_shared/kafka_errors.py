@@ -24,6 +24,9 @@ TIMED_OUT = KafkaError._TIMED_OUT  # noqa: SLF001
 TRANSPORT = KafkaError._TRANSPORT  # noqa: SLF001
 ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 
+UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN})
+"""No broker answered; what the client reported before says more."""
+
 _PERMISSION = "give the principal of [queue.properties] the permission"
 
 _FATAL: dict[int, str] = {

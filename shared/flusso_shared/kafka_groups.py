@@ -7,17 +7,19 @@ from collections.abc import Collection
 
 from flusso_shared.errors import RetryableError
 from flusso_shared.kafka_admin import Admin
+from flusso_shared.kafka_offsets import GroupOffsets
 from flusso_shared.kafka_topics import Topics
 from flusso_shared.names import TableName
 from flusso_shared.seams import Offsets, TopicPartition
 
 
 class KafkaGroups:
-    """`Groups` over the admin client.  Thread-safe."""
+    """`Groups` over the clients of one cluster.  Thread-safe."""
 
-    def __init__(self, admin: Admin, topics: Topics) -> None:
+    def __init__(self, admin: Admin, topics: Topics, offsets: GroupOffsets) -> None:
         self._admin = admin
         self._topics = topics
+        self._offsets = offsets
 
     def starts(
         self, beginning: Collection[TableName], recent: Collection[TableName], seconds: float
@@ -36,13 +38,14 @@ class KafkaGroups:
         return self._admin.latest(self._partitions(tables))
 
     def committed(self, group: str, tables: Collection[TableName]) -> Offsets:
-        return self._admin.committed(group, self._partitions(tables))
+        return self._offsets.committed(group, self._partitions(tables))
 
     def reset(self, group: str, offsets: Offsets) -> None:
-        self._admin.reset(group, offsets)
+        self._offsets.reset(group, offsets)
 
     def forget(self, group: str) -> None:
         """Delete the group.  Raises `RetryableError` while it has members."""
+        self._offsets.close(group)
         self._admin.forget(group)
 
     def _partitions(self, tables: Collection[TableName]) -> list[TopicPartition]:

@@ -9,6 +9,7 @@ from flusso_shared.control_topic import ControlTopic
 from flusso_shared.kafka_admin import Admin
 from flusso_shared.kafka_client import Clients
 from flusso_shared.kafka_groups import KafkaGroups
+from flusso_shared.kafka_offsets import GroupOffsets
 from flusso_shared.kafka_reader import KafkaReader
 from flusso_shared.kafka_topics import Topics
 from flusso_shared.kafka_writer import KafkaWriter, Keep
@@ -26,7 +27,8 @@ class KafkaLog:
         self._clients = Clients(connection)
         self._admin = Admin(self._clients)
         self._topics = Topics(self._clients, self._admin)
-        self._groups = KafkaGroups(self._admin, self._topics)
+        self._offsets = GroupOffsets(self._clients)
+        self._groups = KafkaGroups(self._admin, self._topics, self._offsets)
         self._control = ControlTopic(self._clients, self._admin, self._topics.control)
         self._keep: Keep = keep or {}
 
@@ -60,5 +62,6 @@ class KafkaLog:
         return self._groups
 
     def close(self) -> None:
-        """Let go of the control topic's connections.  Writers and readers are closed by their owners."""
+        """Close what the log opened itself.  Writers and readers are closed by their owners."""
+        self._offsets.close()
         self._control.close()

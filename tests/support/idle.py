@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+
+Place = tuple[str, int]
+"""A topic and a partition of it."""
 
 _TIMEOUT = 10.0
 _NO_LEADER_YET = (
@@ -81,7 +84,18 @@ class Progress:
         ]
         if not mine:
             return f"no consumer group starts with {self.topic_prefix}."
-        late = [f"{group}: {lag}" for group in mine for lag in _lags(admin, group)]
+        topics = admin.list_topics(timeout=_TIMEOUT).topics.values()
+        partitions = [
+            (str(topic.topic), number)
+            for topic in topics
+            if str(topic.topic).startswith(f"{self.topic_prefix}.")
+            for number in topic.partitions
+        ]
+        late = [
+            f"{group}: {lag}"
+            for group in mine
+            for lag in _lags(admin, self.kafka, group, partitions)
+        ]
         return ", ".join(late) or None
 
 
@@ -106,15 +120,18 @@ def end_offsets(
             time.sleep(0.1)
 
 
-def _lags(admin: AdminClient, group: str) -> list[str]:
+def _lags(admin: AdminClient, servers: str, group: str, partitions: Sequence[Place]) -> list[str]:
     """What a group has not committed yet, per partition."""
-    asked = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT
-    )
-    committed: list[TopicPartition] = asked[group].result().topic_partitions or []
-    ends = end_offsets(admin, [(at.topic, at.partition) for at in committed])
+    # Not by the admin client: see `flusso_shared.kafka_offsets`.
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
+    try:
+        wanted = [TopicPartition(topic, number) for topic, number in partitions]
+        known = [at for at in consumer.committed(wanted, timeout=_TIMEOUT) if at.offset >= 0]
+    finally:
+        consumer.close()
+    ends = end_offsets(admin, [(at.topic, at.partition) for at in known])
     return [
         f"{at.topic}[{at.partition}] at {at.offset} of {ends[at.topic, at.partition]}"
-        for at in committed
+        for at in known
         if at.offset < ends[at.topic, at.partition]
     ]

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
 from stacklib import jars, programs
 from stacklib.daemon import Daemon, Launch
 from stacklib.kafka import Kafka
@@ -79,6 +82,21 @@ class Cluster:
     def address(self) -> str:
         """The bootstrap servers."""
         return ",".join(f"{HOST}:{broker.port}" for broker in self.brokers)
+
+    def out_of_sync(self) -> str | None:
+        """Partitions that lack a replica, or why the brokers do not say; None when there are none."""
+        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        try:
+            topics = admin.list_topics(timeout=10).topics.values()
+        except KafkaException as error:
+            return str(error)
+        late = [
+            f"{topic.topic}[{number}]"
+            for topic in topics
+            for number, partition in topic.partitions.items()
+            if len(partition.isrs) < len(partition.replicas)
+        ]
+        return ", ".join(late) or None
 
 
 @contextmanager
