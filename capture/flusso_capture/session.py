@@ -13,7 +13,7 @@ from psycopg import conninfo as conninfos
 
 from flusso_shared.errors import StoppedError
 from flusso_shared.pg_errors import translate
-from flusso_shared.pg_session import SESSION_SETTINGS
+from flusso_shared.pg_session import OPERATORS, SESSION_SETTINGS
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ def connect(conninfo: str) -> Connection:
     try:
         for setting in {**SESSION_SETTINGS, **_PATIENCE}.items():
             connection.execute("SELECT set_config(%s, %s, false)", setting)
+        connection.execute(OPERATORS)
     except psycopg.Error as error:
         connection.close()
         raise translate(error, "set up a Postgres session") from error

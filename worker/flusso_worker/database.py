@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import conninfo as conninfos
@@ -15,7 +16,7 @@ from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, PoisonError, RetryableError
 from flusso_shared.names import TableName
 from flusso_shared.pg_errors import translate
-from flusso_shared.pg_session import SESSION_SETTINGS
+from flusso_shared.pg_session import OPERATORS, SESSION_SETTINGS
 from flusso_worker.snapshot_version import Snapshot, parse
 
 logger = logging.getLogger(__name__)
@@ -115,6 +116,20 @@ class Database:
         if self._connection is not None and self._connection.pgconn.transaction_status != _IDLE:
             self.run(b"ROLLBACK")
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A block whose `RowError` leaves an open transaction as it was before."""
+        if not self.in_transaction:
+            yield
+            return
+        self.run(b"SAVEPOINT apart")
+        try:
+            yield
+        except RowError:
+            self.run(b"ROLLBACK TO apart; RELEASE apart")
+            raise
+        self.run(b"RELEASE apart")
+
     def run(self, sql: bytes, params: Sequence[bytes] = ()) -> pq.abc.PGresult:
         """Run one statement (several, when there are no parameters: the last one's result).
 
@@ -176,6 +191,7 @@ class Database:
         try:
             for setting in (SESSION_SETTINGS | _PATIENCE).items():
                 connection.execute("SELECT set_config(%s, %s, false)", setting)
+            connection.execute(OPERATORS)
         except psycopg.Error as error:
             self.close()
             raise translate(error, "set up a Postgres session") from error
