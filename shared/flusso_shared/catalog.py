@@ -22,6 +22,20 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Equality:
+    """How values of a column compare."""
+
+    type: str = ""
+    """The type under all domains, without a length; the schema is named where the search path leaves it out."""
+    collation: str = ""
+    """The qualified name of a collation that is not the database's default; empty otherwise."""
+    deterministic: bool = True
+    """Whether texts that differ are never equal under the collation."""
+    one_text: str = ""
+    """Not empty where equal values always have one text: equal for types whose values have the same texts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column: `type` is `format_type(atttypid, atttypmod)`, e.g. `character varying(32)`."""
 
@@ -31,6 +45,12 @@ class Column:
     domain_over: str = ""
     """For a column of a domain, the type under it (and under further domains); empty otherwise."""
     shape: Shape = Shape()
+    equality: Equality = Equality()
+
+    @property
+    def compared_type(self) -> str:
+        """The type of parameters that are compared with the column, or stand for values of it."""
+        return self.equality.type or self.base_type
 
     @property
     def base_type(self) -> str:

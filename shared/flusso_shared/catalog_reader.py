@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from flusso_shared.catalog import Catalog, Column, Shape, Table
+from flusso_shared.catalog import Catalog, Column, Equality, Shape, Table
 from flusso_shared.catalog_shapes import read_shapes
 from flusso_shared.names import TableName
 
@@ -42,9 +42,24 @@ WITH RECURSIVE below(domain, type, modifier) AS (
     FROM below b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd'
 )
 SELECT attrelid, atttypid, attname::text, format_type(atttypid, atttypmod), attnotnull,
-       coalesce((SELECT format_type(b.type, b.modifier) FROM below b JOIN pg_type t ON t.oid = b.type
-                 WHERE b.domain = atttypid AND t.typtype <> 'd'), '')
+       coalesce(format_type(u.type, u.modifier), ''),
+       -- With the modifier -1 bpchar and bit have names that mean any length.
+       format_type(base.oid, -1),
+       CASE WHEN c.oid IS NULL OR c.collname = 'default' THEN ''
+            ELSE quote_ident(n.nspname) || '.' || quote_ident(c.collname) END,
+       coalesce(c.collisdeterministic, true),
+       CASE WHEN base.typtype = 'e' THEN base.oid::text
+            WHEN base.typnamespace <> 'pg_catalog'::regnamespace THEN ''
+            WHEN base.typname IN ('int2', 'int4', 'int8', 'oid', 'uuid', 'bool', 'date', 'timestamp', 'timestamptz',
+                                  'bytea') THEN base.typname
+            WHEN base.typname IN ('text', 'varchar') AND coalesce(c.collisdeterministic, true) THEN 'text'
+            ELSE '' END
 FROM pg_attribute
+LEFT JOIN LATERAL (SELECT b.type, b.modifier FROM below b JOIN pg_type t ON t.oid = b.type
+                   WHERE b.domain = atttypid AND t.typtype <> 'd') AS u ON true
+JOIN pg_type base ON base.oid = coalesce(u.type, atttypid)
+LEFT JOIN pg_collation c ON c.oid = attcollation
+LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
 WHERE attrelid = ANY(%s) AND attnum > 0 AND NOT attisdropped
 ORDER BY attrelid, attnum
 """
@@ -59,8 +74,10 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
     oids = [row[0] for row in found]
     shapes = read_shapes(connection, oids)
     for oid, type_, *column in connection.execute(_COLUMNS, (oids,)):
-        name, shown, not_null, under = column
-        columns[oid][name] = Column(name, shown, not_null, under, shapes.get(type_, Shape()))
+        name, shown, not_null, under, *equality = column
+        columns[oid][name] = Column(
+            name, shown, not_null, under, shapes.get(type_, Shape()), Equality(*equality)
+        )
     result: dict[TableName, Table] = {}
     for oid, schema, name, identity, partitioned, owned, primary_key, index in found:
         table = TableName(schema, name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 from flusso_shared import paths
 from flusso_shared.bound_plan import bind_names
 from flusso_shared.catalog import Catalog
+from flusso_shared.link_columns import same_text
 from flusso_shared.plan import AggregateField, Field, IndexPlan, JoinField, ObjectField
 from flusso_shared.schema import Schema
 from flusso_shared.schema_hash import schema_hash
@@ -28,11 +30,12 @@ def compile_index(name: str, schema: Schema, schema_file: str) -> IndexPlan:
 
 
 def bind(plan: IndexPlan, catalog: Catalog) -> IndexPlan:
-    """Bind the names, and fill keys that were not declared with the catalog's primary keys; the hash stays."""
+    """Bind the names, fill keys that were not declared with the catalog's primary keys, and lead the ways over every row
+    whose columns may be spelled unlike what they equal; the hash stays."""
     plan = bind_names(plan, catalog)
     key = plan.key or catalog.tables[plan.root].primary_key
     fields = tuple(_bind_field(field, catalog) for field in plan.fields)
-    ways = paths.ways(plan.root, key, fields)
+    ways = paths.ways(plan.root, key, fields, partial(same_text, catalog))
     return dataclasses.replace(plan, key=key, fields=fields, ways=ways)
 
 

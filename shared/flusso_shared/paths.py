@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from flusso_shared.link_columns import Place, SameText
 from flusso_shared.names import TableName
 from flusso_shared.plan import (
     AggregateField,
@@ -26,11 +27,22 @@ class _Step:
     edge: Edge
 
 
-def ways(root: TableName, key: Columns, fields: Iterable[Field]) -> tuple[Way, ...]:
-    """Every way, the root's own first; of equal ways (two fields over one relation) the first only."""
+def _always(given: Place, wanted: Place, as_key: bool) -> bool:
+    return True
+
+
+def ways(
+    root: TableName, key: Columns, fields: Iterable[Field], same_text: SameText = _always
+) -> tuple[Way, ...]:
+    """Every way, the root's own first; of equal ways (two fields over one relation) the first only.
+
+    Where the parent's columns that a value is compared with are all that is needed of the parent, the value stands
+    for them, if `same_text` says so; else the parent's row is looked up.
+    """
     found = [Way(root, key, (), "")]
     seen: set[tuple[TableName, Columns, tuple[Hop, ...]]] = {(root, key, ())}
-    for way in _below(fields, root, key, (), ""):
+    below = _Ways(key, same_text)
+    for way in below.under(fields, root, (), ""):
         same = (way.table, way.columns, way.hops)
         if same not in seen:
             seen.add(same)
@@ -38,42 +50,53 @@ def ways(root: TableName, key: Columns, fields: Iterable[Field]) -> tuple[Way, .
     return tuple(found)
 
 
-def _below(
-    fields: Iterable[Field], table: TableName, key: Columns, up: tuple[_Step, ...], path: str
-) -> Iterator[Way]:
-    """Ways that start under rows of `table`; `up` leads from there to the root, nearest first."""
-    for field in fields:
-        name = f"{path}.{field.key}" if path else field.key
-        if isinstance(field, ObjectField):
-            yield from _below(field.fields, table, key, up, name)
-        elif isinstance(field, JoinField | AggregateField):
-            steps = (_Step(table, field.edge), *up)
-            yield from _of_edge(field.edge, steps, key, name)
-            if isinstance(field, JoinField):
-                yield from _below(field.fields, field.edge.table, key, steps, name)
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Makes the ways to one root."""
 
+    key: Columns
+    same_text: SameText
 
-def _of_edge(edge: Edge, steps: tuple[_Step, ...], key: Columns, path: str) -> Iterator[Way]:
-    junction = edge.junction
-    if junction is not None:
-        yield Way(junction.table, junction.left, _climb(steps, edge.parent, key), path)
-        over = Hop(junction.table, junction.right, junction.left)
-        yield Way(edge.table, edge.child, (over, *_climb(steps, edge.parent, key)), path)
-    else:
-        yield Way(edge.table, edge.child, _climb(steps, edge.parent, key), path)
+    def under(
+        self, fields: Iterable[Field], table: TableName, up: tuple[_Step, ...], path: str
+    ) -> Iterator[Way]:
+        """Ways that start under rows of `table`; `up` leads from there to the root, nearest first."""
+        for field in fields:
+            name = f"{path}.{field.key}" if path else field.key
+            if isinstance(field, ObjectField):
+                yield from self.under(field.fields, table, up, name)
+            elif isinstance(field, JoinField | AggregateField):
+                steps = (_Step(table, field.edge), *up)
+                yield from self._of_edge(field.edge, steps, name)
+                if isinstance(field, JoinField):
+                    yield from self.under(field.fields, field.edge.table, steps, name)
 
+    def _of_edge(self, edge: Edge, steps: tuple[_Step, ...], path: str) -> Iterator[Way]:
+        junction = edge.junction
+        if junction is not None:
+            left = Place(junction.table, junction.left)
+            climb = self._climb(steps, left)
+            yield Way(*left, climb, path)
+            over = Hop(junction.table, junction.right, junction.left)
+            yield Way(edge.table, edge.child, (over, *climb), path)
+        else:
+            yield Way(
+                edge.table, edge.child, self._climb(steps, Place(edge.table, edge.child)), path
+            )
 
-def _climb(steps: tuple[_Step, ...], in_hand: Columns, key: Columns) -> tuple[Hop, ...]:
-    """Hops from values of the nearest parent's columns `in_hand` up to the root's key."""
-    hops: list[Hop] = []
-    for at, step in enumerate(steps):
-        above = steps[at + 1].edge if at + 1 < len(steps) else None
-        # What the parent's own link to the level above is made of; at the root, its key.
-        needed = key if above is None else above.child
-        if in_hand != needed:
-            hops.append(Hop(step.parent, in_hand, needed))
-        if above is not None and above.junction is not None:
-            hops.append(Hop(above.junction.table, above.junction.right, above.junction.left))
-        if above is not None:
-            in_hand = above.parent
-    return tuple(hops)
+    def _climb(self, steps: tuple[_Step, ...], in_hand: Place) -> tuple[Hop, ...]:
+        """Hops from values of `in_hand`, which the nearest parent is found by, up to the root's key."""
+        hops: list[Hop] = []
+        for at, step in enumerate(steps):
+            above = steps[at + 1].edge if at + 1 < len(steps) else None
+            # What the parent's own link to the level above is made of; at the root, its key.
+            needed = self.key if above is None else above.child
+            parent = Place(step.parent, step.edge.parent)
+            if parent.columns != needed or not self.same_text(in_hand, parent, above is None):
+                hops.append(Hop(step.parent, step.edge.parent, needed))
+                in_hand = Place(step.parent, needed)
+            if above is not None and above.junction is not None:
+                over = above.junction
+                hops.append(Hop(over.table, over.right, over.left))
+                in_hand = Place(over.table, over.left)
+        return tuple(hops)

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flusso_shared.catalog import Catalog, Column, Shape, Table
+from flusso_shared.catalog import Catalog, Column, Equality, Shape, Table
 from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.names import TableName
@@ -36,9 +36,18 @@ def test_columns_have_types_and_domains_their_base(database: str) -> None:
         "ALTER TABLE things DROP COLUMN gone",
     )
     assert dict(table(database, "things").columns) == {
-        "id": Column("id", "integer", True, shape=Shape("int4")),
-        "price": Column("price", "numeric(10,2)", False, shape=Shape("numeric")),
-        "Code": Column("Code", "short_code", False, "character varying(7)", Shape("varchar")),
+        "id": Column(
+            "id", "integer", True, "", Shape("int4"), Equality("integer", one_text="int4")
+        ),
+        "price": Column("price", "numeric(10,2)", False, "", Shape("numeric"), Equality("numeric")),
+        "Code": Column(
+            "Code",
+            "short_code",
+            False,
+            "character varying(7)",
+            Shape("varchar"),
+            Equality("character varying", one_text="text"),
+        ),
     }
 
 

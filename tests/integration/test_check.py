@@ -287,8 +287,9 @@ _CASES: list[tuple[str, str, tuple[str, str, str], str]] = [
     (
         "link types",
         things("{ belongs_to: o, column: name, table: owners, primary_key: id, fields: [] }"),
-        ("error", "statement", "things.o"),
-        "operator does not exist: integer = text",
+        ("error", "link-type", "things.o"),
+        "column `id` of table `public.owners` (integer) cannot be compared with column `name` of table"
+        " `public.things` (text): operator does not exist: integer = text",
     ),
     (
         "order by json",

@@ -45,7 +45,7 @@ def keys(connection: Database, resolver: Resolver, changes: Sequence[Change]) ->
     found = resolver.resolve(connection, gather(records))
     all_keys = list(found.keys)
     if found.fanouts:
-        for more in resolver.stream(connection, found.fanouts):
+        for more in resolver.stream(connection, found.fanouts, found.unresolved):
             all_keys.extend(more)
     connection.finish()
     return all_keys

@@ -11,6 +11,7 @@ from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
 from flusso_worker import document_sql, verify_sql
 from flusso_worker.database import Database
+from flusso_worker.document_sql import array_literal
 from support.documents import plan_of, run
 
 pytestmark = pytest.mark.services
@@ -40,14 +41,16 @@ def test_every_key_comes_once(key: str, database: str, tmp_path: Path) -> None:
     connection = Database(database, "test", SystemClock(threading.Event()))
     try:
         catalog = read_catalog(connection.connection(), plan.tables)
-        sql = verify_sql.compose(plan, catalog, document_sql.compose(plan, catalog), page=10)
+        documents = document_sql.compose(plan, catalog)
+        sql = verify_sql.compose(plan, catalog, documents, page=10)
         found = page = connection.rows(sql.first)
         while len(page) == 10:
             page = connection.rows(sql.after, [value.encode() for value in page[-1]])
             found = [*found, *page]
         assert sorted(int(key[-1]) for key in found) == list(range(-3, 121))
         assert len(connection.rows(sql.sample, [b"7"])) == 7
-        assert len(connection.rows(sql.exists, [value.encode() for value in found[50]])) == 1
+        keys = [array_literal(column) for column in zip(found[50], strict=True)]
+        assert connection.rows(documents.rows, keys) == [(documents.id_of(found[50]), *found[50])]
         assert int(connection.rows(sql.estimate)[0][0]) >= 0
     finally:
         connection.close()

@@ -41,6 +41,13 @@ class Aftermath:
             f"build documents of index {self._index} again",
         )
 
+    def sweep(self, ids: Sequence[str]) -> list[Built]:
+        """Build the documents of `ids` in a new snapshot, or delete them."""
+        return self._patiently(
+            lambda: self._builder.isolate_ids(self._database, ids),
+            f"build documents of index {self._index} again",
+        )
+
     def behind(self, conflicts: Sequence[Conflict]) -> set[str]:
         """Ids whose stored version no snapshot of this history can have given, to be built again.
 

@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from flusso_shared import link_columns
 from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog import Catalog
 from flusso_shared.catalog_check import altered_only, missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Record
 from flusso_shared.clock import Clock
+from flusso_shared.compile import bind
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.pg_errors import translate
@@ -129,6 +131,7 @@ def assemble(
         clock=reading,
         indexed_ids=partial(surroundings.indexed_ids, subject.generation),
         trace=_tracing(resolver, aftermath) if policy.on_error == "skip" else None,
+        on_error=policy.on_error,
     )
     flusher = Flusher(
         generation=subject.generation,
@@ -159,6 +162,7 @@ def _tracing(resolver: Resolver, aftermath: Aftermath) -> Callable[[Sequence[Rec
 def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentSql]:
     """What the database says about the plan's tables, and the SQL that follows from both."""
     catalog = checked_catalog(Plan((plan,)), database)
+    _require_comparable(plan, catalog, database)
     return catalog, compose(plan, catalog)
 
 
@@ -176,6 +180,20 @@ def checked_catalog(plan: Plan, database: Database) -> Catalog:
     catalog = _reading(database, lambda connection: read_catalog(connection, plan.tables))
     _require(plan.indexes, catalog)
     return catalog
+
+
+def _require_comparable(index: IndexPlan, catalog: Catalog, database: Database) -> None:
+    """Raises `FatalError` naming all columns that are to be equal and have types without an `=`."""
+    bound = bind(index, catalog)
+    refusals = _reading(
+        database, lambda connection: link_columns.refused(connection, bound, catalog)
+    )
+    if refusals:
+        told = [f"field `{item.pair.field}`: {item.reason}" for item in refusals]
+        raise FatalError(
+            "the database does not compare columns that the schema relates; give them types with an `=`:\n  "
+            + "\n  ".join(told)
+        )
 
 
 def _require(indexes: Sequence[IndexPlan], catalog: Catalog) -> None:

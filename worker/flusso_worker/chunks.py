@@ -45,6 +45,8 @@ class Built:
     """Bytes of the documents."""
     failed: Sequence[Failure] = ()
     """Keys whose row spoils the SQL."""
+    ids: Sequence[str] = ()
+    """What was built by ids of documents: by these it has to be built again."""
     causes: Causes | None = None
     """Where the chunk comes from, if anybody may want to know."""
 

@@ -9,10 +9,11 @@ from psycopg import sql
 
 from flusso_shared.catalog import Catalog, Table
 from flusso_shared.compile import bind
+from flusso_shared.link_columns import Place
 from flusso_shared.plan import IndexPlan
 from flusso_worker.condition_sql import filtered
-from flusso_worker.hop_sql import keys_given, table
-from flusso_worker.key_sql import id_from_text, id_text
+from flusso_worker.hop_sql import keys_given, table, values_sql
+from flusso_worker.key_sql import id_from_text, id_possible, id_text
 from flusso_worker.object_sql import Objects
 
 
@@ -24,8 +25,14 @@ class DocumentSql:
     """Rows (document id, document as JSON text) for the root keys in `$1`, ...; a key without a row is no document."""
     all_keys: bytes
     """Every root key as text columns, in key order."""
+    rows: bytes
+    """Rows (document id, key columns as text) that root keys find, whatever becomes of their documents."""
+    values: bytes
+    """Fails for what cannot be a root key at all."""
     texts: tuple[Callable[[str], str], ...]
     """Per key column: the log's text form of a value -> the one in document ids."""
+    possible: tuple[Callable[[str], object], ...]
+    """Per key column: whether a text may stand for it in a document id."""
 
     def id_of(self, key: Sequence[str]) -> str:
         """The document id of a root key, the same that `build` gives."""
@@ -45,13 +52,27 @@ def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
     build = sql.SQL("SELECT {}, {}::text FROM {} AS root{}{} WHERE {}").format(
         _id(plan.key, root), row.json, rows, row.joins, source, given
     )
+    found = sql.SQL("SELECT {}, {} FROM {} AS root{} WHERE {}").format(
+        _id(plan.key, root),
+        sql.SQL(", ").join([sql.SQL("root.{}::text").format(sql.Identifier(c)) for c in plan.key]),
+        table(plan.root),
+        source,
+        given,
+    )
     columns = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in plan.key]
     order = [sql.Identifier(column) for column in plan.key]
     all_keys = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
         sql.SQL(", ").join(columns), table(plan.root), sql.SQL(", ").join(order)
     )
     texts = tuple(id_from_text(column, root) for column in plan.key)
-    return DocumentSql(build.as_bytes(None), all_keys.as_bytes(None), texts)
+    return DocumentSql(
+        build=build.as_bytes(None),
+        all_keys=all_keys.as_bytes(None),
+        rows=found.as_bytes(None),
+        values=values_sql(Place(plan.root, plan.key), catalog),
+        texts=texts,
+        possible=tuple(id_possible(column, root) for column in plan.key),
+    )
 
 
 def array_literal(values: Iterable[str | None]) -> bytes:

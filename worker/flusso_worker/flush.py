@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flusso_shared import failpoints
@@ -121,7 +121,7 @@ class Flusher:
         try:
             written = sink.write(Batch(self.generation, built.operations, built.taken_at))
         except StaleBatchError:
-            return self.aftermath.rebuild(built.keys)
+            return self._again(built)
         refused = self._refused(sink, built, written.rejected)
         rejected = {item.id for item in refused}
         outcome.wrote(
@@ -143,8 +143,17 @@ class Flusher:
         )
         if not behind:
             return []
+        return self._again(built, behind)
+
+    def _again(self, built: Built, only: Collection[str] | None = None) -> list[Built]:
+        """The documents of a chunk, or some of them, built again."""
+        if built.ids:
+            return self.aftermath.sweep(
+                [name for name in built.ids if only is None or name in only]
+            )
         id_of = self.builder.sql.id_of
-        return self.aftermath.rebuild([key for key in built.keys if id_of(key) in behind])
+        keys = built.keys if only is None else [key for key in built.keys if id_of(key) in only]
+        return self.aftermath.rebuild(keys)
 
     def _refused(self, sink: Sink, built: Built, rejections: Sequence[Rejection]) -> list[Failure]:
         if not rejections:
@@ -170,7 +179,9 @@ def _changed(built: Built, earlier: Mapping[str, Failure]) -> Built:
     operations = [
         item
         for item in built.operations
-        if not earlier[item.id].sink or item.document != earlier[item.id].document
+        if item.id not in earlier
+        or not earlier[item.id].sink
+        or item.document != earlier[item.id].document
     ]
-    failed = [item for item in built.failed if earlier[item.id].sink]
+    failed = [item for item in built.failed if item.id not in earlier or earlier[item.id].sink]
     return replace(built, operations=operations, failed=failed)

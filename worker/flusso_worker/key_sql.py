@@ -6,11 +6,13 @@ the form that the document shows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 
 from psycopg import sql
 
-from flusso_shared.catalog import Table
+from flusso_shared.catalog import Column, Table
 
 
 def id_text(column: str, row: Table, alias: str) -> sql.Composable:
@@ -35,9 +37,35 @@ def id_from_text(column: str, row: Table) -> Callable[[str], str]:
             return str
 
 
-def is_array(column: str, row: Table) -> bool:
+def id_possible(column: str, row: Table) -> Callable[[str], object]:
+    """Tells of a text whether `id_text` may give it for some value; exact for the types that keys mostly have."""
+    name = row.columns[column].shape.name
+    if name in _INTEGERS:
+        return partial(_in_range, 2 ** (8 * _INTEGERS[name] - 1))
+    return _PRINTED[name].fullmatch if name in _PRINTED else _any
+
+
+def is_array(column: Column) -> bool:
     """Whether the column's values are arrays, which an array of parameters can not hold."""
-    return row.columns[column].shape.element is not None
+    return column.shape.element is not None
+
+
+_INTEGERS = {"int2": 2, "int4": 4, "int8": 8}
+_PRINTED = {
+    "uuid": re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "bool": re.compile("true|false"),
+    "numeric": re.compile(r"-?(\d+(\.\d+)?|Infinity)|NaN", re.ASCII),
+    "date": re.compile(r"\d{4,}-\d\d-\d\d( BC)?|-?infinity", re.ASCII),
+}
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
+
+
+def _in_range(limit: int, text: str) -> bool:
+    return _INTEGER.fullmatch(text) is not None and -limit <= int(text) < limit
+
+
+def _any(text: str) -> bool:
+    return True
 
 
 def _boolean(text: str) -> str:

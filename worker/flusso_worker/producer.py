@@ -7,6 +7,7 @@ later snapshot of the same primary sees all that an earlier one saw.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,15 +15,18 @@ from itertools import islice
 from flusso_shared import failpoints
 from flusso_shared.change import Record
 from flusso_shared.clock import Clock
+from flusso_shared.config import OnError
+from flusso_shared.errors import PoisonError
 from flusso_worker.batches import Intake
 from flusso_worker.build import Builder
 from flusso_worker.causes import Causes
 from flusso_worker.chunks import Built, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.gate import Gate
-from flusso_worker.resolve import Resolver
+from flusso_worker.resolve import Resolver, Unresolved, unresolved_text
 from flusso_worker.snapshot_version import Snapshot
-from flusso_worker.truncate import candidate_keys
+
+logger = logging.getLogger(__name__)
 
 _FRESH = 15.0
 """Seconds that one snapshot is built in."""
@@ -79,6 +83,7 @@ class Producer:
     """Lists the ids of all documents that the index holds."""
     trace: Callable[[Sequence[Record]], Causes] | None = None
     """Makes what tells of a chunk what it was built for, if anybody may want to know."""
+    on_error: OnError = "stop"
 
     def rest(self) -> None:
         """End the open transaction; what is built next is built in a newer one.
@@ -106,18 +111,24 @@ class Producer:
         reading = self.connections.reading
         snapshot = self.gate.open(intake.xids)
         failpoints.hit("before_build")
-        resolved = self.resolver.resolve(reading, intake)
+        try:
+            resolved = self.resolver.resolve(reading, intake)
+        except RowError:
+            snapshot = self.gate.open(intake.xids)
+            resolved = self.resolver.resolve(reading, intake, apart=True)
+            self._refuse(resolved.unresolved)
         at = BuildSnapshot(self.connections.later, self.clock, (reading, snapshot))
         remembered = dict(resolved.keys)
         if resolved.fanouts:
-            for keys in self.resolver.stream(reading, resolved.fanouts):
+            unresolved: list[Unresolved] = []
+            for keys in self.resolver.stream(reading, resolved.fanouts, unresolved):
                 yield from self._build(at, _unseen(keys, remembered))
+            self._refuse(unresolved)
         yield from self._build(at, resolved.keys)
         if self.resolver.root in intake.truncated:
             self.rest()
             for ids in self.indexed_ids():
-                keys = candidate_keys(ids, self.resolver.key_columns)
-                yield from self._build(at, _unseen(keys, remembered))
+                yield from self._sweep(at, ids)
                 self.rest()
         self.rest()
 
@@ -129,6 +140,31 @@ class Producer:
                 yield self.builder.build(database, snapshot, chunk)
             except RowError:
                 yield from self.builder.isolate(self.connections.later, chunk)
+
+    def _sweep(self, at: BuildSnapshot, ids: Iterable[str]) -> Iterator[Built]:
+        remaining = iter(ids)
+        while chunk := list(islice(remaining, self.builder.chunk.keys)):
+            database, snapshot = at.current()
+            try:
+                yield self.builder.sweep(database, snapshot, chunk)
+            except RowError:
+                yield from self.builder.isolate_ids(self.connections.later, chunk)
+
+    def _refuse(self, failed: Sequence[Unresolved]) -> None:
+        """Tell of values that could not be compared; raises `PoisonError` where the index is to stop at such."""
+        for item in failed:
+            reason = f"cannot find the documents of {unresolved_text(item)}"
+            if self.on_error == "stop":
+                raise PoisonError(
+                    f"index {self.gate.index}: {reason}. Repair the row or the types of the columns, or set"
+                    ' on_error = "skip" to go on without it'
+                )
+            logger.warning(
+                "index %s: %s",
+                self.gate.index,
+                reason,
+                extra={"action": "unresolved", "index": self.gate.index},
+            )
 
 
 def _unseen(keys: Iterable[Key], remembered: dict[Key, None]) -> list[Key]:

@@ -2,6 +2,9 @@
 
 Both ends of a change count: the parents named by the old values and by the new ones (I4).  What fans out too
 far for memory is left as a `Fanout`, to be streamed through a cursor that the transaction leaves behind.
+
+A value that none of the columns it was read from can have (any more), or that the database fails to compare, can be
+set apart from the others of its batch.
 """
 
 from __future__ import annotations
@@ -9,17 +12,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from flusso_shared.catalog import Catalog
 from flusso_shared.change import Change, Image, Record
 from flusso_shared.compile import bind
+from flusso_shared.link_columns import Place
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, Hop, IndexPlan, Way
+from flusso_shared.problems import listed
 from flusso_worker.batches import Intake, gather
 from flusso_worker.chunks import Key
-from flusso_worker.database import Database
+from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import array_literal
-from flusso_worker.hop_sql import hop_sql
+from flusso_worker.hop_sql import hop_sql, values_sql
 
 PARAMETERS = 10_000
 """Tuples per query."""
@@ -29,12 +35,33 @@ _FETCH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """One query: values of some columns -> values of others."""
+
+    sql: bytes
+    given: Place
+    """The columns that the values come from."""
+    values: bytes
+    """Fails for what cannot be a value of these columns."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fanout:
     """A query with many results, and the hops that lead from these to root keys."""
 
     sql: bytes
     params: tuple[bytes, ...] = ()
-    hops: tuple[bytes, ...] = ()
+    hops: tuple[Lookup, ...] = ()
+
+
+class Unresolved(NamedTuple):
+    """Values of link columns that the database fails to compare: what they lead to is not known."""
+
+    given: Place
+    values: Key
+    reason: str
+    key: Key | None = None
+    """Of the changed row, if the values are its own."""
 
 
 @dataclass(slots=True)
@@ -43,6 +70,7 @@ class Resolved:
 
     keys: dict[Key, None] = field(default_factory=dict)
     fanouts: list[Fanout] = field(default_factory=list)
+    unresolved: list[Unresolved] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +81,9 @@ class Route:
     primary_key: Columns
     in_key: tuple[int, ...] | None
     """Where the link columns stand in the primary key, if all of them do."""
-    lookup: bytes
+    lookup: Lookup
     """Finds the link columns by primary key, for a change that does not carry them."""
-    hops: tuple[bytes, ...]
+    hops: tuple[Lookup, ...]
     root: bool
     """Whether it is the way of the documents' own table."""
 
@@ -99,7 +127,6 @@ class Resolver:
     def __init__(self, plan: IndexPlan, catalog: Catalog, all_keys: bytes) -> None:
         plan = bind(plan, catalog)
         self.root = plan.root
-        self.key_columns = len(plan.key)
         self._all_keys = all_keys
         self._routes: dict[TableName, list[Route]] = {}
         self._links: dict[TableName, frozenset[str]] = {}
@@ -107,8 +134,12 @@ class Resolver:
             self._routes.setdefault(way.table, []).append(_route(way, catalog))
             self._links[way.table] = self._links.get(way.table, frozenset()).union(way.columns)
 
-    def resolve(self, database: Database, intake: Intake) -> Resolved:
-        """Find the root keys of `intake` in the open transaction of `database`."""
+    def resolve(self, database: Database, intake: Intake, *, apart: bool = False) -> Resolved:
+        """Find the root keys of `intake` in the open transaction of `database`.
+
+        Raises `RowError`, which ends the transaction, when the database fails to compare some value; with `apart` such
+        values are set apart instead, at the price of more statements.
+        """
         found = Resolved()
         if any(self._related(table) for table in intake.truncated):
             # Which parents the lost rows had, nobody knows any more.
@@ -116,9 +147,12 @@ class Resolver:
         for table, changes in intake.changes.items():
             for route in self._routes.get(table, ()):
                 links, unknown = route.links(changes)
+                known = len(found.unresolved)
                 if unknown:
-                    links |= _query_all(database, route.lookup, unknown)
-                self._climb(database, links, route.hops, found)
+                    links.update(self._ask(database, route.lookup, unknown, found, apart))
+                self._climb(database, links, route.hops, found, apart)
+                if len(found.unresolved) > known:
+                    found.unresolved[known:] = _named(found.unresolved[known:], route, changes)
         return found
 
     def reached(
@@ -142,8 +176,10 @@ class Resolver:
         """Whether rows of `table` stand inside documents, besides being their root."""
         return any(not route.root for route in self._routes.get(table, ()))
 
-    def stream(self, database: Database, fanouts: Sequence[Fanout]) -> Iterator[list[Key]]:
-        """The root keys of fan-outs, list by list; a key may come more than once.
+    def stream(
+        self, database: Database, fanouts: Sequence[Fanout], unresolved: list[Unresolved]
+    ) -> Iterator[list[Key]]:
+        """The root keys of fan-outs, list by list; a key may come more than once.  What fails is added to `unresolved`.
 
         Ends the transaction that `resolve` ran in: reading them takes as long as all the documents take, and
         nobody shall wait for a lock, or for vacuum, that long.  What is read after it is newer, which does no
@@ -152,7 +188,7 @@ class Resolver:
         names = self._declare(database, "fanout", fanouts)
         database.commit()
         for name, fanout in zip(names, fanouts, strict=True):
-            yield from self._fetch(database, name, fanout)
+            yield from self._fetch(database, name, fanout, unresolved)
 
     def _declare(self, database: Database, prefix: str, fanouts: Sequence[Fanout]) -> list[str]:
         names = [f"{prefix}_{at}" for at in range(len(fanouts))]
@@ -160,47 +196,127 @@ class Resolver:
             database.declare(name, fanout.sql, fanout.params)
         return names
 
-    def _fetch(self, database: Database, name: str, fanout: Fanout) -> Iterator[list[Key]]:
+    def _fetch(
+        self, database: Database, name: str, fanout: Fanout, unresolved: list[Unresolved]
+    ) -> Iterator[list[Key]]:
         for rows in database.fetch(name, _FETCH):
             found = Resolved()
-            self._climb(database, rows, fanout.hops, found)
+            self._climb(database, rows, fanout.hops, found, apart=True)
+            unresolved += found.unresolved
             if found.keys:
                 yield list(found.keys)
             inner_names = self._declare(database, name, found.fanouts)
             for inner_name, inner in zip(inner_names, found.fanouts, strict=True):
-                yield from self._fetch(database, inner_name, inner)
+                yield from self._fetch(database, inner_name, inner, unresolved)
 
     def _climb(
-        self, database: Database, values: Collection[Key], hops: Sequence[bytes], found: Resolved
+        self,
+        database: Database,
+        values: Collection[Key],
+        hops: Sequence[Lookup],
+        found: Resolved,
+        apart: bool,
     ) -> None:
-        for at, sql in enumerate(hops):
+        for at, hop in enumerate(hops):
             reached: set[Key] = set()
-            for params in parameter_chunks(values):
-                rows = database.rows(_limited(sql), params)
+            for chunk in _chunks(values):
+                rows = self._rows(database, hop, chunk, found, apart)
                 if len(rows) > IN_MEMORY:
-                    found.fanouts.append(Fanout(sql, params, tuple(hops[at + 1 :])))
+                    found.fanouts.append(Fanout(hop.sql, _params(chunk), tuple(hops[at + 1 :])))
                 else:
                     reached.update(rows)
             values = reached
         found.keys.update(dict.fromkeys(values))
+
+    def _ask(
+        self,
+        database: Database,
+        lookup: Lookup,
+        values: Iterable[Key],
+        found: Resolved,
+        apart: bool,
+    ) -> set[Key]:
+        rows: set[Key] = set()
+        for chunk in _chunks(values):
+            rows.update(self._rows(database, lookup, chunk, found, apart, limited=False))
+        return rows
+
+    def _rows(
+        self,
+        database: Database,
+        lookup: Lookup,
+        values: list[Key],
+        found: Resolved,
+        apart: bool,
+        *,
+        limited: bool = True,
+    ) -> list[Key]:
+        sql = _limited(lookup.sql) if limited else lookup.sql
+        if not apart:
+            return database.rows(sql, _params(values))
+        try:
+            with database.savepoint():
+                return database.rows(sql, _params(values))
+        except RowError as error:
+            reason = str(error)
+        if len(values) > 1:
+            middle = len(values) // 2
+            parts = (values[:middle], values[middle:])
+            return [
+                row
+                for part in parts
+                for row in self._rows(database, lookup, part, found, apart, limited=limited)
+            ]
+        if _possible(database, lookup, values[0]):
+            found.unresolved.append(Unresolved(lookup.given, values[0], reason))
+        return []
+
+
+def _possible(database: Database, lookup: Lookup, values: Key) -> bool:
+    """Whether the columns can have these values: what was logged under another type leads to no row."""
+    try:
+        with database.savepoint():
+            database.run(lookup.values, _params([values]))
+    except RowError:
+        return False
+    return True
+
+
+def _named(
+    failed: Iterable[Unresolved], route: Route, changes: Sequence[Change]
+) -> Iterator[Unresolved]:
+    """With the keys of the rows, for values that are those of the changes."""
+    for item in failed:
+        if item.given == route.lookup.given:
+            yield item._replace(key=item.values)
+        elif item.given == (route.lookup.given.table, route.columns):
+            keys = [each.key for each in changes if item.values in route.links([each])[0]]
+            yield item._replace(key=keys[-1] if keys else None)
+        else:
+            yield item
+
+
+def unresolved_text(item: Unresolved) -> str:
+    """What failed, for messages: the table and the key."""
+    columns = listed(item.given.columns)
+    row = f", key {':'.join(item.key)!r}" if item.key is not None else ""
+    return f"{columns} of table `{item.given.table}`{row}: {item.reason}"
 
 
 def _only(image: Image | None, columns: Collection[str]) -> Image | None:
     return image and {column: image[column] for column in columns if column in image}
 
 
-def parameter_chunks(values: Iterable[Key]) -> Iterator[tuple[bytes, ...]]:
-    """Query parameters, one array per column, of at most `PARAMETERS` tuples each."""
+def _chunks(values: Iterable[Key]) -> Iterator[list[Key]]:
+    """At most `PARAMETERS` tuples each."""
     remaining = iter(values)
     while chunk := list(islice(remaining, PARAMETERS)):
-        yield tuple(array_literal(column) for column in zip(*chunk, strict=True))
+        yield chunk
 
 
-def _query_all(database: Database, sql: bytes, keys: set[Key]) -> set[Key]:
-    found: set[Key] = set()
-    for params in parameter_chunks(keys):
-        found.update(database.rows(sql, params))
-    return found
+def _params(values: Sequence[Key]) -> tuple[bytes, ...]:
+    """Query parameters, one array per column."""
+    return tuple(array_literal(column) for column in zip(*values, strict=True))
 
 
 def _limited(sql: bytes) -> bytes:
@@ -211,11 +327,21 @@ def _route(way: Way, catalog: Catalog) -> Route:
     primary_key = catalog.tables[way.table].primary_key
     positions: Mapping[str, int] = {column: at for at, column in enumerate(primary_key)}
     inside = all(column in positions for column in way.columns)
+    given, hops = Place(way.table, way.columns), list[Lookup]()
+    for hop in way.hops:
+        hops.append(_lookup(hop, given, catalog))
+        given = Place(hop.table, hop.give)
     return Route(
         columns=way.columns,
         primary_key=primary_key,
         in_key=tuple(positions[column] for column in way.columns) if inside else None,
-        lookup=hop_sql(Hop(way.table, primary_key, way.columns), catalog),
-        hops=tuple(hop_sql(hop, catalog) for hop in way.hops),
+        lookup=_lookup(
+            Hop(way.table, primary_key, way.columns), Place(way.table, primary_key), catalog
+        ),
+        hops=tuple(hops),
         root=not way.field,
     )
+
+
+def _lookup(hop: Hop, given: Place, catalog: Catalog) -> Lookup:
+    return Lookup(hop_sql(hop, catalog, given), given, values_sql(given, catalog))

@@ -151,12 +151,12 @@ class Documents:
         """The ids that rows have; the version and the time of the first snapshot that it took to see it."""
         database = self._bench.database
         snapshot = database.begin()
-        keys = candidate_keys(ids, self._sql.columns)
+        keys = candidate_keys(ids, self._bench.sql.possible)
         at = (snapshot.version, snapshot.taken_at)
         if not keys:
             database.finish()
             return set(), at
-        columns = [array_literal([key[n] for key in keys]) for n in range(self._sql.columns)]
+        columns = [array_literal([key[n] for key in keys]) for n in range(len(keys[0]))]
         try:
             found = {row[0] for row in database.rows(self._sql.present, columns)}
         except RowError:
@@ -173,13 +173,16 @@ class Documents:
         return self.present(ids[:middle])[0] | self.present(ids[middle:])[0]
 
     def _row_exists(self, name: str) -> bool:
-        """Whether there is such a row, although its document cannot be built."""
-        for key in candidate_keys([name], self._sql.columns):
+        """Whether a row has that very id, although its document cannot be built."""
+        for key in candidate_keys([name], self._bench.sql.possible):
             try:
-                if self._bench.database.rows(self._sql.exists, [value.encode() for value in key]):
-                    return True
+                found = self._bench.database.rows(
+                    self._bench.sql.rows, [array_literal([value]) for value in key]
+                )
             except RowError:
                 continue
+            if any(row[0] == name for row in found):
+                return True
         return False
 
 

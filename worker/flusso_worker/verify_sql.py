@@ -27,10 +27,6 @@ class VerifySql:
     """About how many rows there are."""
     present: bytes
     """The ids of the documents that the root keys in `$1`, ... have."""
-    exists: bytes
-    """A row for the root key in `$1`, ..., whatever becomes of it."""
-    columns: int
-    """Of the key."""
 
 
 def compose(plan: IndexPlan, catalog: Catalog, documents: DocumentSql, page: int) -> VerifySql:
@@ -59,6 +55,4 @@ def compose(plan: IndexPlan, catalog: Catalog, documents: DocumentSql, page: int
         sample=(select + sql.SQL(" ORDER BY random() LIMIT $1::bigint")).as_bytes(None),
         estimate=estimate.format(regclass).as_bytes(None),
         present=b"SELECT id FROM (" + documents.build + b") AS built (id, document)",
-        exists=(select + sql.SQL(" WHERE ({}) = ({})").format(names, given)).as_bytes(None),
-        columns=len(key),
     )

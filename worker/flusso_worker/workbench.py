@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -100,10 +100,7 @@ class Workbench:
 
     def write(self, built: Built, causes: Causes | None = None) -> None:
         """Write what was built, to every sink, unless something newer is there."""
-        known = Built(
-            built.keys, built.operations, built.taken_at, built.size, built.failed, causes
-        )
-        self._flusher.flush(known)
+        self._flusher.flush(replace(built, causes=causes))
 
     def delete(self, documents: Sequence[str], version: int, taken_at: float) -> set[str]:
         """Delete documents that no row has in the snapshot of `version`.

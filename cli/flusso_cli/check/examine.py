@@ -19,7 +19,7 @@ from flusso_cli.check.locate import located
 from flusso_cli.check.prune import pruned
 from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
-from flusso_cli.check.statements import check_statements
+from flusso_cli.check.statements import check_statements, incomparable
 from flusso_cli.check.tables import check_tables
 from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.bound_plan import read_bound
@@ -129,7 +129,9 @@ class _Examination:
         found += fields
         found += check_links(bound, facts)
         if _readable(bound.tables, facts):
-            told = {item.field for item in fields if item.severity == "error"}
+            links = incomparable(self._connection, bound, facts.catalog)
+            found += links
+            told = {item.field for item in (*fields, *links) if item.severity == "error"}
             refused = check_statements(self._connection, bound, facts.catalog)
             found += [item for item in refused if item.field not in told]
         return bound

@@ -15,7 +15,9 @@ from psycopg import pq
 from flusso_capture.session import Connection
 from flusso_cli.check.blame import Fault, blame
 from flusso_cli.diagnostics import Diagnostic
+from flusso_shared import link_columns
 from flusso_shared.catalog import Catalog
+from flusso_shared.link_columns import Place
 from flusso_shared.plan import Hop, IndexPlan
 from flusso_worker.document_sql import array_literal, compose
 from flusso_worker.hop_sql import hop_sql
@@ -39,15 +41,33 @@ def check_statements(
     return [_unbuilt(index, fault) for fault in trial.first_document(index)]
 
 
+def incomparable(connection: Connection, index: IndexPlan, catalog: Catalog) -> list[Diagnostic]:
+    """Columns that a relation compares and that have no `=`.  `index` is bound and lacks nothing."""
+    return [
+        Diagnostic(
+            "error",
+            "link-type",
+            refusal.reason,
+            index=index.name,
+            field=refusal.pair.field,
+            cure="give both columns one type, or types with an `=`",
+            name=refusal.pair.column,
+        )
+        for refusal in link_columns.refused(connection, index, catalog)
+    ]
+
+
 def _queries(trial: _Trial, index: IndexPlan) -> list[Fault]:
     """Queries that lead from changed rows to documents."""
     found: dict[str, Fault] = {}
     for way in index.ways:
         key = trial.catalog.tables[way.table].primary_key
+        given = Place(way.table, key)
         for hop in (Hop(way.table, key, way.columns), *way.hops):
-            error = trial.explain(hop_sql(hop, trial.catalog), len(hop.match))
+            error = trial.explain(hop_sql(hop, trial.catalog, given), len(hop.match))
             if error is not None:
                 found.setdefault(way.field, Fault(way.field, error))
+            given = Place(hop.table, hop.give)
     return list(found.values())
 
 
