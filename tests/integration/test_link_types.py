@@ -13,14 +13,19 @@ from psycopg.sql import Literal
 
 from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.clock import SystemClock
+from flusso_shared.errors import FatalError
+from flusso_shared.link_columns import Place
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan import Hop, IndexPlan
 from flusso_worker.assembly import prepare_sql
 from flusso_worker.batches import gather
 from flusso_worker.build import Builder
 from flusso_worker.database import Database
+from flusso_worker.document_sql import array_literal
+from flusso_worker.hop_sql import hop_sql
 from flusso_worker.resolve import Resolver
+from support.check_kit import checked
 from support.documents import plan_of, run
 from support.small_store import change
 
@@ -99,7 +104,7 @@ fields:
   - ids: children
     table: b{at}
     foreign_key: ref
-    element_type: keyword
+    element_type: integer
   - many_to_many: others
     table: a{at}
     primary_key: key
@@ -118,7 +123,7 @@ fields:
       - ids: siblings
         table: b{at}
         foreign_key: ref
-        element_type: keyword
+        element_type: integer
 """
 
 
@@ -252,3 +257,78 @@ def _of_junction(
         written, deleted = down.applied(change(down.plan.root, [key]))
         if written != ids or deleted & existing:
             yield f"far row {key!r}: {written} written, {deleted} deleted, not {ids}"
+
+
+REFUSED = {
+    ("uuid", "text"): "operator does not exist: text = uuid",
+    ("int", "varchar(9)"): "operator does not exist: character varying = integer",
+    ("mood", "text"): "operator does not exist: text = mood",
+    ("int", "few[]"): "operator does not exist: few[] = integer",
+    ('text COLLATE "C"', "text COLLATE folded"): "could not determine which collation to use",
+}
+"""Types of (parent's key, child's column) -> why they are refused."""
+
+
+def test_columns_that_cannot_be_compared_are_named_by_check_and_start(
+    connection: Database, database: str, tmp_path: Path
+) -> None:
+    for at, (parent, child) in enumerate(REFUSED):
+        run(
+            database,
+            f"CREATE TABLE a{at} (key {parent} PRIMARY KEY)",
+            f"CREATE TABLE b{at} (id int PRIMARY KEY, ref {child})",
+            f"CREATE TABLE j{at} (id int PRIMARY KEY, l {parent}, r {child})",
+        )
+    report = checked(tmp_path, database, *(_DOWN.format(at=at) for at in range(len(REFUSED))))
+    found = [item for item in report.diagnostics if item.rule == "link-type"]
+    for at, reason in enumerate(REFUSED.values()):
+        index = "things" if at == 0 else f"things{at + 1}"
+        told = {item.field: item.message for item in found if item.index == index}
+        assert set(told) == {"children", "others"}
+        plan = plan_of(tmp_path, _DOWN.format(at=at), index)
+        with pytest.raises(FatalError) as refused:
+            prepare_sql(plan, connection)
+        for field, column in (("children", f"`ref` of table `public.b{at}`"), ("others", "`r` of")):
+            assert column in told[field]
+            assert f"column `key` of table `public.a{at}`" in told[field]
+            assert reason in told[field]
+            assert f"field `{field}`: {told[field]}" in str(refused.value)
+    assert {item.rule for item in report.diagnostics if item.severity == "error"} == {"link-type"}
+
+
+def test_links_use_the_index_of_the_table_they_lead_to(
+    connection: Database, database: str, tmp_path: Path
+) -> None:
+    """In a table that is worth one: what a batch of changes asks for must not read it whole."""
+    served = [
+        ("int", "bigint"),
+        ("bigint", "int"),
+        ("int", "numeric"),
+        ("numeric", "bigint"),
+        ("varchar(8)", "char(8)"),
+        ("char(8)", "varchar(8)"),
+        ("text", "varchar(8)"),
+        ("varchar(8)", "text"),
+        ("extensions.citext", "extensions.citext"),
+        ("text COLLATE folded", "text"),
+        ("date", "timestamp"),
+    ]
+    for at, (parent, child) in enumerate(served):
+        cast = "date '2000-01-01' + n" if parent == "date" else f"n::text::{parent}"
+        run(
+            database,
+            "SET search_path = public, extensions;"
+            f"CREATE TABLE a{at} (key {parent} PRIMARY KEY);"
+            f"INSERT INTO a{at} SELECT {cast.replace(' COLLATE folded', '')} FROM generate_series(1, 5000) n;"
+            f"CREATE TABLE b{at} (id int PRIMARY KEY, ref {child});"
+            f"CREATE TABLE j{at} (id int PRIMARY KEY, l {child}, r {child}); ANALYZE a{at}",
+        )
+        plan = plan_of(tmp_path, _DOWN.format(at=at), f"a{at}")
+        catalog, _ = prepare_sql(plan, connection)
+        a, b = TableName("public", f"a{at}"), TableName("public", f"b{at}")
+        statement = hop_sql(Hop(a, ("key",), ("key",)), catalog, Place(b, ("ref",)))
+        value = "2001-01-01" if parent == "date" else "17"
+        explained = connection.rows(b"EXPLAIN " + statement, [array_literal([value, value])])
+        text = "\n".join(row[0] for row in explained)
+        assert f"Seq Scan on a{at}" not in text, f"{parent}, {child}:\n{text}"
+        assert len(connection.rows(statement, [array_literal([value])])) == 1

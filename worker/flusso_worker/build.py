@@ -14,6 +14,7 @@ from psycopg import pq
 
 from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Operation
+from flusso_worker import bound_types
 from flusso_worker.chunks import Built, ChunkSize, Failure, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import DocumentSql, array_literal
@@ -29,6 +30,8 @@ class _Part:
 
     keys: Sequence[Key]
     names: Sequence[str]
+    by_id: bool = False
+    """Whether it is the names that are given, and the keys come from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,11 @@ class Builder:
         return _Part(keys, [self.sql.id_of(key) for key in keys])
 
     def _of_ids(self, ids: Sequence[str]) -> _Part:
-        return _Part(candidate_keys(ids, self.sql.possible), ids)
+        return _Part(candidate_keys(ids, self.sql.possible), ids, by_id=True)
 
     def _build(self, database: Database, snapshot: Snapshot, part: _Part) -> Built:
+        if part.by_id:
+            self.require_types(database)
         if not part.keys:
             gone = [Operation(name, snapshot.version, None) for name in dict.fromkeys(part.names)]
             return Built((), gone, snapshot.taken_at, 0)
@@ -115,21 +120,39 @@ class Builder:
     def _alone(self, database: Database, part: _Part, reason: str) -> Built:
         """What becomes of one document that could not be built: a failure only if there is its row."""
         snapshot = database.begin()
-        rows = [row for key in part.keys for row in self._rows_of(database, key)]
+        sound = [key for key in part.keys if self._is_key(database, key)]
+        if len(sound) < len(part.keys):
+            # No row has the others: it was not a row that spoilt the statement.
+            try:
+                built = self._build(database, snapshot, _Part(sound, part.names))
+            except RowError as error:
+                return self._alone(database, _Part(sound, part.names), str(error))
+            database.finish()
+            return built
+        rows = [row for key in sound for row in self._rows(database, self._params([key]))]
         database.finish()
-        failed = [Failure(key, name, snapshot.version, reason) for name, key in rows]
+        given = {self.sql.id_of(key): key for key in sound}
+        failed = [
+            Failure(given.get(name, key), name, snapshot.version, reason) for name, key in rows
+        ]
         held = {name for name, _ in rows}
         gone = [Operation(name, snapshot.version, None) for name in part.names if name not in held]
-        keys = [*part.keys, *(key for _, key in rows)]
+        keys = [*sound, *(key for _, key in rows)]
         return Built(keys, gone, snapshot.taken_at, 0, failed)
 
-    def _rows_of(self, database: Database, key: Key) -> list[tuple[str, Key]]:
-        """The rows that a key finds; none for what cannot be a key."""
+    def _is_key(self, database: Database, key: Key) -> bool:
+        """Whether the text can be a root key at all."""
         try:
             with database.savepoint():
-                return self._rows(database, self._params([key]))
+                database.run(self.sql.values, self._params([key]))
         except RowError:
-            return []
+            self.require_types(database)
+            return False
+        return True
+
+    def require_types(self, database: Database) -> None:
+        """Raises `FatalError` when the key's columns have other types than the statements are made for."""
+        bound_types.require(database, self.sql.types, "the root table's key columns")
 
     def _rows(self, database: Database, params: Sequence[bytes]) -> list[tuple[str, Key]]:
         return [(row[0], row[1:]) for row in database.rows(self.sql.rows, params)]

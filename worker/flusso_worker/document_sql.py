@@ -11,6 +11,7 @@ from flusso_shared.catalog import Catalog, Table
 from flusso_shared.compile import bind
 from flusso_shared.link_columns import Place
 from flusso_shared.plan import IndexPlan
+from flusso_worker.bound_types import types_sql
 from flusso_worker.condition_sql import filtered
 from flusso_worker.hop_sql import keys_given, table, values_sql
 from flusso_worker.key_sql import id_from_text, id_possible, id_text
@@ -29,6 +30,8 @@ class DocumentSql:
     """Rows (document id, key columns as text) that root keys find, whatever becomes of their documents."""
     values: bytes
     """Fails for what cannot be a root key at all."""
+    types: bytes
+    """A row if the root key's columns still have the types that all this is composed for."""
     texts: tuple[Callable[[str], str], ...]
     """Per key column: the log's text form of a value -> the one in document ids."""
     possible: tuple[Callable[[str], object], ...]
@@ -65,11 +68,13 @@ def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
         sql.SQL(", ").join(columns), table(plan.root), sql.SQL(", ").join(order)
     )
     texts = tuple(id_from_text(column, root) for column in plan.key)
+    key = Place(plan.root, plan.key)
     return DocumentSql(
         build=build.as_bytes(None),
         all_keys=all_keys.as_bytes(None),
         rows=found.as_bytes(None),
-        values=values_sql(Place(plan.root, plan.key), catalog),
+        values=values_sql(key, catalog),
+        types=types_sql(key, catalog),
         texts=texts,
         possible=tuple(id_possible(column, root) for column in plan.key),
     )

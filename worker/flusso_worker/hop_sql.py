@@ -65,7 +65,8 @@ def keys_given(
     parameters = _parameters(sources)
     pairs = list(zip(sources, targets, strict=True))
     if len(own) == 1 and not is_array(sources[0]):
-        equal = sql.SQL("{} = ANY({}{})").format(own[0], parameters[0], _collate(*pairs[0]))
+        values = sql.SQL("$1") if _inferred(*pairs[0]) else parameters[0]
+        equal = sql.SQL("{} = ANY({}{})").format(own[0], values, _collate(*pairs[0]))
         return sql.SQL(""), _served(equal, own[0], parameters[0], *pairs[0])
     names = [sql.Identifier(f"k{at}") for at in range(1, len(own) + 1)]
     source = sql.SQL(", unnest({}) AS given({})").format(
@@ -76,6 +77,14 @@ def keys_given(
         for mine, key, pair in zip(own, names, pairs, strict=True)
     ]
     return source, sql.SQL(" AND ").join(terms)
+
+
+def _inferred(given: Column, mine: Column) -> bool:
+    """Whether Postgres may infer the parameter's type from the row's column, which is right even if that changes.
+
+    A composite type compares as what has no name, so that nothing can be inferred.
+    """
+    return given.compared_type == mine.compared_type and not mine.shape.members
 
 
 def _served(

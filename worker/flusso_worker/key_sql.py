@@ -51,11 +51,15 @@ def is_array(column: Column) -> bool:
 
 
 _INTEGERS = {"int2": 2, "int4": 4, "int8": 8}
+_DATE, _TIME = r"\d{4,}-\d\d-\d\d", r"\d\d:\d\d:\d\d(\.\d+)?"
 _PRINTED = {
     "uuid": re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "bool": re.compile("true|false"),
     "numeric": re.compile(r"-?(\d+(\.\d+)?|Infinity)|NaN", re.ASCII),
-    "date": re.compile(r"\d{4,}-\d\d-\d\d( BC)?|-?infinity", re.ASCII),
+    "date": re.compile(rf"{_DATE}( BC)?|-?infinity", re.ASCII),
+    "timestamp": re.compile(rf"{_DATE} {_TIME}( BC)?|-?infinity", re.ASCII),
+    "timestamptz": re.compile(rf"{_DATE} {_TIME}\+00( BC)?|-?infinity", re.ASCII),
+    "time": re.compile(_TIME, re.ASCII),
 }
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 

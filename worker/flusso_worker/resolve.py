@@ -21,7 +21,9 @@ from flusso_shared.link_columns import Place
 from flusso_shared.names import TableName
 from flusso_shared.plan import Columns, Hop, IndexPlan, Way
 from flusso_shared.problems import listed
+from flusso_worker import bound_types
 from flusso_worker.batches import Intake, gather
+from flusso_worker.bound_types import types_sql
 from flusso_worker.chunks import Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import array_literal
@@ -43,6 +45,8 @@ class Lookup:
     """The columns that the values come from."""
     values: bytes
     """Fails for what cannot be a value of these columns."""
+    types: bytes
+    """See `bound_types`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +282,8 @@ def _possible(database: Database, lookup: Lookup, values: Key) -> bool:
         with database.savepoint():
             database.run(lookup.values, _params([values]))
     except RowError:
+        columns = f"{listed(lookup.given.columns)} of table `{lookup.given.table}`"
+        bound_types.require(database, lookup.types, columns)
         return False
     return True
 
@@ -344,4 +350,6 @@ def _route(way: Way, catalog: Catalog) -> Route:
 
 
 def _lookup(hop: Hop, given: Place, catalog: Catalog) -> Lookup:
-    return Lookup(hop_sql(hop, catalog, given), given, values_sql(given, catalog))
+    return Lookup(
+        hop_sql(hop, catalog, given), given, values_sql(given, catalog), types_sql(given, catalog)
+    )

@@ -151,6 +151,7 @@ class Documents:
         """The ids that rows have; the version and the time of the first snapshot that it took to see it."""
         database = self._bench.database
         snapshot = database.begin()
+        self._bench.builder.require_types(database)
         keys = candidate_keys(ids, self._bench.sql.possible)
         at = (snapshot.version, snapshot.taken_at)
         if not keys:
