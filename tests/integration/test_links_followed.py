@@ -1,0 +1,178 @@
+"""Links between columns of unlike types through the whole pipeline, against SQL: rows that come, go, move and are respelled."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from services import Services
+from support import compare, names
+from support.idle import Progress, wait_until
+from support.processes import Pipeline, cleaned_up, embedded_pipeline, kafka_pipeline
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
+
+DEADLINE = 90.0
+
+
+@dataclass(frozen=True)
+class Link:
+    """A root table with key and children of two types."""
+
+    key: str
+    ref: str
+    keys: tuple[str, ...]
+    refs: tuple[str, ...]
+
+
+LINKS = {
+    "padded": Link("varchar(8)", "char(8)", ("AB", "CD", "E"), ("AB", "CD", "E", "none")),
+    "unpadded": Link("char(6)", "varchar(6)", ("AB", "CD"), ("AB", "AB ", "CD", "none")),
+    "folded": Link("extensions.citext", "extensions.citext", ("aB", "Cd"), ("AB", "ab", "CD", "x")),
+    "level2": Link("text COLLATE folded", "text", ("aB", "Cd"), ("AB", "ab", "CD", "x")),
+    "numbers": Link("numeric", "numeric", ("1.0", "2"), ("1", "1.00", "2.000", "3")),
+    "narrow": Link("int", "bigint", ("1", "2"), ("1", "2", "9007199254740994", "-1")),
+    "wide": Link("bigint", "numeric", ("1", "9007199254740994"), ("1.0", "9007199254740994", "1.5", "1e30")),
+    "days": Link("date", "timestamp", ("2024-02-03", "2024-02-04"), ("2024-02-03", "2024-02-03 01:00", "2024-02-04")),
+}  # fmt: skip
+
+_SCHEMA = """
+table: {name}
+primary_key: key
+fields:
+  - integer: note
+  - ids: parts
+    table: {name}_parts
+    foreign_key: ref
+    element_type: integer
+  - has_many: middles
+    table: {name}_middles
+    foreign_key: ref
+    primary_key: id
+    fields:
+      - count: inner
+        table: {name}_inners
+        foreign_key: middle_id
+"""
+_TABLES = """
+CREATE TABLE {name} (key {key} PRIMARY KEY, note int NOT NULL);
+CREATE TABLE {name}_parts (id int PRIMARY KEY, ref {ref});
+CREATE TABLE {name}_middles (id int PRIMARY KEY, ref {ref});
+CREATE TABLE {name}_inners (id int PRIMARY KEY, middle_id bigint);
+INSERT INTO {name}_middles SELECT n, refs[n] FROM (SELECT %s::{ref_type}[] AS refs) AS given, generate_series(1, 2) n;
+"""
+_ORACLE = """
+SELECT r.key::text, json_build_object('note', r.note, 'parts',
+    (SELECT coalesce(json_agg(p.id ORDER BY p.id), '[]') FROM {name}_parts p WHERE p.ref = r.key),
+    'middles', (SELECT coalesce(json_agg(json_build_object('inner',
+        (SELECT count(*) FROM {name}_inners i WHERE i.middle_id = m.id)) ORDER BY m.id), '[]')
+        FROM {name}_middles m WHERE m.ref = r.key))
+FROM {name} r
+"""
+
+
+@dataclass
+class Scene:
+    """The tables under a pipeline that runs."""
+
+    url: str
+    client: httpx.Client
+    prefix: str
+    progress: Progress
+    pipeline: Pipeline
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        self.progress.wait_until_idle(DEADLINE)
+        self.pipeline.check()
+        return {name: compare.read_index(self.client, self.prefix + name) or {} for name in LINKS}
+
+    def expected(self, connection: psycopg.Connection) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for name in LINKS:
+            found[name] = dict(connection.execute(_ORACLE.format(name=name).encode()).fetchall())
+        return found
+
+
+@pytest.fixture(params=["flusso run", "kafka"])
+def scene(
+    request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("links")
+    indexes = ""
+    for name in LINKS:
+        schema = folder / f"{name}.schema.yml"
+        schema.write_text(_SCHEMA.format(name=name))
+        indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n'
+    with names.site(services) as found, httpx.Client(base_url=found.opensearch_url) as client:
+        site = replace(found, indexes=(), more=indexes, partitions=2)
+        with psycopg.connect(site.database_url, autocommit=True) as connection:
+            connection.execute(
+                "CREATE SCHEMA extensions; CREATE EXTENSION citext SCHEMA extensions;"
+                "CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
+            for name, link in LINKS.items():
+                plain = link.ref.partition(" COLLATE")[0]
+                for statement in _TABLES.format(
+                    name=name, key=link.key, ref=link.ref, ref_type=plain
+                ).split(";\n"):
+                    given = (list(link.refs),) if "%s" in statement else None
+                    connection.execute(statement.encode(), given)
+        embedded = request.param == "flusso run"
+        made = embedded_pipeline(site, folder) if embedded else kafka_pipeline(site, folder, 2)
+        topics = None if embedded else site.topic_prefix
+        touch = (
+            "INSERT INTO padded_inners VALUES (0) ON CONFLICT (id) DO UPDATE SET middle_id = NULL"
+        )
+        progress = Progress(site.database_url, site.slot, site.kafka, topics, last_change=touch)
+        with cleaned_up(made) as pipeline:
+            pipeline.start()
+            aliases = [site.index_prefix + name for name in LINKS]
+
+            def missing() -> str | None:
+                pipeline.check()
+                return None if compare.generations(client, aliases) else "an alias is missing"
+
+            wait_until("live", missing, DEADLINE)
+            yield Scene(site.database_url, client, site.index_prefix, progress, pipeline)
+            pipeline.stop()
+
+
+def test_documents_follow_links_as_the_database_compares(scene: Scene) -> None:
+    chance = random.Random(12)
+    with psycopg.connect(scene.url, autocommit=True) as connection:
+        connection.execute("SET search_path = public, extensions; SET TimeZone = 'UTC'")
+        for _ in range(4):
+            for name, link in LINKS.items():
+                for _ in range(8):
+                    edit(connection, chance, name, link)
+            assert scene.documents() == scene.expected(connection)
+
+
+def edit(connection: psycopg.Connection, chance: random.Random, name: str, link: Link) -> None:
+    """One change of a row, of any of the tables."""
+    key, ref = chance.choice(link.keys), chance.choice(link.refs)
+    number, other = chance.randrange(1, 6), chance.choice(link.refs)
+    statement, *params = chance.choice(
+        [
+            (f"INSERT INTO {name} VALUES (%s, 0) ON CONFLICT DO NOTHING", key),
+            (f"INSERT INTO {name} VALUES (%s, 0) ON CONFLICT DO NOTHING", key),
+            (f"UPDATE {name} SET note = note + 1 WHERE key = %s", key),
+            (f"DELETE FROM {name} WHERE key = %s", key),
+            # The same value, maybe in another spelling.
+            (f"UPDATE {name} SET key = p.ref FROM {name}_parts p WHERE {name}.key = p.ref AND p.id = %s", number),
+            (f"INSERT INTO {name}_parts VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET ref = excluded.ref", number, ref),
+            (f"INSERT INTO {name}_parts VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET ref = excluded.ref", number, ref),
+            (f"UPDATE {name}_middles SET ref = %s WHERE ref = %s", other, ref),
+            (f"DELETE FROM {name}_parts WHERE id = %s", number),
+            (f"INSERT INTO {name}_inners VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET middle_id = excluded.middle_id",
+             number, chance.choice([1, 2, 3, 9007199254740994])),
+            (f"DELETE FROM {name}_inners WHERE id = %s", number),
+        ]
+    )  # fmt: skip
+    connection.execute(statement.encode(), params)
