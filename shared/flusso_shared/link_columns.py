@@ -83,7 +83,9 @@ class Refusal(NamedTuple):
 
 
 def pairs(index: IndexPlan) -> Iterator[Pair]:
-    """Every pair of a bound plan."""
+    """Every pair of a bound plan; the root's key is compared with itself."""
+    for column in index.key:
+        yield Pair("primary_key", index.root, column, index.root, column)
     yield from _pairs(index.fields, index.root, "")
 
 
@@ -111,7 +113,7 @@ def _of_edge(edge: Edge, parent: TableName, path: str) -> Iterator[Pair]:
 def refused(
     connection: psycopg.Connection[Any], index: IndexPlan, catalog: Catalog
 ) -> list[Refusal]:
-    """The pairs without an `=`, or with two collations.  Raises `psycopg.Error` for other reasons."""
+    """The pairs without an `=` that this role may use, or with two collations.  Raises `psycopg.Error` for other reasons."""
     found: list[Refusal] = []
     asked: dict[tuple[str, str], str] = {}
     for pair in pairs(index):
@@ -135,12 +137,20 @@ def _collations(one: Column, other: Column) -> str:
     return ""
 
 
+_REFUSALS = (
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.AmbiguousFunction,
+    # Of the schema that holds the type and its operators.
+    psycopg.errors.InsufficientPrivilege,
+)
+
+
 def _operator(connection: psycopg.Connection[Any], one: str, other: str) -> str:
     # `format_type()` quotes what needs it.
     left, right = sql.SQL(one), sql.SQL(other)  # pyright: ignore[reportArgumentType]
     try:
         connection.execute(sql.SQL("SELECT NULL::{} = NULL::{}").format(left, right))
-    except (psycopg.errors.UndefinedFunction, psycopg.errors.AmbiguousFunction) as error:
+    except _REFUSALS as error:
         return error.diag.message_primary or str(error)
     return ""
 

@@ -11,6 +11,9 @@ import psycopg
 import pytest
 from psycopg.sql import Literal
 
+from flusso_capture import session
+from flusso_capture.snapshot_sql import Reader
+from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
@@ -18,6 +21,7 @@ from flusso_shared.link_columns import Place
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
 from flusso_shared.plan import Hop, IndexPlan
+from flusso_worker import verify_sql
 from flusso_worker.assembly import prepare_sql
 from flusso_worker.batches import gather
 from flusso_worker.build import Builder
@@ -25,7 +29,7 @@ from flusso_worker.database import Database
 from flusso_worker.document_sql import array_literal
 from flusso_worker.hop_sql import hop_sql
 from flusso_worker.resolve import Resolver
-from support.check_kit import checked
+from support.check_kit import checked, role
 from support.documents import plan_of, run
 from support.small_store import change
 
@@ -294,6 +298,83 @@ def test_columns_that_cannot_be_compared_are_named_by_check_and_start(
             assert reason in told[field]
             assert f"field `{field}`: {told[field]}" in str(refused.value)
     assert {item.rule for item in report.diagnostics if item.severity == "error"} == {"link-type"}
+
+
+def test_a_type_whose_operators_the_role_may_not_use_is_refused(
+    database: str, slot_name: str, tmp_path: Path
+) -> None:
+    """`=` would silently be that of text."""
+    run(
+        database,
+        "CREATE SCHEMA extensions",
+        "CREATE EXTENSION citext SCHEMA extensions",
+        "CREATE TABLE a (key extensions.citext PRIMARY KEY)",
+    )
+    plan = plan_of(tmp_path, "table: a\nprimary_key: key\nfields: []", "a")
+    with role(database, slot_name) as url:
+        run(database, f"GRANT SELECT ON a TO {slot_name}")
+        connection = Database(url, "test", SystemClock(threading.Event()))
+        with pytest.raises(FatalError, match="permission denied for schema extensions"):
+            prepare_sql(plan, connection)
+        run(database, f"GRANT USAGE ON SCHEMA extensions TO {slot_name}")
+        connection.close()
+        prepare_sql(plan, connection)
+        connection.close()
+
+
+def test_links_of_several_columns(connection: Database, database: str, tmp_path: Path) -> None:
+    run(
+        database,
+        "CREATE TABLE a (x varchar(8), y int, z extensions.citext, PRIMARY KEY (x, y, z))",
+        "CREATE TABLE b (id int PRIMARY KEY, x char(5), y numeric, z extensions.citext)",
+        "INSERT INTO a VALUES ('AB', 1, 'q'), ('CD', 2, 'r')",
+    )
+    schema = """
+        table: a
+        primary_key: [x, y, z]
+        fields:
+          - count: parts
+            table: b
+            foreign_key: [x, y, z]
+    """
+    index = Index(connection, plan_of(tmp_path, schema, "a"))
+    b = TableName("public", "b")
+    values = [("AB   ", "1.0", "Q"), ("CD", "2", "R"), ("CD", "2.5", "r"), ("CD", "1e30", "r")]
+    images = [dict(zip("xyz", each, strict=True)) for each in values]
+    assert index.applied(*(change(b, [1], None, each) for each in images)) == (
+        {"AB:1:q", "CD:2:r"},
+        set(),
+    )
+    assert index.applied(change(b, [1], images[0], images[2])) == ({"AB:1:q"}, set())
+
+
+def test_pages_of_keys_are_in_the_order_of_the_type(database: str, tmp_path: Path) -> None:
+    """Of a type in a schema off the search path: nothing is skipped or read twice."""
+    words = ["a", "B", "c", "D", "e", "F"]
+    run(
+        database,
+        "CREATE SCHEMA extensions",
+        "CREATE EXTENSION citext SCHEMA extensions",
+        "CREATE TABLE a (key extensions.citext PRIMARY KEY)",
+        *(f"INSERT INTO a VALUES ('{word}')" for word in words),
+    )
+    plan = plan_of(tmp_path, "table: a\nprimary_key: key\nfields: []", "a")
+    with session.connect(database) as connection:
+        (table,) = read_catalog(connection, plan.tables).tables.values()
+        reader = Reader(connection, table, frozenset(), 1)
+        found, last = list[str](), tuple[str, ...]()
+        while rows := reader.after(last):
+            last = tuple(map(str, rows[0]))
+            found += last
+    assert found == words
+    walker = Database(database, "test", SystemClock(threading.Event()))
+    catalog, documents = prepare_sql(plan, walker)
+    pages = verify_sql.compose(plan, catalog, documents, page=1)
+    keys = walker.rows(pages.first)
+    while page := walker.rows(pages.after, [keys[-1][0].encode()]):
+        keys += page
+    walker.close()
+    assert [key for (key,) in keys] == words
 
 
 def test_links_use_the_index_of_the_table_they_lead_to(

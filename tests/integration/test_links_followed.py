@@ -158,21 +158,21 @@ def edit(connection: psycopg.Connection, chance: random.Random, name: str, link:
     """One change of a row, of any of the tables."""
     key, ref = chance.choice(link.keys), chance.choice(link.refs)
     number, other = chance.randrange(1, 6), chance.choice(link.refs)
-    statement, *params = chance.choice(
-        [
-            (f"INSERT INTO {name} VALUES (%s, 0) ON CONFLICT DO NOTHING", key),
-            (f"INSERT INTO {name} VALUES (%s, 0) ON CONFLICT DO NOTHING", key),
-            (f"UPDATE {name} SET note = note + 1 WHERE key = %s", key),
-            (f"DELETE FROM {name} WHERE key = %s", key),
-            # The same value, maybe in another spelling.
-            (f"UPDATE {name} SET key = p.ref FROM {name}_parts p WHERE {name}.key = p.ref AND p.id = %s", number),
-            (f"INSERT INTO {name}_parts VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET ref = excluded.ref", number, ref),
-            (f"INSERT INTO {name}_parts VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET ref = excluded.ref", number, ref),
-            (f"UPDATE {name}_middles SET ref = %s WHERE ref = %s", other, ref),
-            (f"DELETE FROM {name}_parts WHERE id = %s", number),
-            (f"INSERT INTO {name}_inners VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET middle_id = excluded.middle_id",
-             number, chance.choice([1, 2, 3, 9007199254740994])),
-            (f"DELETE FROM {name}_inners WHERE id = %s", number),
-        ]
-    )  # fmt: skip
+    put = "ON CONFLICT (id) DO UPDATE SET"
+    edits: list[tuple[str, tuple[object, ...]]] = [
+        (f"INSERT INTO {name} VALUES (%s, 0) ON CONFLICT DO NOTHING", (key,)),
+        (f"INSERT INTO {name} VALUES (%s, 0) ON CONFLICT DO NOTHING", (key,)),
+        (f"UPDATE {name} SET note = note + 1 WHERE key = %s", (key,)),
+        (f"DELETE FROM {name} WHERE key = %s", (key,)),
+        # The same value, maybe in another spelling.
+        (f"UPDATE {name} SET key = p.ref FROM {name}_parts p WHERE {name}.key = p.ref AND p.id = %s", (number,)),
+        (f"INSERT INTO {name}_parts VALUES (%s, %s) {put} ref = excluded.ref", (number, ref)),
+        (f"INSERT INTO {name}_parts VALUES (%s, %s) {put} ref = excluded.ref", (number, ref)),
+        (f"UPDATE {name}_middles SET ref = %s WHERE ref = %s", (other, ref)),
+        (f"DELETE FROM {name}_parts WHERE id = %s", (number,)),
+        (f"INSERT INTO {name}_inners VALUES (%s, %s) {put} middle_id = excluded.middle_id",
+         (number, chance.choice([1, 2, 3, 9007199254740994]))),
+        (f"DELETE FROM {name}_inners WHERE id = %s", (number,)),
+    ]  # fmt: skip
+    statement, params = chance.choice(edits)
     connection.execute(statement.encode(), params)
