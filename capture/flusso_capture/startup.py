@@ -22,7 +22,7 @@ from flusso_capture import lineage as lineages
 from flusso_capture.doubts import Doubts
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.replication import Replication
-from flusso_capture.session import Connection, address, connect, session
+from flusso_capture.session import Connection, connect, session
 from flusso_capture.slot import Slot
 from flusso_shared import retry
 from flusso_shared.bound_plan import read_bound
@@ -31,6 +31,7 @@ from flusso_shared.change import Origin
 from flusso_shared.control_records import Lineage, Position
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.names import TableName
+from flusso_shared.pg_session import address
 from flusso_shared.plan import Plan
 from flusso_shared.seams import ChangeLog
 

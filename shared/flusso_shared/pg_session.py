@@ -1,19 +1,68 @@
-"""Session settings under which Postgres prints values the one way that everything here expects."""
+"""Opens sessions on Postgres: what every one of them is set to, whatever a role, a database or a pooler says.
 
-SESSION_SETTINGS = {
+The settings of a role or a database are for its applications.  Ours take as long as they take, read every row or
+fail, and print values the one way that everything here expects.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from psycopg import conninfo as conninfos
+
+from flusso_shared.errors import FatalError
+from flusso_shared.pg_errors import translate
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_OUTPUT: Final = {
     "client_encoding": "UTF8",
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
+    "xmlbinary": "base64",
     "quote_all_identifiers": "off",
+}
+_TIMEOUTS: Final = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+_SQL_ONLY: Final = {
+    # Postgres 17; a server that does not know a setting is not asked for it.
+    "transaction_timeout": "0",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    # A row that a policy hides must be an error: it would pass for one that was deleted.
+    "row_security": "off",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
     # Compiling costs more than it saves on statements that touch a few thousand rows by index.
     "jit": "off",
 }
-"""Name -> value, for `SET` on every SQL connection and for the options of the replication connection."""
+_SETTINGS: Final = _OUTPUT | _TIMEOUTS | _SQL_ONLY
 
-OPERATORS = """
+# A peer that vanished without a word is noticed within about a minute, whatever the system's defaults.
+_DEFAULTS: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "20",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "40000",
+}
+
+_SET: Final = """
+SELECT pg_backend_pid(), count(set_config(s.name, wanted.value, false))
+FROM unnest(%s::text[], %s::text[]) AS wanted(name, value) JOIN pg_settings s ON lower(s.name) = lower(wanted.name)
+"""
+
+_OPERATORS: Final = """
 SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''),
     (SELECT string_agg(DISTINCT quote_ident(n.nspname), ', ')
      FROM pg_operator o JOIN pg_type t ON t.oid = o.oprleft
@@ -26,3 +75,80 @@ SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_
 Without it `=`, `<`, `min()` and the like of such a type, in a schema that is not on the path, would silently mean those of
 a type that it is cast to: of `text` for `citext`.
 """
+
+
+def connect(conninfo: str, application: str, **settings: str) -> Connection:
+    """A session for SQL, in autocommit mode, with `settings` over ours.
+
+    Raises `RetryableError` or `FatalError`; the latter also for a pooler that gives every transaction another session.
+    """
+    connection = _connect(connection_text(conninfo, application), "connect to Postgres")
+    try:
+        backend = _set_up(connection, _SETTINGS | settings)
+        connection.execute(_OPERATORS)
+        if backend != connection.info.backend_pid and _shares_sessions(conninfo, backend):
+            raise FatalError(
+                f"a connection pooler (such as PgBouncer) in transaction mode answers at {address(conninfo)}: "
+                "the settings of a session do not last there; connect to the Postgres server itself, or have the "
+                "pooler use session mode (pool_mode = session) for this user"
+            )
+    except psycopg.Error as error:
+        connection.close()
+        raise translate(error, "set up a Postgres session") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_replication(conninfo: str, application: str) -> Connection:
+    """A connection that takes replication commands, through its `pgconn`.  Raises as `connect`."""
+    own = " ".join(f"-c {name}={_escaped(value)}" for name, value in (_OUTPUT | _TIMEOUTS).items())
+    given = conninfos.conninfo_to_dict(conninfo)
+    options = f"{given.get('options') or ''} {own}".strip()
+    text = conninfos.make_conninfo(
+        connection_text(conninfo, application), replication="database", options=options
+    )
+    return _connect(text, "connect to Postgres for replication")
+
+
+def connection_text(conninfo: str, application: str) -> str:
+    """`conninfo` with this product's defaults for what it leaves open."""
+    given = conninfos.conninfo_to_dict(conninfo)
+    return conninfos.make_conninfo("", **{**_DEFAULTS, "application_name": application, **given})
+
+
+def address(conninfo: str) -> str:
+    """Host, port and database of a connection text, for messages: never the user or the password."""
+    given = conninfos.conninfo_to_dict(conninfo)
+    host, port = given.get("host") or "the local socket", given.get("port") or 5432
+    return f"{host}:{port}, database {given.get('dbname') or 'of the user'}"
+
+
+def _connect(text: str, doing: str) -> Connection:
+    try:
+        # Statements that the server keeps for a session clash where a pooler hands sessions on.
+        return psycopg.connect(text, autocommit=True, prepare_threshold=None)
+    except psycopg.Error as error:
+        raise translate(error, doing) from error
+
+
+def _set_up(connection: Connection, settings: dict[str, str]) -> int:
+    """Set all that the server knows; gives the process id of the session's backend."""
+    row = connection.execute(_SET, (list(settings), list(settings.values()))).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _shares_sessions(conninfo: str, backend: int) -> bool:
+    """Whether a second client is given the same backend, while the first one is still connected.
+
+    A pooler is known by process ids that it makes up itself (`BackendKeyData` of the protocol).
+    """
+    text = connection_text(conninfo, "flusso")
+    with psycopg.connect(text, autocommit=True, prepare_threshold=None) as other:
+        return _set_up(other, {}) == backend
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-import psycopg
 import pytest
 
+from flusso_shared import pg_session
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.compile import compile_index
-from flusso_shared.pg_session import SESSION_SETTINGS
 from flusso_shared.schema_file import load_schema
 from flusso_worker.document_sql import array_literal, compose
 from support import compare, oracle, store
@@ -40,12 +39,10 @@ def build_all(database_url: str, index: str) -> Documents:
     """Every document of `index` in one statement, by id."""
     path = store.ROOT / "dev" / "schemas" / f"{index}.schema.yml"
     plan = compile_index(index, load_schema(path, index), str(path))
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with pg_session.connect(database_url, "flusso-test") as connection:
         rows = connection.execute(f"SELECT id::text FROM {index}".encode())
         keys = [row[0] for row in rows]
         sql = compose(plan, read_catalog(connection, plan.tables))
-        for setting in SESSION_SETTINGS.items():
-            connection.execute("SELECT set_config(%s, %s, false)", setting)
         result = connection.pgconn.exec_params(sql.build, [array_literal(keys)])
         found = [(result.get_value(n, 0), result.get_value(n, 1)) for n in range(result.ntuples)]
     return {

@@ -6,11 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
+from flusso_shared import pg_session
 from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.pg_session import SESSION_SETTINGS
 from flusso_worker.document_sql import array_literal, compose
 from support.documents import built, plan_of, run
 
@@ -280,9 +279,7 @@ def test_the_logs_key_finds_the_row_and_gives_its_id(
         f"CREATE TABLE things (key {type_}, second int DEFAULT 7, PRIMARY KEY ({key}))",
     )
     plan = plan_of(tmp_path, "table: things\nfields: [{ keyword: key }]")
-    with psycopg.connect(database, autocommit=True) as connection:
-        for setting in SESSION_SETTINGS.items():
-            connection.execute("SELECT set_config(%s, %s, false)", setting)
+    with pg_session.connect(database, "flusso-test") as connection:
         connection.execute("INSERT INTO things VALUES (%s)", (value,))
         logged = connection.execute("SELECT format('%s', key), second::text FROM things").fetchone()
         sql = compose(plan, read_catalog(connection, plan.tables))

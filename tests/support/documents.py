@@ -11,11 +11,11 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
+from flusso_shared import pg_session
 from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog_check import missing_things
 from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.compile import compile_index
-from flusso_shared.pg_session import SESSION_SETTINGS
 from flusso_shared.plan import IndexPlan, Plan
 from flusso_shared.schema_file import load_schema
 from flusso_worker.document_sql import array_literal, compose
@@ -37,9 +37,7 @@ def run(url: str, *statements: str) -> None:
 
 def built(url: str, plan: IndexPlan) -> dict[str, Any]:
     """Every document of the plan by id, built for all root keys at once; numbers as `int` and `Decimal`."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for setting in SESSION_SETTINGS.items():
-            connection.execute("SELECT set_config(%s, %s, false)", setting)
+    with pg_session.connect(url, "flusso-test") as connection:
         bound = read_bound(connection, Plan((plan,)))
         (plan,) = bound.indexes
         catalog = read_catalog(connection, plan.tables)

@@ -8,15 +8,14 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import conninfo as conninfos
 from psycopg import pq, sql
 
+from flusso_shared import pg_session
 from flusso_shared.change import Origin
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, PoisonError, RetryableError
 from flusso_shared.names import TableName
 from flusso_shared.pg_errors import translate
-from flusso_shared.pg_session import OPERATORS, SESSION_SETTINGS
 from flusso_worker.snapshot_version import Snapshot, parse
 
 logger = logging.getLogger(__name__)
@@ -28,17 +27,8 @@ SELECT pg_current_snapshot()::text,
             THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END"""
 _SYSTEM = b"SELECT system_identifier::text FROM pg_control_system()"
 
-# A peer that vanished without a word is noticed within about a minute, whatever the system's defaults.
-_DEFAULTS = {
-    "connect_timeout": "10",
-    "keepalives_idle": "20",
-    "keepalives_interval": "5",
-    "keepalives_count": "4",
-    "tcp_user_timeout": "40000",
-}
-
 # Below deadlock_timeout: should our locks and those of a migration ever cross, it is ours that give way.
-_PATIENCE = {"lock_timeout": "500ms"}
+_LOCK_TIMEOUT = "500ms"
 _LOCKED = "55P03"
 
 # What the values of a row can cause.  Everything else is the connection's, the server's or the schema's.
@@ -61,7 +51,8 @@ class Database:
     def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
         self._begin = _BEGIN + _SNAPSHOT
         self._cursors = False
-        self._conninfo = connection_text(conninfo, application)
+        self._conninfo = conninfo
+        self._application = application
         self._clock = clock
         self._connection: psycopg.Connection | None = None
         self._system_id = ""
@@ -183,18 +174,10 @@ class Database:
             self._connection = None
 
     def _connect(self) -> psycopg.Connection:
-        try:
-            connection = psycopg.connect(self._conninfo, autocommit=True)
-        except psycopg.Error as error:
-            raise translate(error, "connect to Postgres") from error
+        connection = pg_session.connect(
+            self._conninfo, self._application, lock_timeout=_LOCK_TIMEOUT
+        )
         self._connection = connection
-        try:
-            for setting in (SESSION_SETTINGS | _PATIENCE).items():
-                connection.execute("SELECT set_config(%s, %s, false)", setting)
-            connection.execute(OPERATORS)
-        except psycopg.Error as error:
-            self.close()
-            raise translate(error, "set up a Postgres session") from error
         self._system_id = _text(self.run(_SYSTEM), 0, 0)
         return connection
 
@@ -219,19 +202,6 @@ class Database:
 
 
 _IDLE = pq.TransactionStatus.IDLE
-
-
-def connection_text(conninfo: str, application: str) -> str:
-    """`conninfo` with this product's defaults for what it leaves open."""
-    given = conninfos.conninfo_to_dict(conninfo)
-    return conninfos.make_conninfo("", **{**_DEFAULTS, "application_name": application, **given})
-
-
-def address(conninfo: str) -> str:
-    """Host, port and database of a connection text, for messages: never the user or the password."""
-    given = conninfos.conninfo_to_dict(conninfo)
-    host, port = given.get("host") or "the local socket", given.get("port") or 5432
-    return f"{host}:{port}, database {given.get('dbname') or 'of the user'}"
 
 
 def _text(result: pq.abc.PGresult, row: int, column: int) -> str:

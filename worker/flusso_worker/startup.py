@@ -9,11 +9,12 @@ from typing import TypeVar
 from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.pg_session import address
 from flusso_shared.plan import Plan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.assembly import checked_catalog, checked_plan
-from flusso_worker.database import Database, address
+from flusso_worker.database import Database
 from flusso_worker.opensearch import Cluster
 
 T = TypeVar("T")
