@@ -16,6 +16,7 @@ from flusso_shared.change import Origin
 from flusso_shared.clock import Clock
 from flusso_shared.control_records import Lineage, TableSnapshot, snapshots_of
 from flusso_shared.names import TableName
+from flusso_shared.pg_errors import DeniedError
 from flusso_shared.plan import Plan
 from flusso_shared.seams import ChangeLog
 
@@ -87,7 +88,9 @@ class Snapshotter:
         self._done: set[TableName] = set()
         self._done_for: Lineage | None = None
         self._waiting: set[TableName] = set()
-        """Tables to be read that are not there."""
+        """Tables to be read that are not there, or may not be read."""
+        self._denied: set[TableName] = set()
+        """Tables with an open doubt that may not be read."""
         self._doubts = doubts
         self._again_at = math.inf
         """When doubts that could not be settled are looked at again."""
@@ -129,10 +132,22 @@ class Snapshotter:
         _, origin = self._history()
         links = self._links.get(doubt.table, frozenset())
         run = DoubtRun(doubt, links, origin, self._log, self._options, self._process)
-        if run.run():
+        try:
+            settled = run.run()
+        except DeniedError as error:
+            if doubt.table not in self._denied:
+                logger.error(
+                    "%s", error, extra={"action": "table_unreadable", "table": str(doubt.table)}
+                )
+                self._process.status.failed(str(error))
+            self._denied.add(doubt.table)
+            settled = False
+        else:
+            self._denied.discard(doubt.table)
+        if settled:
             self._doubts.settle(doubt)
         else:
-            # What the table lacks may come back before anybody has seen that it was gone.
+            # What the table lacks may come back before it is seen that it was gone.
             self._again_at = self._process.clock.monotonic() + self._options.watch_seconds
 
     def _todo(self) -> list[TableName]:
@@ -155,9 +170,12 @@ class Snapshotter:
             )
             try:
                 run.run()
-            except TableGoneError as error:
+            except (TableGoneError, DeniedError) as error:
                 if table not in self._waiting:
-                    logger.error("%s", error, extra={"action": "table_gone", "table": str(table)})
+                    logger.error(
+                        "%s", error, extra={"action": "table_unreadable", "table": str(table)}
+                    )
+                    self._process.status.failed(str(error))
                 self._waiting.add(table)
                 return
         self._waiting.discard(table)

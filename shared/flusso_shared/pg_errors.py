@@ -32,8 +32,26 @@ _PASSING_CLASSES = ("08", "40", "53", "55", "57", "58")
 _LASTING = frozenset({"55000", "57P04"})
 
 
+_POOLER = (
+    "a connection pooler (such as PgBouncer) answers there, and replication cannot pass it: connect to the Postgres"
+    " server itself"
+)
+_TLS = f"check `sslmode` and the certificates of {_CONNECTION}, and `ssl` of the server"
+
+
+_DENIED = "42501"
+
+
+class DeniedError(FatalError):
+    """The role may not do it: it lacks a privilege, or row-level security applies to it.
+
+    Others than the one that asked are not concerned, and it may be granted any time.
+    """
+
+
 class _ConnectFailure(NamedTuple):
     state: str
+    """The SQLSTATE whose remedy is given, or the remedy itself."""
     pattern: re.Pattern[str]
 
 
@@ -46,6 +64,15 @@ _CONNECT_FAILURES = (
     _ConnectFailure(
         "42501", re.compile(r"permission denied|must be superuser or replication role")
     ),
+    _ConnectFailure(_POOLER, re.compile(r"unsupported startup parameter|pooler|pgbouncer", re.I)),
+    _ConnectFailure(
+        _TLS,
+        re.compile(
+            r"does not support SSL|SSL error: (certificate|tlsv1 alert|sslv3 alert)|certificate verify failed"
+            r"|root certificate file .* does not exist|could not (load|read) (certificate|private key|root cert)"
+            r"|server certificate for .* does not match|channel binding required"
+        ),
+    ),
 )
 
 
@@ -57,7 +84,19 @@ def translate(error: psycopg.Error, doing: str) -> FlussoError:
     reason = f"{_reason(error)} (SQLSTATE {state})"
     if state.startswith(_PASSING_CLASSES) and state not in _LASTING:
         return RetryableError(f"cannot {doing}: {reason}")
+    if state == _DENIED:
+        return DeniedError(f"cannot {doing}: {reason}; {_denied(error)}")
     return FatalError(f"cannot {doing}: {reason}; {_REMEDIES.get(state, _DEFAULT_REMEDY)}")
+
+
+def _denied(error: psycopg.Error) -> str:
+    """The remedy: under `row_security = off` a policy that hides rows is an error (`check_enable_rls` in Postgres)."""
+    if "row-level security" not in (error.diag.message_primary or ""):
+        return _REMEDIES[_DENIED]
+    return (
+        "let a superuser run ALTER ROLE ... BYPASSRLS for the role of the connection, or connect as the owner of the"
+        " table (without FORCE ROW LEVEL SECURITY): rows that it may not see would pass for rows that are gone"
+    )
 
 
 def _reason(error: psycopg.Error) -> str:
@@ -70,7 +109,8 @@ def _without_state(error: psycopg.Error, doing: str) -> FlussoError:
     text = _one_line(error)
     for failure in _CONNECT_FAILURES:
         if failure.pattern.search(text):
-            return FatalError(f"cannot {doing}: {text}; {_REMEDIES[failure.state]}")
+            remedy = _REMEDIES.get(failure.state, failure.state)
+            return FatalError(f"cannot {doing}: {text}; {remedy}")
     # Refused, unresolved, timed out, cut, starting up, shutting down: all of it passes.
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return RetryableError(f"cannot {doing}: {text}")

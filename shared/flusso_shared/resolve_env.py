@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
+from flusso_shared import pg_conninfo
 from flusso_shared.config import (
     Config,
     ConnectionParts,
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 Environment = Mapping[str, str]
 
-_POSTGRES = re.compile(r"(postgresql|postgres)://\S+")
 _IN_HOST = re.compile(r"(://[^:/@\s]*):\S*@")
 _IN_QUERY = re.compile(r"([?&]\w*(?:password|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(r"\w*(?:password|secret|token)\w*=", re.IGNORECASE)
@@ -58,13 +58,11 @@ def without_secrets(url: str) -> str:
 
 
 def source_conninfo(source: Source, env: Environment) -> str:
-    """The Postgres URL: explicit env reference, else DATABASE_URL, else what the file says."""
-    url = _source_url(source, env).strip()
-    if not _POSTGRES.fullmatch(url):
-        raise ConfigError(
-            f"`{redacted(url)}` is not a Postgres URL; write postgresql://user:password@host:port/database"
-        )
-    return url
+    """The Postgres URL: explicit env reference, else DATABASE_URL, else what the file says.
+
+    Raises `ConfigError` that names what is wrong with it.
+    """
+    return pg_conninfo.checked(_source_url(source, env).strip())
 
 
 def _source_url(source: Source, env: Environment) -> str:
