@@ -27,6 +27,12 @@ _CANCELLED = "57014"
 _QUOTED = re.compile(r'"[^"]*"')
 _ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54")
 """What the values of a row can cause: the next row may be fine."""
+# Row-level security is reported for the table, by a rule of its own.
+_BEGIN = (
+    b"BEGIN READ ONLY; SET LOCAL row_security = on; SET LOCAL statement_timeout = '"
+    + _PATIENCE
+    + b"'"
+)
 _FINE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -109,7 +115,7 @@ class _Trial:
     ) -> tuple[pq.abc.PGresult | None, psycopg.Error | None]:
         """One statement in a read-only transaction; extra ones hidden in it are refused by the protocol."""
         pgconn = self._connection.pgconn
-        pgconn.exec_(b"BEGIN READ ONLY; SET LOCAL statement_timeout = '" + _PATIENCE + b"'")
+        pgconn.exec_(_BEGIN)
         try:
             result = pgconn.exec_params(statement, parameters)
         finally:
