@@ -413,3 +413,37 @@ def test_links_use_the_index_of_the_table_they_lead_to(
         text = "\n".join(row[0] for row in explained)
         assert f"Seq Scan on a{at}" not in text, f"{parent}, {child}:\n{text}"
         assert len(connection.rows(statement, [array_literal([value])])) == 1
+
+
+CASTS = {
+    ("varchar(8)", "char(8)"): None,
+    ("int", "bigint"): None,
+    ("bigint", "numeric"): None,
+    ("char(8)", "varchar(8)"): "column `ref` of table `public.b",
+    ("numeric", "bigint"): "column `ref` of table `public.b",
+    ("int", "double precision"): "column `key` of table `public.a",
+}
+"""Types of (parent's key, child's column) -> the column whose index does not serve."""
+
+
+def test_check_tells_of_an_index_that_a_cast_keeps_from_use(database: str, tmp_path: Path) -> None:
+    schema = (
+        "table: a{at}\nprimary_key: key\nfields: [{{ count: n, table: b{at}, foreign_key: ref }}]"
+    )
+    for at, (parent, child) in enumerate(CASTS):
+        run(
+            database,
+            f"CREATE TABLE a{at} (key {parent} PRIMARY KEY)",
+            f"CREATE TABLE b{at} (id int PRIMARY KEY, ref {child})",
+            f"CREATE INDEX ON b{at} (ref)",
+        )
+    report = checked(tmp_path, database, *(schema.format(at=at) for at in range(len(CASTS))))
+    for at, column in enumerate(CASTS.values()):
+        index = "things" if at == 0 else f"things{at + 1}"
+        found = [item for item in report.diagnostics if item.index == index]
+        if column is None:
+            assert found == []
+            continue
+        (warning,) = found
+        assert (warning.severity, warning.rule, warning.field) == ("warning", "link-cast", "n")
+        assert f"an index of {column}{at}`" in warning.message

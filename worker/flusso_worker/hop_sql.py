@@ -82,9 +82,10 @@ def keys_given(
 def _inferred(given: Column, mine: Column) -> bool:
     """Whether Postgres may infer the parameter's type from the row's column, which is right even if that changes.
 
-    A composite type compares as what has no name, so that nothing can be inferred.
+    A composite type compares as what has no name, so that nothing can be inferred; `regclass` and its like as numbers.
     """
-    return given.compared_type == mine.compared_type and not mine.shape.members
+    special = mine.shape.members or mine.shape.name.startswith("reg")
+    return given.compared_type == mine.compared_type and not special
 
 
 def _served(
@@ -121,7 +122,7 @@ def _columns(place: Place, catalog: Catalog) -> list[Column]:
     return [row.columns[name] for name in place.columns]
 
 
-def _parameters(columns: Sequence[Column]) -> list[sql.Composable]:
+def _parameters(columns: Sequence[Column]) -> Sequence[sql.Composable]:
     # `format_type()` quotes what needs it.
     return [
         sql.SQL(f"${at}::{'text' if is_array(column) else column.compared_type}[]")  # pyright: ignore[reportArgumentType]

@@ -19,7 +19,7 @@ from flusso_cli.check.locate import located
 from flusso_cli.check.prune import pruned
 from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
-from flusso_cli.check.statements import check_statements, incomparable
+from flusso_cli.check.statements import check_statements, incomparable, unserved
 from flusso_cli.check.tables import check_tables
 from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.bound_plan import read_bound
@@ -127,10 +127,15 @@ class _Examination:
         bound = bind(rest, facts.catalog)
         fields = check_fields(replace(index, key=bound.key), facts)
         found += fields
-        found += check_links(bound, facts)
+        lookups = check_links(bound, facts)
+        found += lookups
         if _readable(bound.tables, facts):
             links = incomparable(self._connection, bound, facts.catalog)
             found += links
+            if not links:
+                slow = {item.field for item in lookups}
+                casts = unserved(self._connection, bound, facts.catalog)
+                found += [item for item in casts if item.field not in slow]
             told = {item.field for item in (*fields, *links) if item.severity == "error"}
             refused = check_statements(self._connection, bound, facts.catalog)
             found += [item for item in refused if item.field not in told]

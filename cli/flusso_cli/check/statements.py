@@ -10,13 +10,13 @@ import re
 from collections.abc import Sequence
 
 import psycopg
-from psycopg import pq
+from psycopg import pq, sql
 
 from flusso_capture.session import Connection
 from flusso_cli.check.blame import Fault, blame
 from flusso_cli.diagnostics import Diagnostic
 from flusso_shared import link_columns
-from flusso_shared.catalog import Catalog
+from flusso_shared.catalog import Catalog, Column
 from flusso_shared.link_columns import Place
 from flusso_shared.plan import Hop, IndexPlan
 from flusso_worker.document_sql import array_literal, compose
@@ -63,6 +63,47 @@ def incomparable(connection: Connection, index: IndexPlan, catalog: Catalog) -> 
     ]
 
 
+def unserved(connection: Connection, index: IndexPlan, catalog: Catalog) -> list[Diagnostic]:
+    """Links whose types differ so that no index of the column finds rows by the other's values.
+
+    Builds look for the rows below a parent, changes for the parent of a row.  `index` is bound and lacks nothing.
+    """
+    trial, found = _Trial(connection, catalog), dict[tuple[Place, Place], Diagnostic]()
+    for pair in link_columns.pairs(index):
+        near, above = Place(pair.table, (pair.column,)), Place(pair.above, (pair.key,))
+        for mine, given in ((near, above), (above, near)):
+            column = catalog.tables[mine.table].columns[mine.columns[0]]
+            other = catalog.tables[given.table].columns[given.columns[0]]
+            if (mine, given) in found or column.compared_type == other.compared_type:
+                continue
+            by_documents = (mine == near) == pair.down
+            hop = hop_sql(Hop(mine.table, mine.columns, mine.columns), catalog, given)
+            if trial.serves(_joined(mine, other) if by_documents else hop):
+                continue
+            found[mine, given] = Diagnostic(
+                "warning",
+                "link-cast",
+                f"an index of column `{column.name}` of table `{mine.table}` ({column.type}) does not find values of column"
+                f" `{other.name}` of table `{given.table}` ({other.type}): every lookup reads the whole table",
+                index=index.name,
+                field=pair.field,
+                cure="give both columns one type",
+                name=pair.column,
+            )
+    return list(found.values())
+
+
+def _joined(mine: Place, given: Column) -> bytes:
+    """Rows by values of the other column, as the SQL of documents finds them."""
+    # `format_type()` quotes what needs it.
+    values = sql.SQL(f"$1::{given.compared_type}[]")  # pyright: ignore[reportArgumentType]
+    return (
+        sql.SQL("SELECT 1 FROM {} WHERE {} = ANY({})")
+        .format(sql.Identifier(*mine.table), sql.Identifier(*mine.columns), values)
+        .as_bytes(None)
+    )
+
+
 def _queries(trial: _Trial, index: IndexPlan) -> list[Fault]:
     """Queries that lead from changed rows to documents."""
     found: dict[str, Fault] = {}
@@ -93,6 +134,14 @@ class _Trial:
         _, error = self._run(b"EXPLAIN " + statement, [b"{}"] * parameters)
         return error
 
+    def serves(self, statement: bytes) -> bool:
+        """Whether an index serves a statement with one parameter."""
+        result, _ = self._run(b"EXPLAIN " + statement, [b"{}"], b"enable_seqscan = off")
+        if result is None:
+            return True
+        lines = [result.get_value(row, 0) or b"" for row in range(result.ntuples)]
+        return any(b"Index Cond" in line for line in lines)
+
     def first_document(self, index: IndexPlan) -> list[Fault]:
         """Why the document of some row cannot be built; nothing when it can, or there is no row."""
         sql = compose(index, self.catalog)
@@ -111,11 +160,13 @@ class _Trial:
         return blame(index, build)
 
     def _run(
-        self, statement: bytes, parameters: Sequence[bytes]
+        self, statement: bytes, parameters: Sequence[bytes], setting: bytes = b""
     ) -> tuple[pq.abc.PGresult | None, psycopg.Error | None]:
         """One statement in a read-only transaction; extra ones hidden in it are refused by the protocol."""
         pgconn = self._connection.pgconn
         pgconn.exec_(_BEGIN)
+        if setting:
+            pgconn.exec_(b"SET LOCAL " + setting)
         try:
             result = pgconn.exec_params(statement, parameters)
         finally:
