@@ -21,23 +21,8 @@ from flusso_shared.names import TableName
 
 logger = logging.getLogger(__name__)
 
-_INDEXES = """
-SELECT x.relname,
-       (SELECT array_agg(a.attname::text) FROM unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum)
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum)
-FROM pg_index i
-JOIN pg_class x ON x.oid = i.indexrelid
-JOIN pg_class c ON c.oid = i.indrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relname = %s
-  AND i.indisunique AND i.indimmediate AND i.indisvalid
-  AND i.indpred IS NULL AND i.indexprs IS NULL
-  AND NOT EXISTS (
-      SELECT FROM unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum)
-      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-      WHERE NOT a.attnotnull)
-ORDER BY i.indnkeyatts, x.relname
-"""
+_LONGEST_NAME = 63
+_SUFFIX = "_replica_identity"
 
 _LEAVES = """
 SELECT n.nspname, c.relname
@@ -46,14 +31,6 @@ JOIN pg_class c ON c.oid = t.relid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE t.isleaf
 """
-
-
-@dataclass(frozen=True, slots=True)
-class UniqueIndex:
-    """An index that may serve as replica identity, with its key columns."""
-
-    name: str
-    columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,75 +45,81 @@ class Cure:
     fatal: bool
     """Without it not even the primary key of a removed row is known."""
     advice: str
-    """Both ways to do it by hand, and what happens otherwise."""
+    """How to do it by hand, and what happens otherwise."""
     of: TableName
     """The table of the plan that it is, or is a partition of."""
     by_hand: tuple[str, ...] = ()
-    """Two ways to do it by hand, as SQL: simple, and with less log written."""
+    """Ways to do it by hand, as SQL that Postgres takes: simple, then with less log written where columns allow it."""
+    lost: bool = False
+    """The index that was the identity is gone: Postgres refuses every UPDATE and DELETE of the table."""
 
 
 def decide(
-    table: Table, links: frozenset[str], indexes: Sequence[UniqueIndex], manage: bool
+    table: Table, links: frozenset[str], manage: bool, *, partition: bool = False
 ) -> Cure | None:
-    """What has to be done for `table`; None when its identity holds all that is needed."""
+    """What has to be done for `table`; None when its identity holds all that is needed.
+
+    FULL, also where an index would do: an index can be dropped, and then Postgres refuses to change rows.
+    """
     needed = links | frozenset(table.primary_key)
     missing = needed - table.identity_columns
     if not missing:
         return None
-    fitting = [index for index in indexes if index.columns >= needed]
-    name = sql.Identifier(*table.name)
-    if fitting:
-        statement = sql.SQL("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}").format(
-            name, sql.Identifier(fitting[0].name)
-        )
-    else:
-        statement = sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(name)
-    by_hand = _by_hand(table, sorted(links - frozenset(table.primary_key)))
+    by_hand = _by_hand(table, sorted(links - frozenset(table.primary_key)), partition)
     return Cure(
         table=table.name,
         missing=tuple(sorted(missing)),
-        statement=statement,
+        statement=_full(table),
         allowed=manage and table.owned,
         fatal=not missing.isdisjoint(table.primary_key),
-        advice=_advice(table, missing, *by_hand),
+        advice=_advice(table, missing, by_hand),
         of=table.name,
         by_hand=by_hand,
+        lost=table.replica_identity == "i" and not table.identity_columns,
     )
 
 
-def _by_hand(table: Table, links: Sequence[str]) -> tuple[str, str]:
-    name = sql.Identifier(*table.name)
-    index = sql.Identifier(f"{table.name.name}_replica_identity")
-    columns = sql.SQL(", ").join(map(sql.Identifier, [*table.primary_key, *links]))
-    full = sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL;").format(name)
+def full_statement(table: TableName) -> str:
+    """What makes the whole old row stand in the log, as it is pasted into psql."""
+    return f"{_full_of(table).as_string(None)};"
+
+
+def _full(table: Table) -> sql.Composed:
+    return _full_of(table.name)
+
+
+def _full_of(name: TableName) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(sql.Identifier(*name))
+
+
+def _by_hand(table: Table, links: Sequence[str], partition: bool) -> tuple[str, ...]:
+    """Postgres takes an index as identity only if none of its columns may be NULL."""
+    full = full_statement(table.name)
+    columns = [*table.primary_key, *links]
+    not_null = all(name in table.columns and table.columns[name].not_null for name in columns)
+    # The identity of a partition is looked for in the columns of its root's.
+    if table.partitioned or partition or not not_null or not table.primary_key:
+        return (full,)
+    index = sql.Identifier(_index_name(table.name.name))
     by_index = sql.SQL(
-        "CREATE UNIQUE INDEX {}{} ON {} ({}); ALTER TABLE {} REPLICA IDENTITY USING INDEX {};"
-    ).format(
-        # A partitioned table takes no CONCURRENTLY.
-        sql.SQL("" if table.partitioned else "CONCURRENTLY "),
-        index,
-        name,
-        columns,
-        name,
-        index,
-    )
-    return full.as_string(None), by_index.as_string(None)
+        "CREATE UNIQUE INDEX {0} ON {1} ({2}); ALTER TABLE {1} REPLICA IDENTITY USING INDEX {0};"
+    ).format(index, sql.Identifier(*table.name), sql.SQL(", ").join(map(sql.Identifier, columns)))
+    return full, by_index.as_string(None)
 
 
-def _advice(table: Table, missing: Iterable[str], full: str, by_index: str) -> str:
-    return (
+def _index_name(table: str) -> str:
+    """Shortened here: what Postgres cut off could leave the name of another relation."""
+    kept = table.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore")
+    return f"{kept}{_SUFFIX}"
+
+
+def _advice(table: Table, missing: Iterable[str], by_hand: Sequence[str]) -> str:
+    told = (
         f"the replica identity of table {table.name} lacks {', '.join(sorted(missing))}: when a row is "
         "deleted or moves to another parent, the document of the old parent goes stale.  Run\n"
-        f"    {full}\n"
-        "or, with less log written (the columns must be NOT NULL),\n"
-        f"    {by_index}"
+        f"    {by_hand[0]}"
     )
-
-
-def read_indexes(connection: Connection, table: TableName) -> list[UniqueIndex]:
-    """The indexes of `table` that Postgres accepts as replica identity, fewest columns first."""
-    rows = connection.execute(_INDEXES, table).fetchall()
-    return [UniqueIndex(name, frozenset(columns or ())) for name, columns in rows]
+    return "\nor, with less log written,\n    ".join([told, *by_hand[1:]])
 
 
 def cures(
@@ -153,8 +136,7 @@ def cures(
         for part in _parts(connection, table):
             if needed <= part.identity_columns:
                 continue
-            indexes = [] if table.partitioned else read_indexes(connection, name)
-            cure = decide(part, known, indexes, manage)
+            cure = decide(part, known, manage, partition=part.name != name)
             if cure is not None:
                 found.append(replace(cure, of=name))
     return found
@@ -177,6 +159,13 @@ def _parts(connection: Connection, table: Table) -> list[Table]:
 
 def cure(connection: Connection, item: Cure, clock: Clock) -> None:
     """Run a cure that is allowed.  Waits for the table's lock in short turns, so that nobody queues behind."""
+    if item.lost:
+        logger.warning(
+            "table %s has lost its replica identity: the index that was it was dropped or is not valid, and Postgres"
+            " refuses every UPDATE and DELETE of the table until it has another",
+            item.table,
+            extra={"action": "replica_identity_lost", "table": str(item.table)},
+        )
     locks.run(connection, item.statement, f"set the replica identity of table {item.table}", clock)
     logger.info(
         "replica identity of table %s changed, so that the log holds old values of %s: %s",

@@ -25,7 +25,8 @@ SELECT c.oid, n.nspname, c.relname, c.relreplident::text, c.relkind = 'p',
                  JOIN pg_attribute a ON a.attnum = k.attnum
                  WHERE i.indrelid = c.oid AND a.attrelid = c.oid AND k.position <= i.indnkeyatts
                    -- A deferrable key is no replica identity: rows change before it is checked.
-                   AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate
+                   AND i.indimmediate AND i.indisvalid
+                   AND CASE c.relreplident WHEN 'd' THEN i.indisprimary
                                            WHEN 'i' THEN i.indisreplident ELSE false END), '{}')
 FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
 JOIN pg_namespace n ON n.nspname = wanted.nspname

@@ -10,6 +10,7 @@ import pytest
 from psycopg import conninfo
 
 from flusso_capture import locks
+from flusso_shared.change import Op
 from flusso_shared.clock import SystemClock
 from flusso_shared.control_records import lineage_of
 from flusso_shared.errors import FatalError, StoppedError
@@ -125,15 +126,47 @@ def test_partitions_get_their_replica_identity(kit: Kit) -> None:
     assert deleted.before == {"id": "1", "user_id": "2", "note": "x"}
 
 
-def test_a_fitting_index_becomes_the_replica_identity(kit: Kit) -> None:
+def test_an_index_is_never_chosen_and_one_that_was_set_is_kept(kit: Kit) -> None:
     kit.sql(
         "ALTER TABLE orders ALTER user_id SET NOT NULL",
         "CREATE UNIQUE INDEX fitting ON orders (id, user_id) INCLUDE (note)",
     )
+    kit.prepare()
+    assert kit.one(IDENTITY) == "f"
+    kit.sql("ALTER TABLE orders REPLICA IDENTITY USING INDEX fitting")
     with kit.running():
         assert kit.one(IDENTITY) == "i"
         kit.sql("INSERT INTO orders VALUES (1, 2, 'x')", "DELETE FROM orders")
         assert kit.expect(2)[1].before == {"id": "1", "user_id": "2"}
+
+
+def test_an_identity_whose_index_is_dropped_is_set_at_once(
+    kit: Kit, caplog: pytest.LogCaptureFixture
+) -> None:
+    kit.sql(
+        "ALTER TABLE orders ALTER user_id SET NOT NULL",
+        "CREATE UNIQUE INDEX fitting ON orders (id, user_id)",
+        "ALTER TABLE orders REPLICA IDENTITY USING INDEX fitting",
+        "INSERT INTO orders VALUES (1, 2, 'x')",
+    )
+    with kit.running(watch_seconds=0.2):
+        kit.sql("DROP INDEX fitting")
+        until(lambda: kit.one(IDENTITY) == "f", "the identity")
+        assert "table public.orders has lost its replica identity" in caplog.text
+        # All documents with rows of the table are built again.
+        (change,) = kit.expect(1)
+        assert (change.op, change.table) == (Op.TRUNCATE, ORDERS)
+        kit.sql("UPDATE orders SET user_id = 3")
+        assert kit.expect(1)[0].before == {"id": "1", "user_id": "2", "note": "x"}
+    # Where it may not be set, it is said once.
+    kit.sql(
+        "CREATE UNIQUE INDEX fitting ON orders (id, user_id)",
+        "ALTER TABLE orders REPLICA IDENTITY USING INDEX fitting",
+    )
+    with kit.running(watch_seconds=0.1, manage_replica_identity=False):
+        kit.sql("DROP INDEX fitting")
+        advice = 'ALTER TABLE "public"."orders" REPLICA IDENTITY FULL;'
+        until(lambda: advice in caplog.text, "the advice")
 
 
 def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from flusso_cli.check.machine import document
 from support.check_kit import STORE, checked, only, role, things, told
 from support.documents import run
 from support.store import ROOT
@@ -227,6 +228,9 @@ def test_only_an_index_that_finds_the_rows_counts(
         tmp_path, database, things("{ count: n, table: parts, foreign_key: thing_id }")
     )
     assert told(report) == ([] if serves else [("warning", "missing-index", "things.n")])
+    run(database, *[statement for item in report.diagnostics for statement in item.sql])
+    again = checked(tmp_path, database, things("{ count: n, table: parts, foreign_key: thing_id }"))
+    assert told(again) == []
 
 
 def test_every_lookup_without_an_index_is_told_once(database: str, tmp_path: Path) -> None:
@@ -274,6 +278,65 @@ def test_replica_identity_has_two_cures_that_work(database: str, tmp_path: Path)
         run(database, "DROP INDEX IF EXISTS parts_replica_identity", *cure.split("; "))
         assert told(checked(tmp_path, database, text, manage=False)) == []
         run(database, "ALTER TABLE parts REPLICA IDENTITY DEFAULT")
+
+
+def test_every_printed_statement_runs_and_its_finding_is_gone(
+    database: str, tmp_path: Path, slot_name: str
+) -> None:
+    """Names that need quotes, names that are taken, columns that may be NULL."""
+    run(
+        database,
+        *STORE,
+        "DROP INDEX parts_thing_id_idx",
+        "CREATE INDEX ON parts (thing_id) WHERE label IS NOT NULL",
+        'CREATE SCHEMA "Odd ""Shop"',
+        'CREATE UNLOGGED TABLE "Odd ""Shop"."Big Box" ("Box Id" int PRIMARY KEY, "Thing" int NOT NULL)',
+        "CREATE TABLE boxes (id int PRIMARY KEY, thing_id int NOT NULL)",
+        "CREATE INDEX ON boxes (thing_id)",
+        "CREATE UNIQUE INDEX boxes_id ON boxes (id, thing_id)",
+        "CREATE TABLE halves (id int PRIMARY KEY, thing_id int NOT NULL) PARTITION BY RANGE (id)",
+        "CREATE TABLE halves_1 PARTITION OF halves DEFAULT",
+        "CREATE INDEX ON halves (thing_id)",
+        "ALTER TABLE parts ENABLE ROW LEVEL SECURITY",
+        "CREATE PUBLICATION flusso_check FOR TABLE boxes (id)",
+    )
+    text = things(
+        "{ count: n, table: parts, foreign_key: thing_id }",
+        "{ count: boxes, table: boxes, foreign_key: thing_id }",
+        "{ count: halves, table: halves, foreign_key: thing_id }",
+        "{ count: odd, table: Big Box, schema: 'Odd \"Shop', foreign_key: Thing }",
+    )
+    with role(database, slot_name) as url:
+
+        def look() -> dict[str, list[str]]:
+            found = document(checked(tmp_path, url, text, manage=False))
+            printed: dict[str, list[str]] = {
+                f"{item['rule']} {item['subject'] or item['field']}": item["sql"]
+                for item in found["diagnostics"]
+            }
+            for number, statement in enumerate(found["coverage"]["remediation"]):
+                printed[f"coverage {number}"] = [statement]
+            return printed
+
+        met: set[str] = set()
+        # What the role may not read is judged only once it may.
+        for _ in range(3):
+            for finding, statements in look().items():
+                met.add(finding.split()[0])
+                assert statements, finding
+                with psycopg.connect(database, autocommit=True) as connection:
+                    connection.execute(statements[0].encode())
+        assert look() == {}
+    assert met == {
+        "replication-role",
+        "not-readable",
+        "row-security",
+        "not-logged",
+        "missing-index",
+        "replica-identity",
+        "publication-restricted",
+        "coverage",
+    }
 
 
 # --- the publication and the slot ---------------------------------------------------------------

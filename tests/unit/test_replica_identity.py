@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from flusso_capture.replica_identity import UniqueIndex, decide
-from flusso_shared.catalog import Table
+from flusso_capture.replica_identity import decide
+from flusso_shared.catalog import Column, Table
 from flusso_shared.names import TableName
 
 LINKS = frozenset({"order_id"})
 
 
-def table(identity: Literal["d", "n", "f", "i"] = "d", *columns: str, owned: bool = True) -> Table:
+def table(
+    identity: Literal["d", "n", "f", "i"] = "d",
+    *columns: str,
+    owned: bool = True,
+    order_id: bool = False,
+) -> Table:
+    """`order_id` is whether that column is NOT NULL."""
     return Table(
         name=TableName("public", "items"),
-        columns={},
+        columns={
+            "id": Column("id", "integer", True),
+            "order_id": Column("order_id", "integer", order_id),
+        },
         primary_key=("id",),
         replica_identity=identity,
         identity_columns=frozenset(columns or ("id",)),
@@ -23,42 +33,63 @@ def table(identity: Literal["d", "n", "f", "i"] = "d", *columns: str, owned: boo
 
 
 def test_an_identity_that_holds_all_is_left_alone() -> None:
-    assert decide(table("d"), frozenset({"id"}), [], manage=True) is None
-    assert decide(table("f", "id", "order_id", "x"), LINKS, [], manage=True) is None
-    assert decide(table("i", "id", "order_id"), LINKS, [], manage=True) is None
+    assert decide(table("d"), frozenset({"id"}), manage=True) is None
+    assert decide(table("f", "id", "order_id", "x"), LINKS, manage=True) is None
+    assert decide(table("i", "id", "order_id"), LINKS, manage=True) is None
 
 
-def test_without_an_index_it_becomes_full() -> None:
-    cure = decide(table(), LINKS, [UniqueIndex("other", frozenset({"id"}))], manage=True)
+def test_it_becomes_full() -> None:
+    cure = decide(table(), LINKS, manage=True)
     assert cure is not None
     assert cure.statement.as_string(None) == 'ALTER TABLE "public"."items" REPLICA IDENTITY FULL'
     assert (cure.missing, cure.allowed, cure.fatal) == (("order_id",), True, False)
 
 
-def test_a_fitting_index_is_preferred() -> None:
-    fitting = UniqueIndex("items_id_order", frozenset({"id", "order_id"}))
-    cure = decide(table(), LINKS, [fitting], manage=True)
+def test_an_index_is_advised_where_postgres_takes_it() -> None:
+    whole = table(order_id=True)
+    cure = decide(whole, LINKS, manage=False)
     assert cure is not None
-    assert cure.statement.as_string(None).endswith('REPLICA IDENTITY USING INDEX "items_id_order"')
+    full, by_index = cure.by_hand
+    assert full == 'ALTER TABLE "public"."items" REPLICA IDENTITY FULL;'
+    assert by_index == (
+        'CREATE UNIQUE INDEX "items_replica_identity" ON "public"."items" ("id", "order_id"); '
+        'ALTER TABLE "public"."items" REPLICA IDENTITY USING INDEX "items_replica_identity";'
+    )
+    assert by_index in cure.advice
+    nullable = decide(table(order_id=False), LINKS, manage=False)
+    partition = decide(whole, LINKS, manage=False, partition=True)
+    partitioned = decide(replace(whole, partitioned=True), LINKS, manage=False)
+    long = decide(replace(whole, name=TableName("public", "é" * 31)), LINKS, manage=False)
+    for other in (nullable, partition, partitioned):
+        assert other is not None
+        assert other.by_hand == (full,)
+    assert long is not None
+    assert f'INDEX "{"é" * 23}_replica_identity" ON' in long.by_hand[1]
+
+
+def test_an_index_that_is_gone_is_told() -> None:
+    gone = decide(replace(table("i"), identity_columns=frozenset()), LINKS, manage=True)
+    assert gone is not None
+    assert gone.lost
+    assert gone.fatal
+    short = decide(table("i", "id"), LINKS, manage=True)
+    assert short is not None
+    assert not short.lost
 
 
 def test_it_is_not_done_unless_managed_and_owned() -> None:
     for cure in (
-        decide(table(), LINKS, [], manage=False),
-        decide(table(owned=False), LINKS, [], manage=True),
+        decide(table(), LINKS, manage=False),
+        decide(table(owned=False), LINKS, manage=True),
     ):
         assert cure is not None
         assert not cure.allowed
         assert 'ALTER TABLE "public"."items" REPLICA IDENTITY FULL;' in cure.advice
-        assert (
-            'CREATE UNIQUE INDEX CONCURRENTLY "items_replica_identity"'
-            ' ON "public"."items" ("id", "order_id")' in cure.advice
-        )
         assert "goes stale" in cure.advice
 
 
 def test_an_identity_without_the_key_is_fatal() -> None:
     for without in (table("n", ""), table("i", "order_id")):
-        cure = decide(without, LINKS, [], manage=False)
+        cure = decide(without, LINKS, manage=False)
         assert cure is not None
         assert cure.fatal

@@ -182,11 +182,14 @@ def _identity(paper: Paper, report: Report) -> None:
         paper,
         [f"table {item.table}: the log lacks {', '.join(item.missing)}" for item in managed],
     )
-    paper.line(
-        "  ", styled("the next run sees to that; or, to write less log, run yourself", "yellow")
-    )
-    for item in managed:
-        paper.line("  ", item.cures[-1])
+    paper.line("  ", styled("the next run sets REPLICA IDENTITY FULL", "yellow"))
+    indexed = [item.cures[-1] for item in managed if len(item.cures) > 1]
+    if indexed:
+        paper.line(
+            "  ", styled("or, to write less log, run yourself; keep the index then", "yellow")
+        )
+    for statement in indexed:
+        paper.line("  ", statement)
 
 
 def _bullets(paper: Paper, lines: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ class Shortfall:
     will_manage: bool
     """Whether capture sets it by itself."""
     cures: tuple[str, ...]
-    """Two ways to do it by hand: simple, and with less log written."""
+    """Ways to do it by hand: simple, then with less log written where the columns are NOT NULL."""
     fatal: bool
 
 
@@ -48,6 +48,8 @@ def _uncured(item: Shortfall) -> Diagnostic:
         "replica-identity",
         f"the replica identity of table `{item.table}` lacks {columns}: {stale}",
         subject=f"table {item.table}",
-        cure="let its owner run one of these; the second writes less log and needs columns that are NOT NULL",
+        cure="let its owner run one of these; the second writes less log, and the index must be kept"
+        if len(item.cures) > 1
+        else "let its owner run this",
         sql=item.cures,
     )

@@ -5,7 +5,7 @@ Every build looks up related rows by their foreign keys, and every change its pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from psycopg import sql
@@ -32,13 +32,15 @@ class Lookup(NamedTuple):
 def check_links(index: IndexPlan, facts: DatabaseFacts) -> list[Diagnostic]:
     """Every lookup of a bound plan that would read a whole table, once."""
     found: dict[tuple[TableName, frozenset[str]], Diagnostic] = {}
+    taken = {table.name for table in facts.existing}
+    taken |= {each.name for table in facts.tables.values() for each in table.indexes}
     for lookup in _lookups(index):
         table = facts.tables.get(lookup.table)
         same = (lookup.table, frozenset(lookup.columns))
         if table is None or same in found:
             continue
         if not any(serves(each, lookup.columns) for each in table.indexes):
-            found[same] = _missing_index(index, lookup, partitioned=table.kind == "p")
+            found[same] = _missing_index(index, lookup, taken, partitioned=table.kind == "p")
     return list(found.values())
 
 
@@ -71,9 +73,11 @@ def _of_edge(edge: Edge, path: str) -> Iterator[Lookup]:
     yield Lookup(edge.table, edge.child, path)
 
 
-def _missing_index(index: IndexPlan, lookup: Lookup, *, partitioned: bool) -> Diagnostic:
+def _missing_index(
+    index: IndexPlan, lookup: Lookup, taken: Collection[str], *, partitioned: bool
+) -> Diagnostic:
     name = "_".join((lookup.table.name, *lookup.columns, "idx"))
-    if len(name.encode()) > _LONGEST_NAME:
+    if len(name.encode()) > _LONGEST_NAME or name in taken:
         name = ""  # Postgres makes one up
     # A partitioned table takes no CONCURRENTLY.
     statement = sql.SQL("CREATE INDEX {}{}ON {} ({})").format(
