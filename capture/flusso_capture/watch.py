@@ -46,7 +46,7 @@ class Watch:
         self._look = threading.Event()
         self._gone: frozenset[TableName] = frozenset()
         self._unsound: frozenset[TableName] = frozenset()
-        self._told: set[replica_identity.Cure] = set()
+        self._told: set[tuple[TableName, tuple[str, ...]]] = set()
         """What has been said of replica identities that are not ours to set."""
         self._cut = False
         """Whether the server ended this session on purpose."""
@@ -115,9 +115,9 @@ class Watch:
         for cure in replica_identity.cures(connection, catalog.tables, links, manage):
             if cure.allowed:
                 apply(connection, self._doubts, cure, self._process)
-            elif cure not in self._told:
+            elif (said := (cure.table, cure.missing)) not in self._told:
                 logger.error("%s", cure.advice, extra={"action": "replica_identity"})
-                self._told.add(cure)
+                self._told.add(said)
 
     def _look_at_columns(self, catalog: Catalog, links: Mapping[TableName, frozenset[str]]) -> None:
         lacking = {

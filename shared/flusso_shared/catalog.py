@@ -19,6 +19,10 @@ class Shape:
     """Of an array: what its elements are."""
     members: tuple[tuple[str, Shape], ...] = ()
     """Of a composite type: its columns."""
+    json_cast: bool = False
+    """Whether `to_json` makes something else than its text of it, because it has a cast to json; not of hstore."""
+    json_type: str = ""
+    """Of a type without such a cast: the qualified name of a type that has one and that it is cast to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ import psycopg
 import pytest
 import yaml
 
+from flusso_cli.init.columns import geometry_mapping
 from flusso_shared.bound_plan import read_bound
 from flusso_shared.names import TableName
 from flusso_shared.project import load_project
 from services import Services
 from support import store
 from support.documents import built, run
+from support.json_casts import SHAPES
 
 pytestmark = pytest.mark.services
 
@@ -299,6 +301,44 @@ def test_more_than_one_index_takes_is_commented_out(
 
 
 # --- the command --------------------------------------------------------------------------------
+
+
+def test_geometries_are_found_by_place(desk: Desk, database: str) -> None:
+    run(
+        database,
+        *SHAPES,
+        "CREATE TABLE places (id int PRIMARY KEY, area ext.geometry NOT NULL, spots ext.geography[])",
+    )
+    code, said = desk.init("--table", "places")
+    assert code == 0, said
+    custom = {"opensearch": "geo_shape", "options": {"ignore_malformed": True}}
+    assert _field(desk.schema("places"), "area") == {
+        "custom": "area",
+        "postgres": ["ext.geometry"],
+        "required": True,
+        **custom,
+    }
+    assert _field(desk.schema("places"), "spots") == {
+        "custom": "spots",
+        "postgres": ["ext.geography"],
+        **custom,
+    }
+    desk.assert_clean("geometries_")
+
+
+@pytest.mark.parametrize(
+    ("shown", "mapped"),
+    [
+        ("geometry(Point,4326)", "geo_point"),
+        ("ext.geography(PointZ,4326)", "geo_point"),
+        ("geometry(Point)", "geo_point"),
+        ("geometry(MultiPoint,4326)", "geo_shape"),
+        ("geometry(Geometry,4326)", "geo_shape"),
+        ("geometry", "geo_shape"),
+    ],
+)
+def test_a_column_of_points_is_a_geo_point(shown: str, mapped: str) -> None:
+    assert geometry_mapping(shown) == mapped
 
 
 def test_nothing_is_overwritten_unless_forced(desk: Desk, database: str) -> None:

@@ -18,6 +18,7 @@ from flusso_worker.build import Builder
 from flusso_worker.database import Database
 from flusso_worker.document_sql import compose
 from support.documents import built, plan_of, run
+from support.json_casts import SHAPES
 
 pytestmark = pytest.mark.services
 
@@ -103,6 +104,49 @@ def test_aggregates_compare_values_and_show_json(database: str, tmp_path: Path) 
     }
     assert documents["2"]["first"] is None
     assert documents["2"]["keys"] == []
+
+
+def test_a_cast_to_json_is_for_geometries_only(database: str, tmp_path: Path) -> None:
+    run(
+        database,
+        *SHAPES,
+        "CREATE TABLE things (id int PRIMARY KEY, m mood, h humour, ms mood[], p pair, g ext.geometry,"
+        " e ext.geography, es ext.geography[])",
+        "INSERT INTO things VALUES (1, 'sad', 'glad', '{{sad},{NULL}}', '(sad,1 2)', '3 4', '5 6', '{7 8,NULL}')",
+        "INSERT INTO things VALUES (2)",
+    )
+    schema = """
+        table: things
+        primary_key: id
+        fields:
+          - enum: m
+          - enum: h
+          - enum: ms
+          - {custom: p, postgres: [pair], opensearch: object}
+          - {custom: g, postgres: [geometry], opensearch: keyword}
+          - {custom: shape, column: g, postgres: [geometry], opensearch: geo_shape}
+          - {custom: e, postgres: [geography], opensearch: keyword}
+          - {custom: point, column: e, postgres: [geography], opensearch: geo_point}
+          - {custom: points, column: es, postgres: [geography], opensearch: geo_point}
+          - {max: top, table: things, foreign_key: id, column: m, value_type: keyword}
+          - {values: all, table: things, foreign_key: id, column: g, element_type: keyword}
+    """
+    documents = built(database, plan_of(tmp_path, schema))
+    assert documents["1"] == {
+        "m": "sad",
+        "h": "glad",
+        "ms": [["sad"], [None]],
+        "p": {"m": "sad", "g": "1 2"},
+        "g": "3 4",
+        "shape": {"type": "Point", "coordinates": [3, 4]},
+        "e": "5 6",
+        "point": {"type": "Point", "coordinates": [5, 6]},
+        "points": [{"type": "Point", "coordinates": [7, 8]}, None],
+        "top": "sad",
+        "all": ["3 4"],
+    }
+    nothing = dict.fromkeys(documents["1"])
+    assert documents["2"] == {**nothing, "all": []}
 
 
 def test_defaults_are_of_the_columns_type(database: str, tmp_path: Path) -> None:

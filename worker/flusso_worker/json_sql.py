@@ -21,6 +21,8 @@ _DATE: LiteralString = """CASE WHEN ({0} < '0001-01-01' OR {0} >= '10000-01-01')
    || regexp_replace(to_json({0})::text, '^"[0-9]+|( BC)?"$', '', 'g')
   ELSE '+' || btrim(to_json({0})::text, '"') END)
  ELSE to_json({0}) END"""
+# What the type prints, also where it has a cast to text.
+_TEXT: LiteralString = "CASE WHEN {0} IS NOT NULL THEN format('%s', {0}) END"
 _ODD_DATES: LiteralString = "'0001-01-01' > ANY({0}) OR '10000-01-01' <= ANY({0})"
 
 Convert = Callable[[sql.Composable], sql.Composable]
@@ -30,6 +32,8 @@ def json_value(value: sql.Composable, shape: Shape) -> sql.Composable:
     """The value in a type from which Postgres makes the right JSON."""
     if not _bends(shape):
         return value
+    if shape.json_cast:
+        return sql.SQL(_TEXT).format(value)
     if shape.element is not None:
         return _array(value, shape.element)
     if shape.members:
@@ -43,6 +47,23 @@ def json_value(value: sql.Composable, shape: Shape) -> sql.Composable:
             return sql.SQL("{}::text").format(value)
         case _:
             return sql.SQL(_DATE).format(value)
+
+
+def geo_json(value: sql.Composable, shape: Shape) -> sql.Composable | None:
+    """The value in a type that has a cast to json, which `to_json` takes; None without one.
+
+    Of geometries that is GeoJSON, and of what is cast to them.
+    """
+    element = shape.element or shape
+    if element.json_cast:
+        return value
+    if not element.json_type:
+        return None
+    # Made with quote_ident().
+    type_ = sql.SQL(element.json_type)  # pyright: ignore[reportArgumentType]
+    if element is shape:
+        return sql.SQL("{}::{}").format(value, type_)
+    return json_elements(value, lambda item: sql.SQL("{}::{}").format(item, type_))
 
 
 def json_elements(value: sql.Composable, convert: Convert) -> sql.Composable:
@@ -64,8 +85,10 @@ def json_elements(value: sql.Composable, convert: Convert) -> sql.Composable:
 def _bends(shape: Shape) -> bool:
     if shape.element is not None:
         return _bends(shape.element)
-    return shape.name in ("bytea", "money", "bpchar", *_DATES) or any(
-        _bends(member) for _, member in shape.members
+    return (
+        shape.json_cast
+        or shape.name in ("bytea", "money", "bpchar", *_DATES)
+        or any(_bends(member) for _, member in shape.members)
     )
 
 

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from flusso_shared.catalog import Column, Shape, Table
 from flusso_shared.plan import ColumnField, ConstantField, GeoField
-from flusso_worker.json_sql import json_elements, json_value
+from flusso_worker.json_sql import geo_json, json_elements, json_value
 
 
 def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
@@ -26,9 +26,12 @@ def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
         shape = Shape()
     if field.default is not None:
         value = sql.SQL("coalesce({}, {})").format(value, _default(field.default))
+    if field.mapping.type in _GEO and (found := geo_json(value, shape)) is not None:
+        return found
     return json_value(value, shape)
 
 
+_GEO = ("geo_shape", "geo_point")
 _PLAIN: dict[str, LiteralString] = {"money": "numeric", "bpchar": "text"}
 """What every use wants: a number for sum() and avg(), texts without padding."""
 

@@ -28,6 +28,8 @@ _SHORT = frozenset(
 """Types whose texts always fit into a keyword."""
 _LONGEST_TERM = 8191
 """Characters that are never more than the 32766 bytes that a keyword may have."""
+_GEOMETRIES = frozenset({"geometry", "geography"})
+_POINT = re.compile(r"\(Point(Z|M|ZM)?[,)]", re.IGNORECASE)
 _LABEL = re.compile(r"\w+([ .-]\w+)*", re.ASCII)
 _SUBFIELDS = {"text": 2, "keyword": 2}
 """Which the mapping adds by itself; the order of an enum's labels takes one more."""
@@ -83,6 +85,9 @@ def _typed(
     if type_.kind == "b" and type_.name in _TAGS:
         return _TAGS[type_.name], [], SCALARS[_TAGS[type_.name]]
     mapped, options = _custom(type_)
+    if type_.name in _GEOMETRIES and survey.has_geo_json(table, column):
+        mapped = geometry_mapping(survey.tables[table].columns[column].base_type)
+        options = "{ ignore_malformed: true } # one that OpenSearch refuses is kept, but not found"
     siblings = [
         ("postgres", f"[{names.scalar(normalized(type_.shown))}]"),
         ("opensearch", mapped),
@@ -106,6 +111,11 @@ def _variants(labels: Sequence[str]) -> list[Sibling]:
     if labels and all(_LABEL.fullmatch(label) for label in labels):
         return [("variants", f"[{', '.join(names.scalar(label) for label in labels)}]")]
     return []
+
+
+def geometry_mapping(shown: str) -> str:
+    """What holds geometries of a type as Postgres shows it: `geometry(Point,4326)`."""
+    return "geo_point" if _POINT.search(shown) else "geo_shape"
 
 
 def _custom(type_: ValueType) -> tuple[str, str]:

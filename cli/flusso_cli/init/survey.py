@@ -51,6 +51,12 @@ class Survey:
         """The type of a column's values."""
         return self.facts[table].types[column]
 
+    def has_geo_json(self, table: TableName, column: str) -> bool:
+        """Whether documents can have the values of a geometry as GeoJSON."""
+        shape = self.tables[table].columns[column].shape
+        element = shape.element or shape
+        return element.json_cast or bool(element.json_type)
+
     def not_null(self, table: TableName, columns: Iterable[str]) -> bool:
         """Whether none of the columns may be NULL."""
         known, types = self.tables[table].columns, self.facts[table].types
