@@ -72,8 +72,6 @@ class Pair(NamedTuple):
     above: TableName
     """The table of the other column."""
     key: str
-    down: bool = True
-    """Whether documents look for rows of `table`, by values of the other column; else the other way round."""
 
 
 class Refusal(NamedTuple):
@@ -107,7 +105,7 @@ def _of_edge(edge: Edge, parent: TableName, path: str) -> Iterator[Pair]:
     if junction is not None:
         near = Place(junction.table, junction.left)
         for column, key in zip(junction.right, edge.child, strict=False):
-            yield Pair(path, junction.table, column, edge.table, key, down=False)
+            yield Pair(path, junction.table, column, edge.table, key)
     for column, key in zip(near.columns, edge.parent, strict=False):
         yield Pair(path, near.table, column, parent, key)
 

@@ -67,7 +67,8 @@ def keys_given(
     if len(own) == 1 and not is_array(sources[0]):
         values = sql.SQL("$1") if _inferred(*pairs[0]) else parameters[0]
         equal = sql.SQL("{} = ANY({}{})").format(own[0], values, _collate(*pairs[0]))
-        return sql.SQL(""), _served(equal, own[0], parameters[0], *pairs[0])
+        given_values = sql.SQL("unnest({})").format(parameters[0])
+        return sql.SQL(""), _served(equal, own[0], given_values, *pairs[0])
     names = [sql.Identifier(f"k{at}") for at in range(1, len(own) + 1)]
     source = sql.SQL(", unnest({}) AS given({})").format(
         sql.SQL(", ").join(parameters), sql.SQL(", ").join(names)
@@ -88,6 +89,15 @@ def _inferred(given: Column, mine: Column) -> bool:
     return given.compared_type == mine.compared_type and not special
 
 
+def equal_columns(
+    mine: tuple[sql.Composable, Column], other: tuple[sql.Composable, Column]
+) -> sql.Composable:
+    """`=` of two columns, where rows of the first are looked up by the other's values."""
+    equal = sql.SQL("{} = {}").format(mine[0], other[0])
+    one = sql.SQL("(VALUES ({}))").format(other[0])
+    return _served(equal, mine[0], one, other[1], mine[1])
+
+
 def _served(
     equal: sql.Composable, own: sql.Composable, values: sql.Composable, given: Column, mine: Column
 ) -> sql.Composable:
@@ -96,12 +106,12 @@ def _served(
     if one == "numeric" and other in _INTEGERS:
         wider = sql.SQL(
             "{own} = ANY(ARRAY(SELECT CASE WHEN v = trunc(v) AND v BETWEEN -9223372036854775808 AND"
-            " 9223372036854775807 THEN v::int8 END FROM unnest({values}) AS g(v)))"
+            " 9223372036854775807 THEN v::int8 END FROM {values} AS g(v)))"
         )
     elif one == "bpchar" and other == "varchar" and given.equality.deterministic and _length(mine):
         # With every padding that the row's column has room for.
         wider = sql.SQL(
-            "{own} = ANY(ARRAY(SELECT rpad(v::text, n) FROM unnest({values}) AS g(v),"
+            "{own} = ANY(ARRAY(SELECT rpad(v::text, n) FROM {values} AS g(v),"
             " generate_series(length(v), {most}) AS n))"
         )
     else:

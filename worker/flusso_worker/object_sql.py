@@ -25,7 +25,7 @@ from flusso_shared.plan import (
     RawCondition,
 )
 from flusso_worker.condition_sql import conditions, filtered, ordered
-from flusso_worker.hop_sql import table
+from flusso_worker.hop_sql import equal_columns, table
 from flusso_worker.json_sql import json_value
 from flusso_worker.key_sql import id_text
 from flusso_worker.value_sql import column_value, constant_value, geo_value, plain_value
@@ -37,6 +37,10 @@ class Row:
 
     json: sql.Composable
     joins: sql.Composable
+
+
+_Columns = tuple[Table, str, Sequence[str]]
+"""Columns of a table under an alias."""
 
 
 @dataclass(slots=True)
@@ -58,7 +62,7 @@ class Objects:
         """The object of `fields` over the row that `alias` names."""
         scans: dict[Edge, _Scan] = {}
         json = self._object(fields, row, alias, scans)
-        joins = [self._lateral(edge, scan, alias) for edge, scan in scans.items()]
+        joins = [self._lateral(edge, scan, row, alias) for edge, scan in scans.items()]
         return Row(json, sql.Composed(joins))
 
     def _object(
@@ -91,29 +95,29 @@ class Objects:
                 return self._object(item.fields, row, alias, scans)
             case AggregateField():
                 if item.op == "values":
-                    return self._values(item, alias)
+                    return self._values(item, row, alias)
                 return self._aggregate(item, scans)
             case JoinField():
-                return self._many(item, alias) if item.many else self._one(item, alias)
+                return self._many(item, row, alias) if item.many else self._one(item, row, alias)
 
     # --- relations ------------------------------------------------------------------------------
 
-    def _one(self, item: JoinField, parent: str) -> sql.Composable:
+    def _one(self, item: JoinField, above: Table, parent: str) -> sql.Composable:
         alias = self._alias()
         inner = self.level(item.fields, self._table(item.edge), alias)
         return sql.SQL("(SELECT {} FROM {}{} WHERE {} ORDER BY {} LIMIT 1)").format(
             inner.json,
             self._from(item.edge, alias),
             inner.joins,
-            self._related(item.edge, alias, parent),
+            self._related(item.edge, alias, above, parent),
             ordered(alias, item.edge.order_by, item.primary_key),
         )
 
-    def _many(self, item: JoinField, parent: str) -> sql.Composable:
+    def _many(self, item: JoinField, above: Table, parent: str) -> sql.Composable:
         edge, alias = item.edge, self._alias()
         inner = self.level(item.fields, self._table(edge), alias)
         order = ordered(alias, edge.order_by, item.primary_key)
-        source, related = self._from(edge, alias), self._related(edge, alias, parent)
+        source, related = self._from(edge, alias), self._related(edge, alias, above, parent)
         if edge.limit is not None:
             own = sql.Identifier(alias)
             limited = sql.SQL("(SELECT {}.* FROM {} WHERE {} ORDER BY {} LIMIT {}) AS {}")
@@ -128,35 +132,44 @@ class Objects:
         source = sql.SQL("{} AS {}").format(rows, sql.Identifier(alias))
         if edge.junction is None:
             return source
-        through = sql.Identifier(f"{alias}_through")
-        equal = [
-            sql.SQL("{}.{} = {}.{}").format(
-                through, sql.Identifier(right), sql.Identifier(alias), sql.Identifier(child)
-            )
-            for right, child in zip(edge.junction.right, edge.child, strict=True)
-        ]
+        through = table(edge.junction.table)
+        equal = self._equal(
+            (self._table(edge), alias, edge.child),
+            (
+                self._catalog.tables[edge.junction.table],
+                f"{alias}_through",
+                edge.junction.right,
+            ),
+        )
         return sql.SQL("{} AS {} JOIN {} ON {}").format(
-            table(edge.junction.table), through, source, sql.SQL(" AND ").join(equal)
+            through, sql.Identifier(f"{alias}_through"), source, equal
         )
 
+    def _related(self, edge: Edge, alias: str, above: Table, parent: str) -> sql.Composable:
+        if edge.junction is None:
+            near = (self._table(edge), alias, edge.child)
+        else:
+            junction = self._catalog.tables[edge.junction.table]
+            near = (junction, f"{alias}_through", edge.junction.left)
+        return self._equal(near, (above, parent, edge.parent))
+
     @staticmethod
-    def _related(edge: Edge, alias: str, parent: str) -> sql.Composable:
-        columns = edge.child if edge.junction is None else edge.junction.left
-        own = alias if edge.junction is None else f"{alias}_through"
-        equal = [
-            sql.SQL("{}.{} = {}.{}").format(
-                sql.Identifier(own),
-                sql.Identifier(column),
-                sql.Identifier(parent),
-                sql.Identifier(above),
-            )
-            for column, above in zip(columns, edge.parent, strict=True)
-        ]
-        return sql.SQL(" AND ").join(equal)
+    def _equal(mine: _Columns, other: _Columns) -> sql.Composable:
+        """Rows by values of other columns: the database's `=`, and an index where it can serve."""
+        (row, alias, columns), (above, parent, keys) = mine, other
+        return sql.SQL(" AND ").join(
+            [
+                equal_columns(
+                    (sql.Identifier(alias, column), row.columns[column]),
+                    (sql.Identifier(parent, key), above.columns[key]),
+                )
+                for column, key in zip(columns, keys, strict=True)
+            ]
+        )
 
     # --- aggregates -----------------------------------------------------------------------------
 
-    def _values(self, item: AggregateField, parent: str) -> sql.Composable:
+    def _values(self, item: AggregateField, above: Table, parent: str) -> sql.Composable:
         """The column's values that are not null, in the order asked for."""
         edge, alias = item.edge, self._alias()
         related = self._table(edge)
@@ -167,7 +180,9 @@ class Objects:
             order = ordered(alias, edge.order_by, related.primary_key)
         rows = sql.SQL(
             "SELECT {} AS v, row_number() OVER (ORDER BY {}) AS n FROM {} WHERE {} AND {} IS NOT NULL"
-        ).format(value, order, self._from(edge, alias), self._related(edge, alias, parent), value)
+        ).format(
+            value, order, self._from(edge, alias), self._related(edge, alias, above, parent), value
+        )
         if item.distinct:
             rows = sql.SQL("SELECT v, min(n) AS n FROM ({}) AS all_rows GROUP BY v").format(rows)
         if edge.limit is not None:
@@ -216,12 +231,12 @@ class Objects:
         function = sql.SQL(item.op)
         return sql.SQL("{}({})").format(function, plain_value(item.column or "", related, alias))
 
-    def _lateral(self, edge: Edge, scan: _Scan, parent: str) -> sql.Composable:
+    def _lateral(self, edge: Edge, scan: _Scan, above: Table, parent: str) -> sql.Composable:
         row = f"{scan.alias}_row"
         return sql.SQL(" CROSS JOIN LATERAL (SELECT {} FROM {} WHERE {}) AS {}").format(
             sql.SQL(", ").join(scan.columns),
             self._from(edge, row),
-            self._related(edge, row, parent),
+            self._related(edge, row, above, parent),
             sql.Identifier(scan.alias),
         )
 

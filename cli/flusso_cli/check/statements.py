@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 import psycopg
-from psycopg import pq, sql
+from psycopg import pq
 
 from flusso_capture.session import Connection
 from flusso_cli.check.blame import Fault, blame
@@ -74,11 +74,9 @@ def unserved(connection: Connection, index: IndexPlan, catalog: Catalog) -> list
         for mine, given in ((near, above), (above, near)):
             column = catalog.tables[mine.table].columns[mine.columns[0]]
             other = catalog.tables[given.table].columns[given.columns[0]]
-            if (mine, given) in found or column.compared_type == other.compared_type:
+            if (mine, given) in found or _alike(column, other):
                 continue
-            by_documents = (mine == near) == pair.down
-            hop = hop_sql(Hop(mine.table, mine.columns, mine.columns), catalog, given)
-            if trial.serves(_joined(mine, other) if by_documents else hop):
+            if trial.serves(hop_sql(Hop(mine.table, mine.columns, mine.columns), catalog, given)):
                 continue
             found[mine, given] = Diagnostic(
                 "warning",
@@ -87,21 +85,15 @@ def unserved(connection: Connection, index: IndexPlan, catalog: Catalog) -> list
                 f" `{other.name}` of table `{given.table}` ({other.type}): every lookup reads the whole table",
                 index=index.name,
                 field=pair.field,
-                cure="give both columns one type",
+                cure="give both columns one type and collation",
                 name=pair.column,
             )
     return list(found.values())
 
 
-def _joined(mine: Place, given: Column) -> bytes:
-    """Rows by values of the other column, as the SQL of documents finds them."""
-    # `format_type()` quotes what needs it.
-    values = sql.SQL(f"$1::{given.compared_type}[]")  # pyright: ignore[reportArgumentType]
-    return (
-        sql.SQL("SELECT 1 FROM {} WHERE {} = ANY({})")
-        .format(sql.Identifier(*mine.table), sql.Identifier(*mine.columns), values)
-        .as_bytes(None)
-    )
+def _alike(one: Column, other: Column) -> bool:
+    same = one.compared_type == other.compared_type
+    return same and one.equality.collation == other.equality.collation
 
 
 def _queries(trial: _Trial, index: IndexPlan) -> list[Fault]:
