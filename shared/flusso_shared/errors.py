@@ -4,6 +4,7 @@
     ├── RetryableError   passes by itself: network, 429, a restarting server.  Try again with back-off.
     ├── PoisonError      one document or row can never succeed.  Quarantine it or stop its index; never its neighbours.
     ├── StaleBatchError  a built batch grew too old to be written.  Build it anew.
+    ├── SchemaChangedError   tables were altered since SQL was composed for them.  Compose it again, from the catalog.
     ├── FatalError       cannot get better without somebody's help.  The message names the remedy.
     │   └── ConfigError  what the user wrote is wrong: file, line, column where known.
     └── StoppedError     the process was asked to stop while waiting.  Unwind; nothing is wrong.
@@ -26,6 +27,10 @@ class PoisonError(FlussoError):
 
 class StaleBatchError(FlussoError):
     """A batch was built too long ago to be written safely; build it again from a newer snapshot."""
+
+
+class SchemaChangedError(FlussoError):
+    """Tables are not as the SQL in hand was composed for; compose it again from the catalog."""
 
 
 class FatalError(FlussoError):

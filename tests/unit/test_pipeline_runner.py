@@ -8,7 +8,13 @@ from typing import cast
 
 import pytest
 
-from flusso_shared.errors import FatalError, FlussoError, PoisonError, RetryableError
+from flusso_shared.errors import (
+    FatalError,
+    FlussoError,
+    PoisonError,
+    RetryableError,
+    SchemaChangedError,
+)
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
 from flusso_shared.plan import IndexPlan
@@ -203,3 +209,13 @@ def test_the_wanted_snapshot_is_passed_on(rig: Rig) -> None:
     rig.keeper.snapshot = USERS
     rig.run(active(FIRST, "seeding"))
     assert rig.runner.wanted == USERS
+
+
+def test_altered_tables_are_bound_again_and_nothing_has_stopped(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.made[0].fail(SchemaChangedError("columns were altered"))
+    rig.run(active(FIRST, "live"))
+    assert rig.shown == "seeded"
+    rig.now += 0.5
+    rig.run(active(FIRST, "live"))
+    assert [made.name for made in rig.made] == [FIRST, FIRST]

@@ -24,6 +24,7 @@ from flusso_shared.plan import IndexPlan, Plan
 from flusso_shared.seams import Sink
 from flusso_worker.aftermath import Aftermath
 from flusso_worker.batches import Intake
+from flusso_worker.binding import bind_to
 from flusso_worker.build import Builder
 from flusso_worker.causes import BatchCauses, Causes, last_reaching
 from flusso_worker.chunks import Built, Key
@@ -105,6 +106,7 @@ def assemble(
     )
     try:
         catalog, sql = prepare_sql(subject.plan, connections.reading)
+        bound = bind_to(connections.reading, subject.plan, catalog)
     except BaseException:
         connections.close()
         raise
@@ -120,7 +122,7 @@ def assemble(
     builder = Builder(sql, process.metrics)
     again = database(f"flusso-worker {index} again", flushing)
     for connection in (connections.reading, connections.later, again):
-        connection.hold(catalog.tables)
+        connection.hold(catalog.tables, bound)
     aftermath = Aftermath(again, builder, flushing, index)
     resolver = Resolver(subject.plan, catalog, sql.all_keys)
     producer = Producer(

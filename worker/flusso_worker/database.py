@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import pq, sql
@@ -13,7 +14,7 @@ from psycopg import pq, sql
 from flusso_shared import pg_session
 from flusso_shared.change import Origin
 from flusso_shared.clock import Clock
-from flusso_shared.errors import FlussoError, PoisonError, RetryableError
+from flusso_shared.errors import FlussoError, PoisonError, RetryableError, SchemaChangedError
 from flusso_shared.names import TableName
 from flusso_shared.pg_errors import translate
 from flusso_worker.snapshot_version import Snapshot, parse
@@ -42,6 +43,15 @@ class RowError(PoisonError):
     """A statement failed because of a value in some row that it read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What the catalog said when the SQL of an index was composed (`binding.bind_to`)."""
+
+    digest: bytes
+    """An expression that gives it as of the transaction's snapshot."""
+    value: bytes
+
+
 class Database:
     """One connection that heals itself: after an error the next `begin` or `run` connects anew.
 
@@ -50,6 +60,7 @@ class Database:
 
     def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
         self._begin = _BEGIN + _SNAPSHOT
+        self._binding: Binding | None = None
         self._cursors = False
         self._conninfo = conninfo
         self._application = application
@@ -63,15 +74,18 @@ class Database:
             self._connection = self._connect()
         return self._connection
 
-    def hold(self, tables: Collection[TableName]) -> None:
+    def hold(self, tables: Collection[TableName], binding: Binding | None = None) -> None:
         """Keep DDL out of the tables while a transaction reads them, from before its snapshot is taken.
 
         Some of it rewrites a table, which then is empty to every snapshot from before: each of its documents
-        would be taken for deleted, and no change would ever tell that it is not.
+        would be taken for deleted, and no change would ever tell that it is not.  With a `binding`, `begin` raises
+        `SchemaChangedError` in a snapshot whose catalog says something else.
         """
         names = sql.SQL(", ").join([sql.Identifier(*table) for table in sorted(tables)])
         lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE;").format(names)
-        self._begin = _BEGIN + lock.as_bytes(None) + _SNAPSHOT
+        digest = b"" if binding is None else b", " + binding.digest
+        self._begin = _BEGIN + lock.as_bytes(None) + _SNAPSHOT + digest
+        self._binding = binding
 
     @property
     def in_transaction(self) -> bool:
@@ -99,6 +113,9 @@ class Database:
                 "the Postgres server is a standby in recovery; documents are built on the primary: "
                 "point the connection there, or wait for the promotion"
             )
+        if self._binding is not None and result.get_value(0, 2) != self._binding.value:
+            self.finish()
+            raise SchemaChangedError("columns or types that the index reads were altered")
         origin = Origin(self._system_id, int(timeline, 16))
         return parse(text, origin, taken_at)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flusso_shared.errors import FlussoError, RetryableError
+from flusso_shared.errors import FlussoError, RetryableError, SchemaChangedError
 from flusso_shared.names import GenerationName, TableName
 from flusso_shared.retry import Backoff
 from flusso_shared.status import IndexState
@@ -194,7 +194,7 @@ class IndexRunner:
         for name, pipeline in list(self._pipelines.items()):
             trial = self._trials.setdefault(name, _Trial())
             if pipeline.running:
-                if trial.failed and pipeline.healthy:
+                if pipeline.healthy and (trial.failed or trial.passing.attempt):
                     trial.succeed()
                 continue
             del self._pipelines[name]
@@ -204,7 +204,21 @@ class IndexRunner:
                 continue
             if not isinstance(error, FlussoError):
                 raise error
-            self._stopped(error, trial)
+            if isinstance(error, SchemaChangedError):
+                self._bind_again(error, trial)
+            else:
+                self._stopped(error, trial)
+
+    def _bind_again(self, error: SchemaChangedError, trial: _Trial) -> None:
+        """The next pipeline reads the catalog again; nothing is wrong."""
+        delay = trial.postpone(self._now())
+        logger.info(
+            "index %s: %s; it reads the catalog again in %.1f s",
+            self.index,
+            error,
+            delay,
+            extra={"action": "bind_again", "index": self.index},
+        )
 
     def _stopped(self, error: FlussoError, trial: _Trial) -> None:
         delay = trial.fail(self._now())

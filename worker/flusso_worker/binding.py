@@ -1,0 +1,112 @@
+"""Whether the tables are still those that an index's SQL was composed for: asked in every snapshot that builds.
+
+SQL is composed from the catalog, and DDL may change that at any time.  A document is built only in a snapshot in which
+the catalog says the same as then; where it does not, the index binds its plan again (`SchemaChangedError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psycopg
+from psycopg import sql
+
+from flusso_shared.catalog import Catalog
+from flusso_shared.catalog_reader import read_catalog
+from flusso_shared.compile import bind
+from flusso_shared.errors import RetryableError
+from flusso_shared.names import TableName
+from flusso_shared.plan import IndexPlan
+from flusso_shared.used_columns import Use, used_columns
+from flusso_worker.database import Binding, Database
+
+# Types of the columns that are made of others, all the way down; those of Postgres itself do not change.
+_TYPES = """
+WITH RECURSIVE needed(type) AS (
+    SELECT atttypid FROM pg_attribute
+    WHERE attrelid = ANY(%s::text[]::regclass[]) AND attnum > 0 AND NOT attisdropped
+    UNION
+    SELECT inside.type FROM needed JOIN pg_type t ON t.oid = needed.type
+    CROSS JOIN LATERAL (
+        SELECT t.typbasetype WHERE t.typtype = 'd'
+        UNION ALL SELECT t.typelem WHERE t.typelem <> 0 AND t.typlen = -1
+        UNION ALL SELECT a.atttypid FROM pg_attribute a
+                  WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
+                    AND NOT a.attisdropped
+    ) AS inside(type)
+)
+SELECT t.oid::bigint, t.typrelid::bigint FROM needed JOIN pg_type t ON t.oid = needed.type
+WHERE t.typnamespace <> 'pg_catalog'::regnamespace ORDER BY 1
+"""
+
+_TABLE = """
+SELECT concat_ws(' ', {table}, {table}::regclass::oid,
+                 (SELECT i.indkey FROM pg_index i WHERE i.indrelid = {table}::regclass AND i.indisprimary))
+UNION ALL
+SELECT concat_ws(' ', attrelid, attnum, attname, atttypid, atttypmod, attnotnull, attcollation,
+                 format_type(atttypid, atttypmod))
+FROM pg_attribute WHERE attrelid = {table}::regclass AND attname IN ({columns}) AND attnum > 0
+"""
+_INNER = """
+SELECT concat_ws(' ', oid, typname, typnamespace, typbasetype, typtypmod) FROM pg_type WHERE oid IN ({types})
+UNION ALL
+SELECT concat_ws(' ', attrelid, attnum, attname, atttypid, atttypmod)
+FROM pg_attribute WHERE attrelid IN ({relations}) AND attnum > 0
+"""
+_DIGEST = "(SELECT md5(string_agg(part, ',' ORDER BY part)) FROM ({parts}) AS parts(part))"
+
+
+def bind_to(database: Database, plan: IndexPlan, catalog: Catalog) -> Binding:
+    """What the catalog says now of the tables that `plan` reads, and the SQL that asks for it.
+
+    Raises `RetryableError` when `catalog`, which was read before, is not true any more.
+    """
+    connection = database.connection()
+    try:
+        uses = used_columns([bind(plan, catalog)])
+        types = connection.execute(_TYPES, ([_text(table) for table in uses],)).fetchall()
+        digest = _digest(uses.items(), catalog, types)
+        row = connection.execute(sql.SQL("SELECT {}").format(digest)).fetchone()
+        assert row is not None
+        # The same after as before: what the digest stands for is what the SQL was composed for.
+        if read_catalog(connection, catalog.tables) != catalog:
+            raise RetryableError("the tables were altered while their catalog was read")
+    except psycopg.errors.UndefinedTable as error:
+        raise RetryableError("a table was dropped or renamed while the catalog was read") from error
+    except psycopg.Error as error:
+        database.close()
+        raise RetryableError(f"cannot read the catalog: {error}") from error
+    return Binding(digest.as_bytes(None), str(row[0]).encode())
+
+
+def _digest(
+    uses: Iterable[tuple[TableName, Use]], catalog: Catalog, types: Iterable[tuple[int, int]]
+) -> sql.Composed:
+    parts: list[sql.Composable] = []
+    for table, use in sorted(uses):
+        known = catalog.tables[table]
+        columns = sorted(
+            name for name in known.columns if use.reads(name) or name in known.primary_key
+        )
+        parts.append(
+            sql.SQL(_TABLE).format(
+                table=sql.Literal(_text(table)), columns=_listed(columns or [""])
+            )
+        )
+    inner = list(types)
+    if inner:
+        relations = [relation for _, relation in inner if relation]
+        parts.append(
+            sql.SQL(_INNER).format(
+                types=_listed([type_ for type_, _ in inner]), relations=_listed(relations or [0])
+            )
+        )
+    return sql.SQL(_DIGEST).format(parts=sql.SQL(" UNION ALL ").join(parts))
+
+
+def _listed(values: Iterable[str | int]) -> sql.Composed:
+    return sql.SQL(", ").join([sql.Literal(value) for value in values])
+
+
+def _text(table: TableName) -> str:
+    return sql.Identifier(*table).as_string(None)
