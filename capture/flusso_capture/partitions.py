@@ -48,6 +48,7 @@ class Shift:
 
     table: TableName
     attached: frozenset[TableName]
+    """With rows that may be unknown: those with a new file too, which may have been unlogged or rewritten."""
     lost: bool
     """Whether one was detached, dropped or emptied."""
 
@@ -69,8 +70,8 @@ def compare(before: Leaves, now: Leaves) -> list[Shift]:
         was, is_now = before[table], now[table]
         if was == is_now:
             continue
-        known = {leaf.oid for leaf in was}
-        attached = frozenset(leaf.name for leaf in is_now if leaf.oid not in known)
+        known = {(leaf.oid, leaf.file) for leaf in was}
+        attached = frozenset(leaf.name for leaf in is_now if (leaf.oid, leaf.file) not in known)
         files = {(leaf.oid, leaf.file) for leaf in is_now}
         lost = any((leaf.oid, leaf.file) not in files for leaf in was)
         if attached or lost:
