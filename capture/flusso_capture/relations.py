@@ -38,7 +38,7 @@ class Signals:
     unlinked: Callable[[TableName], None] = lambda _: None
     """Rows of a table lack a link column: which documents they leave is not in the log."""
     described: Callable[[], None] = lambda: None
-    """A table's replica identity, or its partitions', should be looked at."""
+    """A table should be looked at: its columns, its replica identity, or its partitions'."""
 
 
 class Relations:
@@ -80,7 +80,9 @@ class Relations:
         self.ignored.discard(relation.id)
         if not self._links.get(name, frozenset()).issubset(columns):
             self._signals.unlinked(name)
-        if self._tables[name].partitioned or relation.identity == "d":
+        # Once more, when something about it was altered.
+        again = relation.id in self._shapes
+        if again or self._tables[name].partitioned or relation.identity == "d":
             self._signals.described()
         flagged = tuple(n for n, column in enumerate(relation.columns) if column.identity)
         self._shapes[relation.id] = Shape(

@@ -20,6 +20,7 @@ from flusso_capture import (
 )
 from flusso_capture import lineage as lineages
 from flusso_capture.doubts import Doubts
+from flusso_capture.fingerprints import Fingerprints
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.replication import Replication
 from flusso_capture.session import Connection, connect, session
@@ -145,6 +146,8 @@ class Startup:
             read = {table} if table in self._plan.roots else set[TableName]()
             self._doubts.add(table, sweep=True, read=read)
         partitions.look(connection, control, tables, self._doubts)
+        known = recorded is not None and recorded.lineage == lineage
+        Fingerprints(control, self._doubts).look(connection, self._plan, resync=known)
         advanced = coverage.advance(recorded, lineage, now, logs)
         if advanced != recorded:
             coverage.save(control, advanced)

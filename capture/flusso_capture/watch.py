@@ -10,6 +10,7 @@ import psycopg
 
 from flusso_capture import coverage, partitions, replica_identity
 from flusso_capture.doubts import Doubts, lacks
+from flusso_capture.fingerprints import Fingerprints
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.session import Connection, session
@@ -43,6 +44,7 @@ class Watch:
         self._options = options
         self._process = process
         self._doubts = doubts
+        self._fingerprints = Fingerprints(control, doubts)
         self._look = threading.Event()
         self._gone: frozenset[TableName] = frozenset()
         self._unsound: frozenset[TableName] = frozenset()
@@ -54,7 +56,7 @@ class Watch:
         """Of which lineage the stream lacks changes, and why."""
 
     def nudge(self) -> None:
-        """Look soon: a table was described anew."""
+        """Look soon: the stream described a table once more."""
         self._look.set()
 
     def lose(self, table: TableName) -> None:
@@ -109,6 +111,7 @@ class Watch:
     def _look_at(self, connection: Connection) -> None:
         self._look_at_coverage(connection)
         partitions.look(connection, self._control, self._plan.tables, self._doubts)
+        self._fingerprints.look(connection, self._plan)
         catalog = read_catalog(connection, self._plan.tables)
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         self._look_at_columns(catalog, links)

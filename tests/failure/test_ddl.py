@@ -1,0 +1,213 @@
+"""DDL that changes what rows read as, without an event per row: the documents equal the tables soon after it (I6).
+
+One pipeline per queue lives through all of it, and through stops in between; the log has none of these changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from services import Services
+from support import names
+from support.oracle import Documents
+from support.processes import Site, cleaned_up
+from support.scenario import Scenario
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+DEADLINE = 60.0
+TABLES = """
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TYPE home AS (street text, mood mood);
+CREATE DOMAIN title AS varchar(40);
+CREATE FUNCTION is_open(value mood) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT value = 'glad' $$;
+CREATE TABLE shops (id int PRIMARY KEY, title title, kind mood, home home);
+CREATE TABLE goods (
+    code text PRIMARY KEY, shop_id int, price numeric(10,2), label text DEFAULT 'x', moods mood[],
+    double numeric GENERATED ALWAYS AS (price * 2) STORED, unused text
+);
+CREATE INDEX ON goods (shop_id);
+CREATE PUBLICATION {publication} FOR ALL TABLES;
+INSERT INTO shops SELECT n, 'shop ' || n, (ARRAY['sad', 'glad'])[1 + n % 2]::mood,
+                         ROW('street ' || n, 'glad')::home FROM generate_series(1, 6) n;
+INSERT INTO goods (code, shop_id, price, moods)
+SELECT '00' || n, 1 + n % 6, n + 0.25, ARRAY['sad', 'glad']::mood[] FROM generate_series(1, 40) n;
+"""
+SCHEMAS = {
+    "goods": """
+table: goods
+primary_key: code
+fields:
+  - keyword: code
+  - double: price
+  - double: double
+  - keyword: label
+  - keyword: moods
+  - belongs_to: shop
+    column: shop_id
+    table: shops
+    primary_key: id
+    fields:
+      - keyword: title
+""",
+    "shops": """
+table: shops
+primary_key: id
+fields:
+  - keyword: kind
+  - custom: home
+    postgres: [home]
+    opensearch: object
+  - has_many: goods
+    table: goods
+    primary_key: code
+    foreign_key: shop_id
+    order_by: [{ column: code, direction: asc }]
+    fields:
+      - keyword: code
+      - double: price
+""",
+    "open": """
+table: shops
+primary_key: id
+filters: [{ raw: "is_open(kind)" }]
+fields:
+  - keyword: title
+""",
+}
+DOCUMENTS = {
+    "goods": """
+SELECT g.code::text, jsonb_build_object(
+    'code', g.code, 'price', g.price, 'double', g.double, 'label', g.label,
+    'moods', to_jsonb(g.moods),
+    'shop', (SELECT jsonb_build_object('title', s.title) FROM shops s WHERE s.id = g.shop_id))::text
+FROM goods g""",
+    "shops": """
+SELECT s.id::text, jsonb_build_object(
+    'kind', s.kind, 'home', to_jsonb(s.home),
+    'goods', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', g.code, 'price', g.price)
+                                        ORDER BY g.code), '[]') FROM goods g WHERE g.shop_id = s.id))::text
+FROM shops s""",
+    "open": "SELECT id::text, jsonb_build_object('title', title)::text FROM shops WHERE is_open(kind)",
+}
+
+
+class Altered(Scenario):
+    """Two tables whose definition the tests change."""
+
+    def _expected(self) -> dict[str, Documents]:
+        with psycopg.connect(self.site.database_url) as connection:
+            return {
+                index: {
+                    key: json.loads(text, parse_float=Decimal)
+                    for key, text in connection.execute(query.encode())
+                }
+                for index, query in DOCUMENTS.items()
+            }
+
+
+@pytest.fixture(scope="module", params=["kafka, 2 workers", "flusso run"])
+def scenario(
+    request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scenario]:
+    """A pipeline that runs and is seeded."""
+    folder = tmp_path_factory.mktemp("ddl")
+    for name, text in SCHEMAS.items():
+        (folder / f"{name}.schema.yml").write_text(text.lstrip())
+    with names.site(services) as found:
+        site = Site(
+            **{**vars(found), "schemas": folder, "indexes": tuple(SCHEMAS), "partitions": 2}
+        )
+        with psycopg.connect(site.database_url, autocommit=True) as connection:
+            connection.execute(TABLES.replace("{publication}", site.slot).encode())
+        scenario = Altered.over(request.param, site, folder)
+        with cleaned_up(scenario.pipeline) as pipeline:
+            pipeline.start()
+            scenario.wait_until_live(DEADLINE)
+            scenario.await_equal(DEADLINE)
+            yield scenario
+            pipeline.stop()
+
+
+def run(scenario: Scenario, *statements: str) -> None:
+    """All statements in one transaction."""
+    with psycopg.connect(scenario.site.database_url) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def stopped(scenario: Scenario, *statements: str) -> None:
+    """The statements, while no process runs."""
+    scenario.pipeline.stop()
+    for statement in statements:
+        run(scenario, statement)
+    scenario.pipeline.start()
+
+
+def test_altered_columns_are_read_again(scenario: Scenario) -> None:
+    """Rewritten to another type or by the same one, dropped and added, generated by another expression."""
+    run(scenario, "ALTER TABLE goods DROP COLUMN double")
+    run(
+        scenario,
+        "ALTER TABLE goods ALTER COLUMN price TYPE numeric(12,0) USING price * 100",
+        "ALTER TABLE goods ADD COLUMN double numeric GENERATED ALWAYS AS (price * 3) STORED",
+        "ALTER TABLE goods DROP COLUMN label",
+        "ALTER TABLE goods ADD COLUMN label text DEFAULT 'fresh'",
+    )
+    scenario.await_equal(DEADLINE)
+    stopped(scenario, "ALTER TABLE goods ALTER COLUMN label TYPE text USING label || '!'")
+    scenario.await_equal(DEADLINE)
+
+
+def test_altered_types_are_read_again(scenario: Scenario) -> None:
+    """Labels in a column, an array and a composite value; its attributes; what a filter calls."""
+    run(scenario, "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'")
+    scenario.await_equal(DEADLINE)
+    assert scenario.read("goods")["001"]["moods"] == ["blue", "glad"]
+    run(
+        scenario,
+        "ALTER TYPE home ADD ATTRIBUTE floor int",
+        "ALTER TYPE home RENAME ATTRIBUTE street TO road",
+    )
+    scenario.await_equal(DEADLINE)
+    assert scenario.read("shops")["1"]["home"]["floor"] is None
+    stopped(
+        scenario,
+        "CREATE OR REPLACE FUNCTION is_open(value mood) RETURNS boolean LANGUAGE sql IMMUTABLE AS"
+        " $$ SELECT value = 'blue' $$",
+    )
+    scenario.await_equal(DEADLINE)
+    assert "2" in scenario.read("open")
+
+
+def test_a_key_of_another_type_gives_other_ids(scenario: Scenario) -> None:
+    """No worker builds with what it was bound to before: rows that change meanwhile are right as well."""
+    run(scenario, "ALTER TABLE goods ALTER COLUMN code TYPE int USING code::int")
+    run(scenario, "UPDATE goods SET price = price + 5 WHERE code % 3 = 0")
+    scenario.await_equal(DEADLINE)
+    assert {"1", "40"} <= scenario.read("goods").keys()
+    stopped(scenario, "ALTER TABLE goods ALTER COLUMN code TYPE text USING 'n' || code")
+    run(scenario, "UPDATE goods SET price = price + 5 WHERE code < 'n2'")
+    scenario.await_equal(DEADLINE)
+
+
+def test_what_is_loaded_while_a_table_is_unlogged_is_found(scenario: Scenario) -> None:
+    """Under a publication of all tables, which lets a table be unlogged: between two looks, and for longer."""
+    run(
+        scenario,
+        "ALTER TABLE goods SET UNLOGGED",
+        "DELETE FROM goods WHERE shop_id = 1",
+        "INSERT INTO goods (code, shop_id, price) SELECT 'bulk' || n, 2, n FROM generate_series(1, 9) n",
+        "ALTER TABLE goods SET LOGGED",
+    )
+    scenario.await_equal(DEADLINE)
+    run(scenario, "ALTER TABLE goods SET UNLOGGED")
+    scenario.pipeline.daemons[0].await_log("is unlogged", DEADLINE)
+    run(scenario, "UPDATE goods SET price = 1, shop_id = 3 WHERE shop_id = 2")
+    run(scenario, "ALTER TABLE goods SET LOGGED")
+    scenario.await_equal(DEADLINE)
