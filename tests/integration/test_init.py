@@ -321,7 +321,8 @@ def test_geometries_are_found_by_place(desk: Desk, database: str) -> None:
     assert _field(desk.schema("places"), "spots") == {
         "custom": "spots",
         "postgres": ["ext.geography"],
-        **custom,
+        "opensearch": "geo_shape",
+        "options": {"doc_values": False, "ignore_malformed": True},
     }
     desk.assert_clean("geometries_")
 
@@ -335,6 +336,7 @@ def test_geometries_are_found_by_place(desk: Desk, database: str) -> None:
         ("geometry(MultiPoint,4326)", "geo_shape"),
         ("geometry(Geometry,4326)", "geo_shape"),
         ("geometry", "geo_shape"),
+        ("geometry(Point,3857)", ""),
     ],
 )
 def test_a_column_of_points_is_a_geo_point(shown: str, mapped: str) -> None:

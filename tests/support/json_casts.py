@@ -9,7 +9,7 @@ SHAPES = (
     "CREATE FUNCTION ext.geometry_out(ext.geometry) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout'",
     "CREATE TYPE ext.geometry (INPUT = ext.geometry_in, OUTPUT = ext.geometry_out, LIKE = text)",
     "CREATE FUNCTION ext.as_json(g ext.geometry) RETURNS json LANGUAGE sql IMMUTABLE STRICT AS"
-    " $$ SELECT json_build_object('type', 'Point', 'coordinates', array_agg(x::numeric))"
+    " $$ SELECT json_build_object('type', 'Point', 'crs', 1, 'coordinates', array_agg(x::numeric))"
     " FROM string_to_table(ext.geometry_out(g)::text, ' ') AS x $$",
     "CREATE CAST (ext.geometry AS json) WITH FUNCTION ext.as_json(ext.geometry)",
     # Without a cast to json of its own, as PostGIS' geography.

@@ -23,6 +23,9 @@ _DATE: LiteralString = """CASE WHEN ({0} < '0001-01-01' OR {0} >= '10000-01-01')
  ELSE to_json({0}) END"""
 # What the type prints, also where it has a cast to text.
 _TEXT: LiteralString = "CASE WHEN {0} IS NOT NULL THEN format('%s', {0}) END"
+# OpenSearch takes no member `crs` in a point.
+_GEO_JSON: LiteralString = """(SELECT CASE WHEN jsonb_typeof(g.j) = 'object' THEN g.j - 'crs' ELSE g.j END
+ FROM (SELECT to_json({0}{1})::jsonb) AS g(j))"""
 _ODD_DATES: LiteralString = "'0001-01-01' > ANY({0}) OR '10000-01-01' <= ANY({0})"
 
 Convert = Callable[[sql.Composable], sql.Composable]
@@ -50,20 +53,17 @@ def json_value(value: sql.Composable, shape: Shape) -> sql.Composable:
 
 
 def geo_json(value: sql.Composable, shape: Shape) -> sql.Composable | None:
-    """The value in a type that has a cast to json, which `to_json` takes; None without one.
-
-    Of geometries that is GeoJSON, and of what is cast to them.
-    """
+    """The JSON that a cast to json makes of the value: of geometries GeoJSON.  None where there is no such cast."""
     element = shape.element or shape
-    if element.json_cast:
-        return value
-    if not element.json_type:
+    if not element.json_cast and not element.json_type:
         return None
-    # Made with quote_ident().
-    type_ = sql.SQL(element.json_type)  # pyright: ignore[reportArgumentType]
-    if element is shape:
-        return sql.SQL("{}::{}").format(value, type_)
-    return json_elements(value, lambda item: sql.SQL("{}::{}").format(item, type_))
+
+    def one(item: sql.Composable) -> sql.Composable:
+        # Made with quote_ident().
+        cast = sql.SQL(f"::{element.json_type}" if element.json_type else "")  # pyright: ignore[reportArgumentType]
+        return sql.SQL(_GEO_JSON).format(item, cast)
+
+    return one(value) if element is shape else json_elements(value, one)
 
 
 def json_elements(value: sql.Composable, convert: Convert) -> sql.Composable:

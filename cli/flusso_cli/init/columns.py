@@ -30,6 +30,8 @@ _LONGEST_TERM = 8191
 """Characters that are never more than the 32766 bytes that a keyword may have."""
 _GEOMETRIES = frozenset({"geometry", "geography"})
 _POINT = re.compile(r"\(Point(Z|M|ZM)?[,)]", re.IGNORECASE)
+_SYSTEM = re.compile(r",(\d+)\)")
+_DEGREES = 4326
 _LABEL = re.compile(r"\w+([ .-]\w+)*", re.ASCII)
 _SUBFIELDS = {"text": 2, "keyword": 2}
 """Which the mapping adds by itself; the order of an enum's labels takes one more."""
@@ -85,9 +87,12 @@ def _typed(
     if type_.kind == "b" and type_.name in _TAGS:
         return _TAGS[type_.name], [], SCALARS[_TAGS[type_.name]]
     mapped, options = _custom(type_)
-    if type_.name in _GEOMETRIES and survey.has_geo_json(table, column):
-        mapped = geometry_mapping(survey.tables[table].columns[column].base_type)
-        options = "{ ignore_malformed: true } # one that OpenSearch refuses is kept, but not found"
+    place = geometry_mapping(survey.tables[table].columns[column].base_type)
+    if place and type_.name in _GEOMETRIES and survey.has_geo_json(table, column):
+        mapped = place
+        # OpenSearch keeps one shape per document in its columns, but any number in its index.
+        many = "doc_values: false, " if type_.array and mapped == "geo_shape" else ""
+        options = f"{{ {many}ignore_malformed: true }} # one that OpenSearch refuses is kept, but not found"
     siblings = [
         ("postgres", f"[{names.scalar(normalized(type_.shown))}]"),
         ("opensearch", mapped),
@@ -114,7 +119,13 @@ def _variants(labels: Sequence[str]) -> list[Sibling]:
 
 
 def geometry_mapping(shown: str) -> str:
-    """What holds geometries of a type as Postgres shows it: `geometry(Point,4326)`."""
+    """What holds geometries of a type as Postgres shows it: `geometry(Point,4326)`.
+
+    Empty where the coordinates are no degrees: OpenSearch would find them at another place.
+    """
+    system = _SYSTEM.search(shown)
+    if system is not None and int(system[1]) not in (0, _DEGREES):
+        return ""
     return "geo_point" if _POINT.search(shown) else "geo_shape"
 
 
