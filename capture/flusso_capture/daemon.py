@@ -60,6 +60,7 @@ class Capture:
         self._doubts = Doubts(log.control)
         self._startup = Startup(options, plan, log, process, self._doubts)
         self._footing: Footing | None = None
+        self._answered = False
         self._shaken = False
         """Whether what `_footing` stands for may have changed since."""
         self._suspicion: str | None = None
@@ -67,14 +68,21 @@ class Capture:
         self._backoff = Backoff()
         self._streaming = False
 
+    def await_servers(self) -> None:
+        """Wait until Postgres and the change log answer; once is enough.  Raises as `prepare`."""
+        if self._answered:
+            return
+        if self._process.owns_status:
+            self._process.status.set_phase("starting")
+        self._startup.await_servers()
+        self._answered = True
+
     def prepare(self) -> None:
         """Wait for the servers; then preflight, replica identity, publication, topics, slot and lineage.
 
         Raises `FatalError` when somebody has to do something first, `StoppedError` on a stop.
         """
-        if self._process.owns_status:
-            self._process.status.set_phase("starting")
-        self._startup.await_servers()
+        self.await_servers()
         self._footing = retry.forever(
             self._startup.prepare, doing="prepare the source", clock=self._process.clock
         )

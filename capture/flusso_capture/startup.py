@@ -6,7 +6,7 @@ replica identity -> publication (and who wrote before it) -> topics -> slot -> l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -25,12 +25,12 @@ from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.replication import Replication
 from flusso_capture.session import Connection, connect, session
 from flusso_capture.slot import Slot
-from flusso_shared import retry
 from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog import Catalog
 from flusso_shared.change import Origin
 from flusso_shared.control_records import Lineage, Position
-from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.errors import FatalError
+from flusso_shared.first_answer import FirstAnswer
 from flusso_shared.names import TableName
 from flusso_shared.pg_session import address
 from flusso_shared.plan import Plan
@@ -81,9 +81,10 @@ class Startup:
 
     def await_servers(self) -> None:
         """Wait until Postgres and the change log answer, saying for which; `FatalError` after the timeout."""
-        where = address(self._options.conninfo)
-        self._await(f"Postgres at {where}", lambda: connect(self._options.conninfo).close())
-        self._await("the change log", lambda: self._log.prepare(()))
+        process, conninfo = self._process, self._options.conninfo
+        first = FirstAnswer(process.clock, process.status, self._options.startup_timeout)
+        first.wait_for(f"Postgres at {address(conninfo)}", lambda: connect(conninfo).close())
+        first.wait_for("the change log", lambda: self._log.prepare(()))
 
     def prepare(self, suspicion: str | None = None) -> Footing:
         """One attempt at all of it; with a `suspicion`, reading cannot go on where it ended.
@@ -166,28 +167,6 @@ class Startup:
                 raise FatalError(cure.advice)
             else:
                 logger.warning("%s", cure.advice, extra={"action": "replica_identity"})
-
-    def _await(self, what: str, action: Callable[[], object]) -> None:
-        status, clock, timeout = (
-            self._process.status,
-            self._process.clock,
-            self._options.startup_timeout,
-        )
-        started = clock.monotonic()
-
-        def attempt() -> None:
-            try:
-                action()
-            except RetryableError as error:
-                if timeout is not None and clock.monotonic() - started > timeout:
-                    raise FatalError(
-                        f"{what} did not answer within {timeout:.0f} s: {error}"
-                    ) from error
-                status.waiting(what)
-                raise
-
-        retry.forever(attempt, doing=f"reach {what}", clock=clock)
-        status.waiting(None)
 
 
 def _next_xid(connection: Connection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from flusso_worker.opensearch_control import OpenSearchControl
 from flusso_worker.stages import Process
 
 _LOOK = 0.5
+_POLL_SECONDS = 0.1
 
 
 def run(
@@ -71,9 +73,12 @@ def run(
         administration = administration_of(options, project.plan, log, core.clock)
         core.reception.administration = administration
 
+        answers = threading.Event()
+
         def work() -> None:
             try:
-                worker.run()
+                if _await(answers, core):
+                    worker.run()
             finally:
                 core.reception.administration = None
                 administration.close()
@@ -98,18 +103,33 @@ def run(
         capture = Capture(
             capture_options, project.plan, log, process, wanted=worker.wanted_snapshots
         )
-        return {"capture": lambda: _follow(capture, worker, core), "worker": work}
+        return {"capture": lambda: _follow(capture, worker, core, answers), "worker": work}
 
     serve(core, addresses, make)
 
 
-def _follow(capture: Capture, worker: Worker, core: Core) -> None:
-    """Changes may flow once every index holds on to them."""
+def _follow(capture: Capture, worker: Worker, core: Core, answers: threading.Event) -> None:
+    """Changes may flow once every index holds on to them.
+
+    Each server is waited for by one of both, so that one that does not answer is told of once.
+    """
+    capture.await_servers()
+    answers.set()
+    if not _await(worker.reached, core):
+        return
     capture.prepare()
     while not worker.ready_to_stream(_LOOK):
         if core.stop.is_set():
             return
     capture.run()
+
+
+def _await(event: threading.Event, core: Core) -> bool:
+    """Wait for the event; False when a stop comes first."""
+    while not event.wait(_POLL_SECONDS):
+        if core.stop.is_set():
+            return False
+    return True
 
 
 def _lasting_control(options: WorkerOptions, slot: str) -> OpenSearchControl | None:

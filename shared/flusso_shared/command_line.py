@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.console import Console
 
@@ -167,18 +168,25 @@ def execute(app: typer.Typer) -> None:
 
 
 def message(error: BaseException) -> str:
-    """The error and the chain of what caused it."""
-    lines = [f"Error: {error}"]
+    """The error and the chain of what caused it, as far as the error does not say it already."""
+    said = [_one_line(error)]
     causes: list[str] = []
     cause = error.__cause__
     while cause is not None:
-        text = str(cause).strip()
-        if text and not any(text in line for line in (*lines, *causes)):
-            causes.append(text)
+        text = _one_line(cause)
+        # What psycopg says is in the error already, without the pieces of a password that libpq may show.
+        if text and not isinstance(cause, psycopg.Error) and not any(text in line for line in said):
+            said.append(text)
+            causes.append(str(cause).strip())
         cause = cause.__cause__
+    lines = [f"Error: {error}"]
     if causes:
         lines += ["", "Caused by:", *(f"  {number}: {text}" for number, text in enumerate(causes))]
     return "\n".join(lines)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _valued_booleans(arguments: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -194,6 +195,48 @@ def test_opensearch_unreachable(bench: Bench, command: tuple[str, ...]) -> None:
     code, said = bench.run(*command)
     assert code == 1
     assert f"http://{_NOWHERE}" in said
+
+
+SILENT = [
+    (("flusso", "run"), "DATABASE_URL", "postgresql://me:hidden@{}/library"),
+    (("flusso-capture",), "DATABASE_URL", "postgresql://me:hidden@{}/library"),
+    (("flusso-worker",), "DATABASE_URL", "postgresql://me:hidden@{}/library"),
+    (("flusso", "run"), "PRIMARY_OPENSEARCH_URL", "http://{}"),
+    (("flusso-worker",), "PRIMARY_OPENSEARCH_URL", "http://{}"),
+    (("flusso-capture",), "KAFKA_BOOTSTRAP_SERVERS", "{}"),
+    (("flusso-worker",), "KAFKA_BOOTSTRAP_SERVERS", "{}"),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "variable", "url"), SILENT, ids=[f"{each[0][-1]}-{each[1]}" for each in SILENT]
+)
+def test_a_server_that_accepts_and_never_answers_ends_the_start(
+    bench: Bench, command: tuple[str, ...], variable: str, url: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        bench.environment[variable] = url.format(where)
+        started = time.monotonic()
+        code, said = bench.run(*command)
+        took = time.monotonic() - started
+    assert code == 1
+    assert "did not answer within 1 s" in said
+    assert "hidden" not in said
+    assert "Caused by" not in said
+    assert len([line for line in said.splitlines() if "did not answer" in line]) == 1
+    # One second, and what starting and ending the process takes on a busy machine.
+    assert took < 8
+
+
+def test_two_threads_tell_of_a_server_once(bench: Bench) -> None:
+    bench.environment["DATABASE_URL"] = f"postgresql://me:hidden@{_NOWHERE}/library"
+    _, said = bench.run("flusso", "run")
+    tries = [line for line in said.splitlines() if "next try in" in line]
+    assert tries
+    assert len({line.split(" yet, ")[0].split(": ", 1)[1] for line in tries}) == 1
+    attempts = [line.rpartition("attempt=")[2] for line in tries]
+    assert len(set(attempts)) == len(attempts)
 
 
 @every_command

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from flusso_shared.clock import Clock
 from flusso_shared.config import OnError, OpenSearchConnection, StdoutSinkConfig
 from flusso_shared.errors import StoppedError
+from flusso_shared.first_answer import FirstAnswer
 from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
 from flusso_shared.status import Phase
@@ -66,6 +67,8 @@ class Worker:
         self._process = process
         self._clock = clock
         self._stop = stop
+        self.reached = threading.Event()
+        """Set once every server has answered, and has what the plan needs."""
         self._ready = threading.Event()
         self._runners: list[IndexRunner] = []
 
@@ -101,11 +104,13 @@ class Worker:
         return {runner.wanted for runner in self._runners if runner.wanted is not None}
 
     def _await_servers(self, destinations: Destinations) -> None:
-        startup = Startup(self._clock, self._process.status, self._options.startup_timeout)
+        timeout = self._options.startup_timeout
+        startup = Startup(FirstAnswer(self._clock, self._process.status, timeout))
         self._plan = startup.await_postgres(self._options.conninfo, self._plan)
         startup.await_clusters(destinations.clusters)
         startup.require_new(self._options.conninfo, self._plan, destinations.known_indexes)
         startup.await_log(self._process.log)
+        self.reached.set()
 
     def _lead(self) -> None:
         while not self._stop.is_set():
