@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from flusso_shared.control_records import LINEAGE_KEY, Lineage, TableSnapshot
+from flusso_shared.errors import RetryableError
 from flusso_worker.generation_store import GenerationStore
 from flusso_worker.opensearch import Cluster, path
+from flusso_worker.quarantine_store import QuarantineStore
 from services import Services
 from support.index_kit import connection
 from support.keeper_kit import Process, Scene, run_until_death
@@ -120,3 +122,30 @@ def test_a_bookkeeping_that_somebody_makes_this_moment_is_waited_for(
         ensured.result(timeout=30)
         assert store.look(PLAN.name).stored == []
         cluster.request("DELETE", meta)
+
+
+def test_a_refused_bookkeeping_is_told_and_tried_again(
+    services: Services, index_prefix: str
+) -> None:
+    """A template makes OpenSearch refuse both indexes, as its limit of shards would."""
+    template = path("_index_template", f"{index_prefix}refusal")
+    body = {
+        "index_patterns": [f"{index_prefix}flusso_*"],
+        "priority": 900,
+        "template": {"settings": {"index.mapping.total_fields.limit": 1}},
+    }
+    with closing(Cluster(connection(services.opensearch_url))) as cluster:
+        stores = GenerationStore(cluster, index_prefix), QuarantineStore(cluster, index_prefix)
+        cluster.request("PUT", template, body)
+        try:
+            for store in stores:
+                with pytest.raises(RetryableError, match=r"refuses to create .*Limit of total fi"):
+                    store.ensure()
+        finally:
+            cluster.request("DELETE", template)
+        for store in stores:
+            store.ensure()
+            store.ensure()
+        assert stores[0].look(PLAN.name).stored == []
+        for name in ("flusso_meta", "flusso_quarantine"):
+            cluster.request("DELETE", path(f"{index_prefix}{name}"))

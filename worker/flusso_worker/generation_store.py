@@ -9,7 +9,7 @@ from typing import Any
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_worker.generation_record import Asked, Generation, Known, Reindex, Stored
-from flusso_worker.opensearch import Cluster, path
+from flusso_worker.opensearch import Cluster, create_index, path
 
 _CONFLICT = 409
 _NOT_FOUND = 404
@@ -39,11 +39,14 @@ class GenerationStore:
         self._parsed: dict[tuple[str, int, int], Generation] = {}
 
     def ensure(self) -> None:
-        """Create the bookkeeping index unless it is there; it can be searched when this returns."""
+        """Create the bookkeeping index unless it is there; it can be searched when this returns.
+
+        Raises `RetryableError` with OpenSearch's reason while it cannot be created.
+        """
         where = path(self._meta)
         known = self._cluster.request("HEAD", where, allow=(_NOT_FOUND,)).status != _NOT_FOUND
-        if known or self._cluster.request("PUT", where, _BODY, allow=(400,)).status == 400:
-            # Somebody else may be making it this moment; only its maker is answered when its shard has started.
+        if known or not create_index(self._cluster, self._meta, _BODY):
+            # Another worker may be making it this moment; only its maker is answered when its shard has started.
             where = path("_cluster", "health", self._meta)
             self._cluster.request("GET", where, params=_STARTED, allow=(_TIMED_OUT,))
 

@@ -43,6 +43,8 @@ class Keeper(Protocol):
 
 
 _REPEATED = 2
+_LASTING = 3
+"""Tries after which what should pass by itself is told as an error too."""
 _NEARLY = 0.8
 """Part of a seeding after which its end is watched for."""
 
@@ -129,6 +131,10 @@ class IndexRunner:
         except RetryableError as error:
             delay = self._step.postpone(self._now())
             self._metrics.retries.labels("generations").inc()
+            if self._step.passing.attempt >= _LASTING:
+                self._status.failed(
+                    f"index {self.index}: cannot look after its generations: {error}"
+                )
             logger.warning(
                 "index %s: cannot look after its generations, next try in %.1f s: %s",
                 self.index,

@@ -28,6 +28,8 @@ _NO_TLS = (
 )
 _JSON = "application/json"
 _SHOWN = 200
+_TOLD = 1000
+_BAD_REQUEST = 400
 _NDJSON = "application/x-ndjson"
 
 
@@ -122,7 +124,7 @@ class Cluster:
     def _translated(self, error: TransportError, code: int, what: str) -> Exception:
         where = f"OpenSearch at {self._url}: {what} was answered {code}"
         if code in _PASSING:
-            return RetryableError(f"{where}: {error.error}")
+            return RetryableError(f"{where}: {_whole_reason(error)}")
         if code == 401:
             return FatalError(
                 f"{where}: wrong user or password for `{self._user or 'nobody'}`; check username and"
@@ -130,7 +132,7 @@ class Cluster:
             )
         if code == 403:
             if "cluster_block_exception" in str(error.error):  # a full disk, a read-only index
-                return RetryableError(f"{where}: {error.error}")
+                return RetryableError(f"{where}: {_whole_reason(error)}")
             return FatalError(
                 f"{where}: user `{self._user or 'nobody'}` lacks a privilege: {_reason(error)}; it must be"
                 " allowed to create, write and delete its indexes, their aliases and `flusso_meta`"
@@ -139,6 +141,22 @@ class Cluster:
 
     def close(self) -> None:
         self._client.close()
+
+
+def create_index(cluster: Cluster, name: str, body: Mapping[str, Any]) -> bool:
+    """Create an index for bookkeeping; False when it is there already.
+
+    Raises `RetryableError` when OpenSearch refuses it: what it is made of is always the same, so the reason is in the
+    cluster (its limit of shards, a template), and passes when that is changed.
+    """
+    reply = cluster.request("PUT", path(name), body, allow=(_BAD_REQUEST,))
+    if reply.status != _BAD_REQUEST:
+        return True
+    if "resource_already_exists" in reply.text:
+        return False
+    raise RetryableError(
+        f"sink {cluster.name}: OpenSearch refuses to create {name}: {reply.text[:_TOLD]}"
+    )
 
 
 def path(*parts: str) -> str:
@@ -150,6 +168,12 @@ def _text(error: TransportError) -> str:
     """The body of an answer that opensearch-py takes for an error."""
     info = error.info
     return str(error.error) if info is None else json.dumps(info)
+
+
+def _whole_reason(error: TransportError) -> str:
+    """The kind of error, and OpenSearch's sentence about it."""
+    reason = _reason(error)
+    return reason if str(error.error) in reason else f"{error.error}: {reason}"
 
 
 def _reason(error: TransportError) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from flusso_shared import failpoints, retry
 from flusso_shared.clock import Clock
 from flusso_shared.config import OnError
-from flusso_shared.errors import PoisonError
+from flusso_shared.errors import PoisonError, RetryableError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
 from flusso_shared.status import Status
@@ -145,9 +145,18 @@ class Quarantine:
 
     def _persist(self, what: str, action: Callable[[QuarantineStore], None]) -> None:
         store = self._store
-        if store is not None:
-            doing = f"{what} entries of the quarantine"
-            retry.forever(lambda: action(store), doing=doing, clock=self._clock)
+        if store is None:
+            return
+        doing = f"{what} entries of the quarantine"
+
+        def attempt() -> None:
+            try:
+                action(store)
+            except RetryableError as error:
+                self._status.failed(f"index {self.generation.index}: cannot {doing} yet: {error}")
+                raise
+
+        retry.forever(attempt, doing=doing, clock=self._clock)
 
     def _count(self) -> None:
         self._metrics.quarantine_documents.labels(self.generation.index).set(len(self._known))

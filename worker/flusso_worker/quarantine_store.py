@@ -14,12 +14,11 @@ from typing import Any
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.seams import Operation
 from flusso_worker import bulk, bulk_reply
-from flusso_worker.opensearch import Cluster, path
+from flusso_worker.opensearch import Cluster, create_index, path
 from flusso_worker.opensearch_scan import hits
 from flusso_worker.quarantine_record import Entry, entry_id
 
 _NOT_FOUND = 404
-_BAD_REQUEST = 400
 _BATCH, _BYTES = 200, 5 * 1024 * 1024
 _PAGE = 100
 _IDS = 5000
@@ -55,10 +54,7 @@ class QuarantineStore:
 
     def ensure(self) -> None:
         """Create the index unless it is there."""
-        body = {**_BODY, "aliases": {self._alias: {}}}
-        reply = self._cluster.request("PUT", path(self._name), body, allow=(_BAD_REQUEST,))
-        if reply.status == _BAD_REQUEST and "resource_already_exists" not in reply.text:
-            raise FatalError(f"OpenSearch refuses to create {self._name}: {reply.text[:1000]}")
+        create_index(self._cluster, self._name, {**_BODY, "aliases": {self._alias: {}}})
         add = {"add": {"index": self._name, "alias": self._alias}}
         self._cluster.request("POST", "/_aliases", {"actions": [add]})
 
