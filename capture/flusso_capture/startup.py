@@ -16,6 +16,7 @@ from flusso_capture import (
     preflight,
     publication,
     replica_identity,
+    two_phase,
     watch,
 )
 from flusso_capture import lineage as lineages
@@ -115,6 +116,7 @@ class Startup:
             # The topics last: they tell workers that the tables are published (I5).
             logs = self._log.prepare(self._plan.tables)
             suspicion = suspicion or coverage.other_logs(recorded.logs if recorded else {}, logs)
+            two_phase.turn_off(connection, options.slot)
             slot, position = lineages.settle(
                 connection,
                 control,

@@ -222,3 +222,35 @@ def test_prepared_transactions_show_when_they_are_committed(
         scenario.assert_equal(DEADLINE)
         assert scenario.read("users")["2"]["fullName"] == "prepared"
         pipeline.stop()
+
+
+def test_a_two_phase_slot_sends_prepared_transactions_at_their_commit(
+    server: OwnPostgres, site: Site
+) -> None:
+    """Prepared before the start and while streaming; committed or rolled back later."""
+    kit = Kit(site.database_url, site.slot)
+
+    def prepared(name: str, key: int) -> None:
+        with psycopg.connect(kit.url, autocommit=True) as connection:
+            connection.execute("BEGIN")
+            connection.execute("INSERT INTO users (id, email) VALUES (%s, %s)", (key, name))
+            connection.execute(f"PREPARE TRANSACTION '{name}'".encode())
+
+    kit.sql(
+        "DROP TABLE IF EXISTS users, orders CASCADE",
+        "CREATE TABLE users (id bigint PRIMARY KEY, name text, email text)",
+        "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint, note text)",
+        f"CREATE PUBLICATION {kit.slot} FOR TABLE users, orders",
+        f"SELECT pg_create_logical_replication_slot('{kit.slot}', 'pgoutput', false, true)",
+    )
+    prepared("early", 1)
+    prepared("lost", 2)
+    with kit.running():
+        prepared("late", 3)
+        kit.sql("INSERT INTO users VALUES (4)")
+        assert [change.key for change in kit.expect(1)] == [("4",)]
+        kit.sql("COMMIT PREPARED 'early'", "ROLLBACK PREPARED 'lost'", "COMMIT PREPARED 'late'")
+        assert [change.key for change in kit.expect(2)] == [("1",), ("3",)]
+        kit.sql("INSERT INTO users VALUES (5)")
+        assert [change.key for change in kit.expect(1)] == [("5",)]
+    assert server.one("SELECT array_agg(two_phase) FROM pg_replication_slots") == [False]

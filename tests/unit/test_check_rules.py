@@ -85,6 +85,7 @@ def test_a_server_that_will_not(server: ServerFacts, expected: tuple[str, str, s
         ),
         (replace(_SLOT, database="other"), ("error", "foreign-slot", "")),
         (replace(_SLOT, lost=True), ("warning", "lost-slot", "")),
+        (replace(_SLOT, two_phase=True), ("warning", "two-phase-slot", "")),
     ],
 )
 def test_a_slot_that_will_not(slot: SlotFacts, expected: tuple[str, str, str]) -> None:

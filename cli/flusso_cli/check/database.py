@@ -41,7 +41,7 @@ FROM pg_roles r WHERE r.rolname = current_user
 """
 _SLOT = """
 SELECT coalesce(plugin, ''), slot_type, coalesce(database, ''), current_database()::text,
-       wal_status = 'lost' OR confirmed_flush_lsn IS NULL
+       wal_status = 'lost' OR confirmed_flush_lsn IS NULL, two_phase
 FROM pg_replication_slots WHERE slot_name = %s
 """
 _EXISTING = """

@@ -87,6 +87,7 @@ class SlotFacts:
     database: str
     own_database: str
     lost: bool
+    two_phase: bool = False
 
 
 @dataclass(frozen=True, slots=True)

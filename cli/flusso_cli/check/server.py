@@ -115,3 +115,7 @@ def _slot(slot: SlotFacts, name: str) -> Iterator[Diagnostic]:
         message = f"the server has removed log that replication slot {name} needs: it is lost"
         cure = "the next start builds every index anew (unless on_lost_position is `stop`); see max_slot_wal_keep_size"
         yield Diagnostic("warning", "lost-slot", message, subject=subject, cure=cure)
+    elif slot.two_phase:
+        message = f"replication slot {name} has two_phase on: rows of a prepared transaction would come before their commit"
+        cure = "nothing has to be done: the next start makes it again without, at the same position"
+        yield Diagnostic("warning", "two-phase-slot", message, subject=subject, cure=cure)
