@@ -42,6 +42,7 @@ PLACES = {
     "after_offset_commit": "they were committed",
     "generation_created": "a generation is recorded, it has no index",
     "generation_prepared": "it has its index and its offsets, that is not recorded",
+    "generation_promoting": "it is recorded that its aliases are about to be moved, they are not",
     "generation_published": "its aliases point at it, that is not recorded",
     "generation_retired": "a superseded generation's index was deleted, its record was not",
 }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import httpx
 import pytest
 
 from flusso_shared import failpoints
-from flusso_shared.errors import FatalError
+from flusso_shared.errors import FatalError, RetryableError
 from flusso_worker import reindex
+from flusso_worker.generation_indexes import GenerationIndexes
 from services import Services
 from support import store
+from support.alias_watch import AliasWatch
 from support.idle import wait_until
-from support.keeper_kit import DeathError, Process, Scene
+from support.keeper_kit import DeathError, Process, Scene, run_until_death
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
 from support.small_store import PLAN
@@ -148,6 +151,66 @@ def test_a_death_after_any_request_of_a_cancellation_leaves_one_generation(scene
         if dies_after == 1:
             reindex.cancel(process.store, PLAN.name)
         finish(scene, 1)
+
+
+def test_a_cancellation_after_the_last_step_began_comes_too_late(scene: Scene) -> None:
+    """Asked three times while the aliases move: they are never without an index, and nothing is seeded again."""
+    scene.settle(PLAN)
+    process = scene.process(PLAN)
+    with AliasWatch(scene.url, f"{scene.index_prefix}{PLAN.name}") as watch:
+        ask(process)
+        until(
+            "seeding",
+            lambda: [state for _, state in process.idle_step()] == ["live", "seeding"],
+        )
+        for dies_after in range(1, 100):
+            mortal = scene.process(PLAN, dies_after)
+            assert run_until_death(mortal, PLAN)
+            if any(item.generation.promoting for item in process.store.load(PLAN.name)):
+                break
+        for _ in range(3):
+            with pytest.raises(FatalError, match="too late"):
+                reindex.cancel(process.store, PLAN.name)
+        finish(scene, 2)
+    watch.assert_answered()
+
+
+def test_an_index_that_carries_the_alias_is_deleted_only_for_an_heir(scene: Scene) -> None:
+    """A cancellation that came between the swap and its record, as an earlier version allowed."""
+    scene.settle(PLAN)
+    process = scene.process(PLAN)
+    with AliasWatch(scene.url, f"{scene.index_prefix}{PLAN.name}") as watch:
+        ask(process)
+        until("seeding", lambda: len(process.idle_step()) == 2)
+        _, seeding = process.store.load(PLAN.name)
+        GenerationIndexes(process.cluster).publish(seeding.generation.name)
+        reindex.cancel(process.store, PLAN.name)
+        scene.settle(PLAN)
+        assert len(scene.indexes()) == 1
+    watch.assert_answered()
+
+
+def test_an_older_generation_never_takes_the_alias_back(scene: Scene) -> None:
+    """A process that stood still in the swap goes on when a newer one is live."""
+    scene.settle(PLAN)
+    process = scene.process(PLAN)
+    ask(process)
+    until("seeding", lambda: len(process.idle_step()) == 2)
+    first, second = process.store.load(PLAN.name)
+    indexes = GenerationIndexes(process.cluster)
+    indexes.publish(second.generation.name)
+    with pytest.raises(RetryableError, match="is older"):
+        indexes.publish(first.generation.name)
+    assert second.generation.name.plain_alias in scene.aliases(second.generation.name.physical)
+
+
+def test_a_generation_of_a_changed_schema_is_not_cancelled(scene: Scene) -> None:
+    """It would be made again at once."""
+    scene.settle(PLAN)
+    process = scene.process(replace(PLAN, hash="4e5f6071"))
+    until("seeding", lambda: len(process.idle_step()) == 2)
+    with pytest.raises(FatalError, match="Start the workers with the earlier schema"):
+        reindex.cancel(process.store, PLAN.name)
 
 
 def test_an_index_that_nobody_knows_is_not_reindexed(scene: Scene) -> None:

@@ -30,7 +30,7 @@ class GenerationIndexes:
         It is not refreshed while it is seeded: nobody searches it.  Deletes are remembered for an hour, so
         that no older write can bring a document back (I3).
         """
-        self._refuse_taken(name)
+        self.require_free_aliases(name)
         config = self._cluster.config
         body: dict[str, Any] = index_body(
             plan,
@@ -55,7 +55,6 @@ class GenerationIndexes:
 
     def publish(self, name: GenerationName) -> None:
         """Make searchable what was seeded, then point the aliases here, away from all others, in one call."""
-        self._refuse_taken(name)
         self.refresh(name)
         self._point_aliases(name)
         settings = {"index": {"refresh_interval": self._cluster.config.refresh_interval}}
@@ -65,32 +64,64 @@ class GenerationIndexes:
         actions: list[dict[str, Any]] = []
         for alias in (name.hash_alias, name.plain_alias):
             holders = self._holders(alias)
+            if newer := [holder for holder in holders if _number(holder) > name.number]:
+                raise RetryableError(
+                    f"sink {self._cluster.name}: {newer[0]} carries alias {alias}, {name.physical} is older"
+                )
+            # `must_exist`: when another process has moved the alias since, nothing is done.
             actions += [
-                {"remove": {"index": holder, "alias": alias}}
+                {"remove": {"index": holder, "alias": alias, "must_exist": True}}
                 for holder in sorted(holders - {name.physical})
             ]
             if name.physical not in holders:
                 actions.append({"add": {"index": name.physical, "alias": alias}})
-        if not actions:
-            return
-        reply = self._cluster.request(
-            "POST", "/_aliases", {"actions": actions}, allow=(_NOT_FOUND,)
-        )
-        if reply.status == _NOT_FOUND:
+        if actions and not self._change_aliases(actions):
             raise RetryableError(
                 f"sink {self._cluster.name}: aliases changed while they were to be moved to {name.physical}"
             )
 
-    def delete(self, physical: str) -> None:
-        """Delete an index; no error when there is none."""
-        self._cluster.request("DELETE", path(physical), allow=(_NOT_FOUND,))
+    def _change_aliases(self, actions: list[dict[str, Any]]) -> bool:
+        """All of `actions` in one step, or, when something that they name is gone, none of them and False."""
+        reply = self._cluster.request(
+            "POST", "/_aliases", {"actions": actions}, allow=(_NOT_FOUND,)
+        )
+        return reply.status != _NOT_FOUND
+
+    def delete(self, name: GenerationName, heir: GenerationName | None) -> bool:
+        """Delete a generation's index, if there is one; in the same step `heir` gets the aliases.
+
+        Without an heir, False, and nothing done, while queries see the index.
+        """
+        aliases = self._aliases(name)
+        if aliases is None:
+            return True
+        if heir is None:
+            if name.plain_alias in aliases:
+                return False
+            self._cluster.request("DELETE", path(name.physical), allow=(_NOT_FOUND,))
+            return True
+        actions: list[dict[str, Any]] = [
+            {"add": {"index": heir.physical, "alias": alias}}
+            for alias in (heir.plain_alias, heir.hash_alias)
+        ]
+        if not self._change_aliases([*actions, {"remove_index": {"index": name.physical}}]):
+            raise RetryableError(
+                f"sink {self._cluster.name}: indexes changed while {name.physical} was to be deleted"
+            )
+        return True
+
+    def _aliases(self, name: GenerationName) -> set[str] | None:
+        """The aliases of a generation's index; None when there is no such index."""
+        reply = self._cluster.request("GET", path(name.physical, "_alias"), allow=(_NOT_FOUND,))
+        if reply.status == _NOT_FOUND:
+            return None
+        return set(reply.json().get(name.physical, {}).get("aliases", {}))
 
     def damage(self, name: GenerationName, *, live: bool) -> Damage | None:
         """What is missing of a generation that should be there, or None."""
-        reply = self._cluster.request("GET", path(name.physical, "_alias"), allow=(_NOT_FOUND,))
-        if reply.status == _NOT_FOUND:
+        aliases = self._aliases(name)
+        if aliases is None:
             return Damage(f"its index is gone from sink {self._cluster.name}")
-        aliases = set(reply.json().get(name.physical, {}).get("aliases", {}))
         needed = {name.write_alias}
         if live:
             needed |= {name.hash_alias, name.plain_alias}
@@ -105,8 +136,8 @@ class GenerationIndexes:
         reply = self._cluster.request("GET", path("_alias", alias), allow=(_NOT_FOUND,))
         return set() if reply.status == _NOT_FOUND else set(reply.json())
 
-    def _refuse_taken(self, name: GenerationName) -> None:
-        """An index, as opposed to an alias, that has an alias' name stands in the way."""
+    def require_free_aliases(self, name: GenerationName) -> None:
+        """Raises `FatalError` when an index, as opposed to an alias, has the name of an alias."""
         for alias in (name.hash_alias, name.plain_alias, name.write_alias):
             reply = self._cluster.request("GET", path(alias), allow=(_NOT_FOUND,))
             if reply.status != _NOT_FOUND and alias in reply.json():
@@ -114,3 +145,9 @@ class GenerationIndexes:
                     f"sink {self._cluster.name} has an index called `{alias}`, which must be an alias of"
                     f" {name.physical}; reindex it elsewhere or delete it, or set `prefix` in flusso.toml"
                 )
+
+
+def _number(physical: str) -> int:
+    """Of a generation, from the name of its index; 0 for an index that is none."""
+    number = physical.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0

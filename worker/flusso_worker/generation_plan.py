@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from flusso_shared.control_records import Lineage
+from flusso_shared.names import GenerationName
 from flusso_worker.generation_record import Generation, Stored
 
 
@@ -74,6 +75,8 @@ class Retire:
     """Superseded or gone: stop its pipelines, then delete it."""
 
     stored: Stored
+    heir: GenerationName | None = None
+    """The live generation that carries the aliases from then on; None while there is none."""
 
 
 Action = Create | Prepare | Aim | Promote | Retire
@@ -124,6 +127,8 @@ def _advance(newest: Stored, facts: Facts) -> Action | None:
     match generation.state:
         case "creating":
             return Prepare(newest)
+        case "seeding" if generation.promoting:
+            return Promote(newest)
         case "seeding" if generation.targets is None:
             return Aim(newest) if physical in facts.complete else None
         case "seeding":
@@ -135,8 +140,21 @@ def _advance(newest: Stored, facts: Facts) -> Action | None:
 def _retire(newest: Stored, facts: Facts) -> Retire | None:
     for item in facts.stored:
         if item is not newest and not _serves(item.generation, newest.generation, facts):
-            return Retire(item)
+            return Retire(item, _heir(item, newest, facts))
     return None
+
+
+def _heir(leaving: Stored, newest: Stored, facts: Facts) -> GenerationName | None:
+    serving = [
+        item.generation.name
+        for item in facts.stored
+        if item is not leaving
+        and item.generation.state == "live"
+        and (item is newest or _serves(item.generation, newest.generation, facts))
+    ]
+    if not serving:
+        return None
+    return newest.generation.name if newest.generation.name in serving else serving[-1]
 
 
 def _serves(generation: Generation, newest: Generation, facts: Facts) -> bool:

@@ -34,6 +34,8 @@ class Generation:
     """Whether its changes come through a log that outlives the process."""
     missed: bool = False
     """Whether changes passed that it did not get: a live one is replaced, a seeding one begins anew."""
+    promoting: bool = False
+    """Whether its aliases are being moved, or were: from then on it is not cancelled."""
 
     def evolve(self, **changes: Any) -> Generation:
         """A copy with some attributes changed."""
@@ -54,6 +56,7 @@ class Generation:
             "created_at": self.created_at,
             "durable": self.durable,
             "missed": self.missed,
+            "promoting": self.promoting,
         }
 
     @classmethod
@@ -69,6 +72,7 @@ class Generation:
             created_at=value["created_at"],
             durable=value.get("durable", True),
             missed=value.get("missed", False),
+            promoting=value.get("promoting", False),
         )
 
 

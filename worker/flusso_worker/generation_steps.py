@@ -106,8 +106,8 @@ class GenerationSteps:
                 return self.put(stored, stored.generation.evolve(targets=targets))
             case plan.Promote(stored):
                 return self._promote(stored)
-            case plan.Retire(stored):
-                return self._retire(stored)
+            case plan.Retire(stored, heir):
+                return self._retire(stored, heir)
 
     def put(self, stored: Stored, generation: Generation) -> bool:
         """Change what is known, unless somebody else has."""
@@ -123,7 +123,7 @@ class GenerationSteps:
         for name in self._physical():
             if name.number < newest.number and name not in known:
                 self._log.groups.forget(name.group(self._names.topic_prefix))
-                self._delete_indexes(name)
+                self._delete_indexes(name, newest)
 
     def _create(self, action: plan.Create, facts: plan.Facts) -> bool:
         known = self.look()
@@ -188,11 +188,19 @@ class GenerationSteps:
         return found[0] if found else None
 
     def _promote(self, stored: Stored) -> bool:
+        """Say that the aliases are about to be moved, so that no cancellation comes in between; then move them."""
         generation = stored.generation
+        if not generation.promoting:
+            for indexes in self.indexes:
+                indexes.require_free_aliases(generation.name)
+                indexes.refresh(generation.name)
+            self.put(stored, generation.evolve(promoting=True))
+            failpoints.hit("generation_promoting")
+            return True
         for indexes in self.indexes:
             indexes.publish(generation.name)
         failpoints.hit("generation_published")
-        if not self.put(stored, generation.evolve(state="live")):
+        if not self.put(stored, generation.evolve(state="live", promoting=False)):
             return True
         self._teller.metrics.indexes_seeded.labels(self._plan.name).inc()
         logger.info(
@@ -203,8 +211,11 @@ class GenerationSteps:
         )
         return True
 
-    def _retire(self, stored: Stored) -> bool:
-        """Say so; once every worker has seen it and stopped its pipeline, delete."""
+    def _retire(self, stored: Stored, heir: GenerationName | None) -> bool:
+        """Say so; once every worker has seen it and stopped its pipeline, delete.
+
+        An index that queries see stays until another can take the alias.
+        """
         generation = stored.generation
         if generation.state != "retired":
             self.put(stored, generation.evolve(state="retired"))
@@ -214,16 +225,17 @@ class GenerationSteps:
         except RetryableError as error:
             logger.debug("cannot delete %s yet: %s", generation.name.physical, error)
             return False
-        self._delete_indexes(generation.name)
+        if not self._delete_indexes(generation.name, heir):
+            return False
         failpoints.hit("generation_retired")
         self.store.delete(stored)
         for mirror in self._mirrors:
             mirror.forget(generation.name)
         return True
 
-    def _delete_indexes(self, name: GenerationName) -> None:
-        for indexes in self.indexes:
-            indexes.delete(name.physical)
+    def _delete_indexes(self, name: GenerationName, heir: GenerationName | None) -> bool:
+        if not all([indexes.delete(name, heir) for indexes in self.indexes]):
+            return False
         if self._quarantine is not None:
             self._quarantine.forget(name.physical)
         logger.info(
@@ -232,6 +244,7 @@ class GenerationSteps:
             name.physical,
             extra={"action": "delete_generation", "index": name.index},
         )
+        return True
 
     def _physical(self) -> list[GenerationName]:
         """What has the name of a generation of this index, known or not, in any cluster."""

@@ -195,14 +195,23 @@ class GenerationKeeper:
     def _inspect(self, stored: Sequence[Stored]) -> dict[str, plan.Damage]:
         """Notice what was removed by hand (I6), and names that mean something else now."""
         found: dict[str, plan.Damage] = {}
+        # While the aliases move, an older generation may lack them.
+        moving = [
+            item.generation.name.number
+            for item in stored
+            if item.generation.promoting and item.generation.state != "live"
+        ]
         for item in stored:
             generation = item.generation
+            published = generation.state == "live" and not any(
+                number > generation.name.number for number in moving
+            )
             if generation.state not in ("seeding", "live"):
                 continue
             if self._means_others(generation):
                 found[generation.name.physical] = _RENAMED
             for indexes in self._steps.indexes:
-                damage = indexes.damage(generation.name, live=generation.state == "live")
+                damage = indexes.damage(generation.name, live=published)
                 earlier = found.get(generation.name.physical)
                 if damage is not None and (earlier is None or earlier.writable):
                     found[generation.name.physical] = damage

@@ -46,6 +46,7 @@ def cancel(store: GenerationStore, index: str) -> str:
             f"no reindex of {index} is in progress: nobody asked for one, or it is live already"
         )
     for _ in range(_ATTEMPTS):
+        _require_cancellable(known, live, index)
         # In this order: without the request nobody begins another one.
         if (known.asked is None or store.withdraw(known.asked)) and _give_up(store, known, live):
             return f"reindex of {index} cancelled; {live.generation.name.physical} stays"
@@ -54,6 +55,18 @@ def cancel(store: GenerationStore, index: str) -> str:
             raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
         live = known.live
     raise RetryableError(f"somebody else keeps changing what is known of {index}")
+
+
+def _require_cancellable(known: Known, live: Stored, index: str) -> None:
+    for item in _unfinished(known, live):
+        generation = item.generation
+        if generation.promoting:
+            raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
+        if generation.name.hash != live.generation.name.hash:
+            raise FatalError(
+                f"{generation.name.physical} is made because the schema of {index} has changed, not by a reindex:"
+                " it would be made again. Start the workers with the earlier schema instead"
+            )
 
 
 def _give_up(store: GenerationStore, known: Known, live: Stored) -> bool:
