@@ -28,6 +28,13 @@ def reindex(
     cancel: Annotated[
         bool, typer.Option("--cancel", help="Give up the one that is being made.")
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Have the schema here count as the newest: workers with another stand by for it.",
+        ),
+    ] = False,
     server: ServerOption = None,
     config: shared.ConfigOption = None,
     lock: shared.LockOption = shared.DEFAULT_LOCK,
@@ -39,10 +46,15 @@ def reindex(
     """Make a new generation of an index, and swap it in when it is complete."""
     if wait and cancel:
         raise typer.BadParameter("what is given up is not waited for", param_hint="--wait")
+    if take_over and (wait or cancel):
+        raise typer.BadParameter("goes with no other of these options", param_hint="--take-over")
     credentials = (admin_user, admin_password)
     with bookkeeping(server, credentials, (config, lock, locked), index_prefix) as source:
         if cancel:
             console().print(source.cancel(index))
+            return
+        if take_over:
+            console().print(source.take_over(index))
             return
         name = index.strip().lower()
         before = _live(source.generations(), name) if wait else None

@@ -42,6 +42,10 @@ class Remote:
         """Give it up; what the process answered."""
         return self._ask("DELETE", "/reindex", {"index": index}).data.decode().strip()
 
+    def take_over(self, index: str) -> str:
+        """Have the process's schema count as the newest; what the process answered."""
+        return self._ask("POST", "/take-over", {"index": index}).data.decode().strip()
+
     def close(self) -> None:
         self._pool.clear()
 

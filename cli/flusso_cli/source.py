@@ -30,6 +30,10 @@ class Bookkeeping(Protocol):
         """Take that back."""
         ...
 
+    def take_over(self, index: str) -> str:
+        """Have the schema of the configuration, or of the process, count as the newest; says what follows."""
+        ...
+
 
 class Direct:
     """The bookkeeping in OpenSearch, and Kafka's groups for the lag."""
@@ -47,6 +51,11 @@ class Direct:
 
     def cancel(self, index: str) -> str:
         return requests.cancel(self._servers.store, self._servers.check_index(index))
+
+    def take_over(self, index: str) -> str:
+        name = self._servers.check_index(index)
+        (hash,) = [item.hash for item in self._servers.project.plan.indexes if item.name == name]
+        return requests.take_over(self._servers.store, name, hash)
 
     def _views(self, known: Known) -> list[GenerationView]:
         # What reads a log in memory is told by its own process only.

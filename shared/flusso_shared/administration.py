@@ -24,6 +24,10 @@ class Administration(Protocol):
         """Give up the generation that is being made; says what became of it."""
         ...
 
+    def take_over(self, index: str) -> str:
+        """Have this process's schema of the index count as the newest; says what follows."""
+        ...
+
     def generations(self) -> Sequence[Mapping[str, Any]]:
         """Every generation: index, name, state, lag, progress."""
         ...

@@ -18,13 +18,16 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 
 
 def routes(reception: Reception) -> Handlers:
-    """`POST /reindex?index=`, `DELETE /reindex?index=`, `GET /generations`."""
+    """`POST /reindex?index=`, `DELETE /reindex?index=`, `POST /take-over?index=`, `GET /generations`."""
 
     def reindex(request: Request) -> Response:
         return _of_index(request, reception, lambda who, index: who.reindex(index))
 
     def cancel(request: Request) -> Response:
         return _of_index(request, reception, lambda who, index: who.cancel(index))
+
+    def take_over(request: Request) -> Response:
+        return _of_index(request, reception, lambda who, index: who.take_over(index))
 
     def generations(_: Request) -> Response:
         who = reception.administration
@@ -38,6 +41,7 @@ def routes(reception: Reception) -> Handlers:
     return {
         ("POST", "/reindex"): reindex,
         ("DELETE", "/reindex"): cancel,
+        ("POST", "/take-over"): take_over,
         ("GET", "/generations"): generations,
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flusso_shared.control_records import Lineage
@@ -26,7 +28,6 @@ OTHER_LINEAGE = Lineage("1", "slot", "0/9")
 HASH, OTHER_HASH = "0a1b2c3d", "ffffffff"
 PLAN = IndexPlan("users", HASH, TableName("public", "users"), ("id",), (), None, (), ())
 AIMED = {TopicPartition("t", 0): 5}
-STARTED_AT = 100.0
 
 
 def stored(
@@ -36,10 +37,9 @@ def stored(
     hash: str = HASH,
     lineage: Lineage = LINEAGE,
     targets: dict[TopicPartition, int] | None = None,
-    created_at: float = 0.0,
 ) -> Stored:
     name = GenerationName("users", hash, number)
-    return Stored(Generation(name, state, lineage, PLAN, {}, targets, created_at))
+    return Stored(Generation(name, state, lineage, PLAN, {}, targets))
 
 
 def facts(
@@ -47,11 +47,12 @@ def facts(
     damaged: dict[str, Damage] | None = None,
     complete: bool = False,
     reached: bool = False,
+    leading: str = HASH,
 ) -> Facts:
     names = {item.generation.name.physical for item in items}
     return Facts(
         hash=HASH,
-        started_at=STARTED_AT,
+        leading=leading,
         lineage=LINEAGE,
         stored=items,
         damaged=damaged or {},
@@ -111,9 +112,36 @@ OLD_HASH, OLD_LINEAGE = (
             None,
         ),
         (
-            "a younger process of another schema is followed",
-            facts(stored(2, "live", hash=OTHER_HASH, created_at=STARTED_AT + 1)),
+            "a newer schema that others carry is followed",
+            facts(stored(2, "live", hash=OTHER_HASH), leading=OTHER_HASH),
             None,
+        ),
+        (
+            "a newer schema's is promoted by every worker",
+            facts(
+                LIVE,
+                stored(2, "seeding", hash=OTHER_HASH, targets=AIMED),
+                reached=True,
+                leading=OTHER_HASH,
+            ),
+            Promote,
+        ),
+        (
+            "only a worker that carries the newer schema makes one of it",
+            facts(LIVE, leading=OTHER_HASH),
+            None,
+        ),
+        (
+            "a schema that takes over again keeps its own that is live",
+            facts(LIVE, stored(2, "seeding", hash=OTHER_HASH)),
+            Retire,
+        ),
+        (
+            "an announced move of the aliases is carried out",
+            facts(
+                LIVE, replace(NEXT_AIMED, generation=NEXT_AIMED.generation.evolve(promoting=True))
+            ),
+            Promote,
         ),
     ],
 )

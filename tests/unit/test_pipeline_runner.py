@@ -59,12 +59,17 @@ class FakeKeeper:
         self.active: list[Active] = []
         self.error: FlussoError | None = None
         self.snapshot: TableName | None = None
+        self.waits = False
         self.relieved: set[GenerationName] = set()
 
     def step(self) -> list[Active]:
         if self.error is not None:
             raise self.error
         return self.active
+
+    @property
+    def standby(self) -> bool:
+        return self.waits
 
     def before_streaming(self) -> None:
         """Nobody comes late here."""

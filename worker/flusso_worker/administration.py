@@ -42,6 +42,10 @@ class WorkerAdministration:
     def cancel(self, index: str) -> str:
         return reindex.cancel(self._store(), index)
 
+    def take_over(self, index: str) -> str:
+        (hash,) = [item.hash for item in self._plan.indexes if item.name == index]
+        return reindex.take_over(self._store(), index, hash)
+
     def generations(self) -> Sequence[Mapping[str, Any]]:
         store = self._store()
         return [

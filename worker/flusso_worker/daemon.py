@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.config import OnError, OpenSearchConnection, StdoutSinkConfig
 from flusso_shared.errors import StoppedError
@@ -21,6 +22,8 @@ from flusso_shared.status import Phase
 from flusso_worker.destinations import Destinations
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.quarantine import DEFAULT_LIMIT
+from flusso_worker.registration import Heartbeat
+from flusso_worker.schema_order import DEFAULT_TERMS, Terms
 from flusso_worker.stages import Process
 from flusso_worker.startup import Startup
 
@@ -46,6 +49,8 @@ class WorkerOptions:
     """`on_error` of an index (`Config.policy`)."""
     limit: Callable[[str], int] = lambda _index: DEFAULT_LIMIT
     """`quarantine_limit` of an index (`Config.limit`)."""
+    terms: Terms = DEFAULT_TERMS
+    """How workers show each other that they live."""
     startup_timeout: float | None = None
     """Seconds to wait for a server that has never answered; None waits for ever."""
 
@@ -71,6 +76,7 @@ class Worker:
         """Set once every server has answered, and has what the plan needs."""
         self._ready = threading.Event()
         self._runners: list[IndexRunner] = []
+        self._heartbeat: Heartbeat | None = None
 
     def run(self) -> None:
         """Keep the indexes until `stop` is set; then drain and return.
@@ -87,6 +93,7 @@ class Worker:
                 self._runners = [destinations.runner(index) for index in self._plan.indexes]
                 self._process.metrics.indexes.set(len(self._runners))
                 try:
+                    self._register(destinations)
                     self._lead()
                 finally:
                     self._shut_down()
@@ -112,8 +119,19 @@ class Worker:
         startup.await_log(self._process.log)
         self.reached.set()
 
+    def _register(self, destinations: Destinations) -> None:
+        """Show other workers which schemas this one carries, before it decides anything."""
+        registration = destinations.registration(self._plan)
+        if registration is None:
+            return
+        retry.forever(registration.beat, doing="register in flusso_meta", clock=self._clock)
+        self._heartbeat = Heartbeat(registration, self._options.terms.beat)
+        self._heartbeat.start()
+
     def _lead(self) -> None:
         while not self._stop.is_set():
+            if self._heartbeat is not None and self._heartbeat.failure is not None:
+                raise self._heartbeat.failure
             for runner in self._runners:
                 runner.step()
             self._tell()
@@ -145,3 +163,5 @@ class Worker:
             runner.stop()
         for runner in self._runners:
             runner.join(deadline)
+        if self._heartbeat is not None:
+            self._heartbeat.finish()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flusso_shared.clock import Clock
 from flusso_shared.names import GenerationName
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan import IndexPlan, Plan
 from flusso_shared.seams import Sink
 from flusso_worker.assembly import Surroundings, assemble
 from flusso_worker.generation_store import GenerationStore
@@ -20,6 +20,7 @@ from flusso_worker.opensearch_sink import OpenSearchSink, indexed_ids
 from flusso_worker.pipeline import Pipeline
 from flusso_worker.quarantine import Policy
 from flusso_worker.quarantine_store import QuarantineStore
+from flusso_worker.registration import Registration
 from flusso_worker.stages import Process, Subject
 from flusso_worker.stdout_sink import StdoutSink
 
@@ -58,6 +59,13 @@ class Destinations:
             return []
         return GenerationStore(self.clusters[0], self._options.index_prefix).indexes()
 
+    def registration(self, plan: Plan) -> Registration | None:
+        """The entry of this process in the bookkeeping; None where there is no cluster for it."""
+        if not self.clusters:
+            return None
+        store = GenerationStore(self.clusters[0], self._options.index_prefix)
+        return Registration(store, {index.name: index.hash for index in plan.indexes})
+
     def runner(self, index: IndexPlan) -> IndexRunner:
         """What keeps `index`."""
         options, process = self._options, self._process
@@ -67,6 +75,7 @@ class Destinations:
             process.log,
             Names(options.topic_prefix, options.index_prefix),
             Teller(process.metrics, process.status, self._clock),
+            options.terms,
         )
         return IndexRunner(index.name, keeper, self._pipeline, process)
 

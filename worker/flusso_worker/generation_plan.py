@@ -25,8 +25,8 @@ class Facts:
 
     hash: str
     """Of the schema that this process was started with."""
-    started_at: float
-    """When the process started, seconds since the epoch."""
+    leading: str
+    """The schema that counts: of this process, or a newer one of another that lives."""
     lineage: Lineage
     stored: Sequence[Stored]
     """By number, then hash: every worker sees the same order."""
@@ -86,7 +86,8 @@ def decide(facts: Facts) -> Action | None:
     """The next step, or None when there is nothing to do now."""
     usable = [item for item in facts.stored if unusable(item.generation, facts) is None]
     if not usable:
-        return _create(facts)
+        # Only who carries the schema can make a generation of it.
+        return _create(facts) if facts.leading == facts.hash else None
     newest = usable[-1]
     return _advance(newest, facts) or _retire(newest, facts)
 
@@ -106,9 +107,7 @@ def unusable(generation: Generation, facts: Facts) -> str | None:
         return "changes passed while it had stopped"
     if generation.name.number <= facts.superseded:
         return "a reindex was asked for"
-    # A process of another schema that came later has taken over: follow it, rather than fight over the aliases.
-    followed = generation.created_at > facts.started_at
-    if generation.name.hash != facts.hash and not followed:
+    if generation.name.hash != facts.leading:
         return "its schema has changed"
     return None
 

@@ -12,6 +12,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan import IndexPlan
 from flusso_shared.plan_codec import plan_from_json, plan_to_json
 from flusso_shared.seams import TopicPartition
+from flusso_worker.schema_order import Carrier, SchemaOrder
 
 State = Literal["creating", "seeding", "live", "retired"]
 
@@ -29,7 +30,7 @@ class Generation:
     targets: Mapping[TopicPartition, int] | None = None
     """What its group must have committed to be seeded; None until the root's snapshot is complete."""
     created_at: float = 0.0
-    """Seconds since the epoch."""
+    """Seconds since the epoch, by its maker's clock: to be shown, never compared."""
     durable: bool = True
     """Whether its changes come through a log that outlives the process."""
     missed: bool = False
@@ -83,7 +84,7 @@ class Reindex:
     index: str
     above: int
     at: float
-    """When, seconds since the epoch."""
+    """When, seconds since the epoch, by the asker's clock: to be shown, never compared."""
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "reindex", "index": self.index, "above": self.above, "at": self.at}
@@ -112,12 +113,25 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """The order of an index's schemas and the place of its document in the order of writes."""
+
+    order: SchemaOrder
+    seq_no: int = 0
+    primary_term: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """Everything in the bookkeeping about one index."""
 
     stored: Sequence[Stored] = ()
     """By number, then hash: every worker sees the same order."""
     asked: Asked | None = None
+    ordered: Ordered | None = None
+    """The order of its schemas; None before a worker has recorded any."""
+    carriers: Sequence[Carrier] = ()
+    """The workers that keep it."""
 
     @property
     def live(self) -> Stored | None:

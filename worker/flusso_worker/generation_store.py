@@ -1,22 +1,27 @@
-"""The bookkeeping index `flusso_meta`: one document per generation, every change a compare-and-set."""
+"""The bookkeeping index `flusso_meta`: one document per generation, every change a compare-and-set.
+
+Beside them, per index the order of its schemas and a request for a reindex; and an entry of each worker, which that
+worker alone writes.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
-from flusso_worker.generation_record import Asked, Generation, Known, Reindex, Stored
+from flusso_worker.generation_record import Asked, Generation, Known, Ordered, Reindex, Stored
 from flusso_worker.opensearch import Cluster, create_index, path
+from flusso_worker.schema_order import Carrier, SchemaOrder
 
 _CONFLICT = 409
 _NOT_FOUND = 404
 _TIMED_OUT = 408
 _STARTED = {"wait_for_active_shards": "1", "timeout": "20s"}
 """Not `wait_for_status`: an index that is just being made is yellow before its primary has started."""
-_KINDS = ["generation", "reindex"]
+_KINDS = ["generation", "reindex", "schemas", "worker"]
 _MOST = 1000
 _SEEN = {"refresh": "true"}
 """A write is answered when every search sees it: searches are many, writes few."""
@@ -55,7 +60,7 @@ class GenerationStore:
         return list(self.look(index).stored)
 
     def look(self, index: str) -> Known:
-        """All generations of a logical index, and whether a new one was asked for."""
+        """Everything about a logical index."""
         query = {
             "size": _MOST,
             "seq_no_primary_term": True,
@@ -88,7 +93,12 @@ class GenerationStore:
             for hit in found
             if hit["_source"]["kind"] == "reindex"
         ]
-        return Known(sorted(stored, key=_order), asked[0] if asked else None)
+        return Known(
+            sorted(stored, key=_order),
+            asked[0] if asked else None,
+            _ordered(found),
+            _carriers(found, index),
+        )
 
     def indexes(self) -> list[str]:
         """The logical indexes that anything is known of."""
@@ -112,6 +122,22 @@ class GenerationStore:
     def withdraw(self, asked: Asked) -> bool:
         """Remove a request; False when it has changed since it was read."""
         return self._delete_document(f"reindex:{asked.reindex.index}", _only_if(asked))
+
+    def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
+        """Record the order of an index's schemas, in place of `earlier`; False when it has changed since it was read."""
+        params = {"op_type": "create"} if earlier is None else _only_if(earlier)
+        return self._put_document(f"schemas:{order.index}", order.to_json(), params)
+
+    def put_worker(self, worker: str, entry: Mapping[str, Any], *, seen: bool) -> None:
+        """Put a worker's entry, which it alone writes; `seen`: every search sees it when this returns."""
+        self.ensure()
+        where = path(self._meta, "_doc", worker)
+        self._cluster.request("PUT", where, entry, params=_SEEN if seen else {})
+
+    def forget_worker(self, carrier: Carrier) -> None:
+        """Remove the entry of a worker that is gone."""
+        where = path(self._meta, "_doc", carrier.worker)
+        self._cluster.request("DELETE", where, allow=(_NOT_FOUND,))
 
     def create(self, generation: Generation) -> bool:
         """Put a new document; False when somebody else has."""
@@ -184,6 +210,7 @@ class LocalStore:
 
     def __init__(self) -> None:
         self._generations: dict[GenerationName, Stored] = {}
+        self._ordered: dict[str, Ordered] = {}
 
     def ensure(self) -> None:
         """Nothing to create."""
@@ -193,11 +220,18 @@ class LocalStore:
         return sorted([item for item in found if item.generation.name.index == index], key=_order)
 
     def look(self, index: str) -> Known:
-        return Known(self.load(index))
+        return Known(self.load(index), ordered=self._ordered.get(index))
 
     def withdraw(self, asked: Asked) -> bool:
         """Nobody can ask for anything here."""
         return True
+
+    def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
+        self._ordered[order.index] = Ordered(order)
+        return True
+
+    def forget_worker(self, carrier: Carrier) -> None:
+        """There is no other worker."""
 
     def create(self, generation: Generation) -> bool:
         self._generations[generation.name] = Stored(generation)
@@ -222,5 +256,21 @@ def _order(stored: Stored) -> tuple[int, str]:
     return stored.generation.name.number, stored.generation.name.hash
 
 
-def _only_if(stored: Stored | Asked) -> dict[str, Any]:
+def _ordered(found: Sequence[Mapping[str, Any]]) -> Ordered | None:
+    for hit in found:
+        if hit["_source"]["kind"] == "schemas":
+            order = SchemaOrder.from_json(hit["_source"])
+            return Ordered(order, hit["_seq_no"], hit["_primary_term"])
+    return None
+
+
+def _carriers(found: Sequence[Mapping[str, Any]], index: str) -> list[Carrier]:
+    entries = [(hit["_id"], hit["_source"]) for hit in found if hit["_source"]["kind"] == "worker"]
+    return [
+        Carrier(worker, entry["schemas"][index], entry["sequence"], entry["ended"])
+        for worker, entry in entries
+    ]
+
+
+def _only_if(stored: Stored | Asked | Ordered) -> dict[str, Any]:
     return {"if_seq_no": str(stored.seq_no), "if_primary_term": str(stored.primary_term)}

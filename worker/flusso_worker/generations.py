@@ -21,6 +21,8 @@ from flusso_worker.generation_record import Generation, Known, State, Stored
 from flusso_worker.generation_relief import Relief
 from flusso_worker.generation_steps import GenerationSteps, Names, Teller
 from flusso_worker.opensearch import Cluster
+from flusso_worker.schema_order import DEFAULT_TERMS, Terms
+from flusso_worker.standing import Standing
 
 __all__ = ["Active", "GenerationKeeper", "Names", "Teller"]
 
@@ -56,13 +58,16 @@ class GenerationKeeper:
         log: ChangeLog,
         names: Names,
         teller: Teller,
+        terms: Terms = DEFAULT_TERMS,
     ) -> None:
         """`clusters` are the OpenSearch sinks by name; the first one's bookkeeping is the truth."""
         self._plan = index
         self._log = log
         self._steps = GenerationSteps(index, clusters, log, names, teller)
         self._status, self._clock = teller.status, teller.clock
-        self._started_at = teller.clock.time()
+        self._standing = Standing(index.name, index.hash, self._steps, teller.clock, terms)
+        self._found: frozenset[GenerationName] | None = None
+        """Generations that were there before this process's first step."""
         self._damaged: dict[str, plan.Damage] = {}
         self._inspect_at = 0.0
         self._ensured = self._begun = False
@@ -89,6 +94,11 @@ class GenerationKeeper:
     def wanted_snapshot(self) -> TableName | None:
         """The root table, while its newest generation is seeded and needs a snapshot of it."""
         return self._wanted
+
+    @property
+    def standby(self) -> bool:
+        """Whether this process's schema was superseded, by one that living workers carry."""
+        return self._standing.by
 
     def before_streaming(self) -> None:
         """Changes flow as soon as all keepers have been told.
@@ -171,8 +181,10 @@ class GenerationKeeper:
     # --- facts ----------------------------------------------------------------------------------
 
     def _facts(self, lineage: Lineage, snapshot: TableSnapshot | None) -> plan.Facts:
-        self._known = known = self._steps.look()
+        self._known = known = self._standing.look()
         stored = known.stored
+        if self._found is None:
+            self._found = frozenset(item.generation.name for item in stored)
         now = self._clock.monotonic()
         if now >= self._inspect_at:
             self._damaged = self._inspect(stored)
@@ -181,7 +193,7 @@ class GenerationKeeper:
         self._committed = {item.name: self._read_committed(item) for item in seeding}
         return plan.Facts(
             hash=self._plan.hash,
-            started_at=self._started_at,
+            leading=self._standing.leading,
             lineage=lineage,
             stored=stored,
             superseded=known.superseded,
@@ -219,7 +231,8 @@ class GenerationKeeper:
 
     def _means_others(self, generation: Generation) -> bool:
         """Whether names of the schema were bound differently when an earlier process made the generation."""
-        if generation.name.hash != self._plan.hash or generation.created_at > self._started_at:
+        earlier = self._found is not None and generation.name in self._found
+        if generation.name.hash != self._plan.hash or not earlier:
             return False
         return not same_names(generation.plan, self._plan)
 

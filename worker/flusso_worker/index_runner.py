@@ -33,6 +33,11 @@ class Keeper(Protocol):
         """The root table, while a seeding generation waits for its snapshot."""
         ...
 
+    @property
+    def standby(self) -> bool:
+        """Whether it leaves the index to living workers with a newer schema."""
+        ...
+
     def before_streaming(self) -> None:
         """Changes flow as soon as all are told; a log that does not outlive the process keeps none for who comes late."""
         ...
@@ -249,6 +254,8 @@ class IndexRunner:
         live = any(item.state == "live" for item in active)
         seeding = [item for item in active if item.state != "live"]
         self.state = "backfilling" if seeding else "seeded" if live else "pending"
+        if self._keeper.standby:
+            self.state = "standby"
         self._status.set_index(self.index, self.state, seeding[-1].progress if seeding else None)
         self._metrics.index_up.labels(self.index).set(1)
 

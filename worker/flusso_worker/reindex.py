@@ -9,6 +9,7 @@ from __future__ import annotations
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_worker.generation_record import Known, Reindex, Stored
 from flusso_worker.generation_store import GenerationStore
+from flusso_worker.schema_order import SchemaOrder
 
 _ATTEMPTS = 20
 
@@ -55,6 +56,22 @@ def cancel(store: GenerationStore, index: str) -> str:
             raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
         live = known.live
     raise RetryableError(f"somebody else keeps changing what is known of {index}")
+
+
+def take_over(store: GenerationStore, index: str, hash: str) -> str:
+    """Record a schema as the newest of its index; says what follows.
+
+    Raises `RetryableError` when other processes keep changing the record.
+    """
+    store.ensure()
+    for _ in range(_ATTEMPTS):
+        known = store.look(index)
+        order = SchemaOrder(index) if known.ordered is None else known.ordered.order
+        if order.hashes[-1:] == (hash,):
+            return f"schema {hash} of {index} is the newest already"
+        if store.put_order(order.with_newest(hash), known.ordered):
+            return f"schema {hash} of {index} takes over once a worker carries it"
+    raise RetryableError(f"other processes keep changing what is known of {index}")
 
 
 def _require_cancellable(known: Known, live: Stored, index: str) -> None:

@@ -1,0 +1,86 @@
+"""Which schema leads, and which workers count as living, judged by one observer's own clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from flusso_worker.schema_order import Carrier, Liveness, SchemaOrder, Terms
+
+TERMS = Terms(beat=1.0, lease=10.0, grace=3.0)
+ORDER = SchemaOrder("users", ("old", "new"))
+
+
+@pytest.mark.parametrize(
+    ("own", "living", "leading"),
+    [
+        ("old", set[str](), "old"),
+        ("old", {"new"}, "new"),
+        ("new", {"old"}, "new"),
+        ("old", {"unrecorded"}, "old"),
+        ("unrecorded", {"new"}, "unrecorded"),
+    ],
+)
+def test_the_newest_schema_of_a_living_worker_leads(
+    own: str, living: set[str], leading: str
+) -> None:
+    assert ORDER.leading(own, living) == leading
+
+
+@pytest.mark.parametrize(
+    ("own", "living", "hashes"),
+    [
+        ("new", {"old"}, None),
+        ("old", {"new"}, None),
+        ("old", {"old"}, ("new", "old")),
+        ("newest", {"new"}, ("old", "new", "newest")),
+    ],
+)
+def test_a_schema_is_recorded_when_it_is_new_or_takes_over_again(
+    own: str, living: set[str], hashes: tuple[str, ...] | None
+) -> None:
+    changed = ORDER.changed(own, living)
+    assert (None if changed is None else changed.hashes) == hashes
+
+
+def test_only_the_latest_schemas_are_remembered() -> None:
+    order = SchemaOrder("users")
+    for number in range(30):
+        order = order.with_newest(str(number))
+    assert order.hashes == tuple(str(number) for number in range(10, 30))
+
+
+def looked(liveness: Liveness, carrier: Carrier, times: range) -> bool:
+    """Look once a second; whether the worker counts as living in the end."""
+    for now in times:
+        liveness.observe(float(now), [carrier])
+    return liveness.living == [carrier]
+
+
+def test_a_worker_is_gone_when_its_heartbeat_does_not_change() -> None:
+    liveness = Liveness(TERMS)
+    carrier = Carrier("a", "new", 7)
+    assert looked(liveness, carrier, range(10))
+    assert not looked(liveness, carrier, range(10, 11))
+    assert liveness.gone == [carrier]
+    assert looked(liveness, Carrier("a", "new", 8), range(11, 12))
+
+
+def test_a_worker_that_said_so_is_gone_sooner() -> None:
+    liveness = Liveness(TERMS)
+    carrier = Carrier("a", "new", 7, ended=True)
+    assert looked(liveness, carrier, range(3))
+    assert not looked(liveness, carrier, range(3, 4))
+
+
+def test_time_without_looks_does_not_count() -> None:
+    """OpenSearch was away, or this process stood still: the others could not be seen."""
+    liveness = Liveness(TERMS)
+    carrier = Carrier("a", "new", 7)
+    assert looked(liveness, carrier, range(0, 1000, 999))
+
+
+def test_an_entry_that_is_removed_is_forgotten() -> None:
+    liveness = Liveness(TERMS)
+    assert looked(liveness, Carrier("a", "new", 7), range(2))
+    liveness.observe(3.0, [])
+    assert liveness.living == liveness.gone == []
