@@ -11,6 +11,7 @@ import pytest
 
 from flusso_shared.control_records import LINEAGE_KEY, Lineage, TableSnapshot
 from flusso_shared.errors import RetryableError
+from flusso_worker import reindex
 from flusso_worker.generation_store import GenerationStore
 from flusso_worker.opensearch import Cluster, path
 from flusso_worker.quarantine_store import QuarantineStore
@@ -72,6 +73,57 @@ def test_keepers_that_start_at_once_make_one_generation(scene: Scene) -> None:
         for done in [threads.submit(run, process) for process in processes]:
             done.result()
     assert scene.assert_one(PLAN).number == 1
+
+
+def test_a_superseded_schema_stands_by_while_a_newer_one_lives(scene: Scene) -> None:
+    """A rolling deploy with a crash in it makes one generation; when all are rolled back, one more."""
+    scene.settle(PLAN)
+    newer = scene.worker(NEXT_PLAN)
+    until("the deploy", lambda: newer.live(NEXT_PLAN) and len(scene.known()) == 1)
+    assert scene.assert_one(NEXT_PLAN).number == 2
+    older = scene.worker(PLAN)  # restarts with the schema of before
+    until("it stands by", lambda: older.live(NEXT_PLAN) and older.standby)
+    restarted = scene.worker(NEXT_PLAN)
+    until("the crash is over", lambda: restarted.live(NEXT_PLAN) and not restarted.standby)
+    assert scene.assert_one(NEXT_PLAN).number == 2
+    assert older.standby
+    newer.end()
+    restarted.end()
+    until("the rollback", lambda: older.live(PLAN) and len(scene.known()) == 1)
+    assert not older.standby
+    assert scene.assert_one(PLAN).number == 3
+
+
+def test_a_superseded_schema_takes_over_when_told_to(scene: Scene) -> None:
+    """And the worker with the other one stands by from then on."""
+    newer = scene.worker(NEXT_PLAN)
+    older = scene.process(PLAN)
+    until("live", lambda: newer.live(NEXT_PLAN))
+    scene.order(PLAN.hash, NEXT_PLAN.hash)
+    older.beat()
+    until("it stands by", lambda: older.live(NEXT_PLAN) and older.standby)
+    assert "takes over" in reindex.take_over(older.store, PLAN.name, PLAN.hash)
+    assert "already" in reindex.take_over(older.store, PLAN.name, PLAN.hash)
+    until("it leads", lambda: older.live(PLAN) and len(scene.known()) == 1)
+    until("the other stands by", lambda: newer.live(PLAN) and newer.standby)
+    assert scene.assert_one(PLAN).number == 2
+
+
+def test_bookkeeping_of_an_earlier_version_is_read_without_a_rebuild(scene: Scene) -> None:
+    """It had neither an order of schemas nor entries of workers, and its records lack later attributes."""
+    scene.settle(PLAN)
+    old = scene.assert_one(PLAN)
+    process = scene.process(PLAN)
+    meta = f"{scene.index_prefix}flusso_meta"
+    process.cluster.request("DELETE", path(meta, "_doc", f"schemas:{PLAN.name}"))
+    where = path(meta, "_doc", old.physical)
+    record = process.cluster.request("GET", where).json()["_source"]
+    for later in ("promoting", "missed", "durable"):
+        del record[later]
+    process.cluster.request("PUT", where, record, params={"refresh": "true"})
+    until("live", lambda: process.live(PLAN))
+    assert scene.assert_one(PLAN) == old
+    assert not process.standby
 
 
 def test_another_history_is_seeded_anew(scene: Scene) -> None:

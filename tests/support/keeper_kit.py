@@ -18,12 +18,15 @@ from flusso_shared.status import Status
 from flusso_worker.generation_store import GenerationStore
 from flusso_worker.generations import GenerationKeeper, Names, Teller
 from flusso_worker.opensearch import Cluster, Reply, path
+from flusso_worker.registration import Registration
+from flusso_worker.schema_order import SchemaOrder, Terms
 from services import Services
 from support import change_logs
 from support.index_kit import connection
 from support.small_store import PLAN
 from support.worker_kit import Publisher, until
 
+TERMS = Terms(beat=0.1, lease=60.0, grace=0.5)
 _WRITES = ("PUT", "POST", "DELETE")
 
 
@@ -64,7 +67,20 @@ class Process:
         self._log = scene.log
         teller = Teller(Metrics(), Status(), SystemClock(threading.Event()))
         names = Names(scene.topic_prefix, scene.index_prefix)
-        self._keeper = GenerationKeeper(plan, [self.cluster], scene.log, names, teller)
+        self._keeper = GenerationKeeper(plan, [self.cluster], scene.log, names, teller, TERMS)
+        self._registration = Registration(self.store, {plan.name: plan.hash})
+
+    @property
+    def standby(self) -> bool:
+        return self._keeper.standby
+
+    def beat(self) -> None:
+        """Show others that it lives."""
+        self._registration.beat()
+
+    def end(self) -> None:
+        """Tell others that it ends."""
+        self._registration.end()
 
     def step(self) -> list[tuple[GenerationName, str]]:
         """One round, and the work of the pipelines that it asks for."""
@@ -104,6 +120,17 @@ class Scene:
     def process(self, plan: IndexPlan, dies_after: int | None = None) -> Process:
         self._processes.append(Process(self, plan, dies_after))
         return self._processes[-1]
+
+    def worker(self, plan: IndexPlan) -> Process:
+        """A process that others see."""
+        process = self.process(plan)
+        process.beat()
+        return process
+
+    def order(self, *hashes: str) -> None:
+        """Record the order of the schemas."""
+        store = GenerationStore(self._cluster, self.index_prefix)
+        assert store.put_order(SchemaOrder(PLAN.name, hashes), store.look(PLAN.name).ordered)
 
     def settle(self, plan: IndexPlan) -> None:
         """What a worker that starts now makes of it, in the end."""
