@@ -105,14 +105,23 @@ def save(control: Control, recorded: Recorded) -> None:
 
 def gap(before: Coverage, now: Coverage) -> str | None:
     """Why changes of a table that was followed may be missing from the stream."""
-    broken = [name for name in before.keys() & now.keys() if not now[name].continues(before[name])]
+    same = before.keys() & now.keys() - replaced(before, now)
+    broken = [name for name in same if not now[name].continues(before[name])]
     if not broken:
         return None
     names = ", ".join(map(str, sorted(broken)))
     return (
-        f"changes of {names} may be missing from the log: the table, or the publication's entry for it, "
-        "is not the one that was there"
+        f"changes of {names} may be missing from the log: the publication's entry for it is not the one that was "
+        "there"
     )
+
+
+def replaced(before: Coverage, now: Coverage) -> set[TableName]:
+    """Names that another table has now: swapped in by renames, or dropped and made again.
+
+    Nothing of the others is in question; the table is published, and read again.
+    """
+    return {name for name in before.keys() & now.keys() if before[name].table != now[name].table}
 
 
 def other_logs(before: Mapping[TableName, str], now: Mapping[TableName, str]) -> str | None:

@@ -49,6 +49,7 @@ class TypePrint:
 class TablePrint:
     """A table."""
 
+    oid: str
     kind: str
     persistence: str
     file: str
@@ -133,6 +134,7 @@ def _functions(before: TablePrint, now: TablePrint) -> Iterator[str]:
 def to_json(found: TablePrint) -> dict[str, Any]:
     """For the control record."""
     return {
+        "oid": found.oid,
         "kind": found.kind,
         "persistence": found.persistence,
         "file": found.file,
@@ -153,6 +155,7 @@ def to_json(found: TablePrint) -> dict[str, Any]:
 def from_json(value: Mapping[str, Any]) -> TablePrint:
     """From the control record."""
     return TablePrint(
+        oid=value["oid"],
         kind=value["kind"],
         persistence=value["persistence"],
         file=value["file"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from flusso_capture import fingerprint
 from flusso_capture.doubts import Doubts
@@ -99,24 +99,44 @@ class Fingerprints:
         self._control = control
         self._doubts = doubts
 
-    def look(self, connection: Connection, plan: Plan, *, resync: bool = True) -> None:
+    def look(self, connection: Connection, plan: Plan) -> None:
         """Compare with what is on record, request resyncs of what reads differently, and record what is there.
 
-        Without `resync` it is only recorded: everything is read again anyway.
+        A table that took another's place is left to the next start: it has to be published before it is read.
         """
         uses = used_columns(plan.indexes)
+        for table, before, now in self._differing(connection, uses):
+            if before is None or before.oid == now.oid:
+                self._note(table, before, now, uses[table])
+
+    def start(self, connection: Connection, plan: Plan, *, known: bool) -> None:
+        """The same, once all tables are published.
+
+        Unless the history is `known`, and for tables that took another's place, it is only recorded: everything of
+        them is read anyway.
+        """
+        uses = used_columns(plan.indexes)
+        for table, before, now in self._differing(connection, uses):
+            same = known and before is not None and before.oid == now.oid
+            self._note(table, before if same else None, now, uses[table])
+
+    def _differing(
+        self, connection: Connection, uses: Mapping[TableName, Use]
+    ) -> Iterator[tuple[TableName, TablePrint | None, TablePrint]]:
         records = self._control.load()
         for table, now in read(connection, uses).items():
-            key = f"{_PREFIX}{table}"
-            before = fingerprint.from_json(records[key]) if key in records else None
-            if before == now:
-                continue
-            if now.unlogged and (before is None or not before.unlogged):
-                _say_unlogged(table)
-            if before is not None and resync:
-                self._request(table, fingerprint.changes(before, now, uses[table]), uses[table])
-            # After the request: a crash in between repeats it.
-            self._control.put(key, fingerprint.to_json(now))
+            record = records.get(_key(table))
+            before = None if record is None else fingerprint.from_json(record)
+            if before != now:
+                yield table, before, now
+
+    def _note(self, table: TableName, before: TablePrint | None, now: TablePrint, use: Use) -> None:
+        if now.unlogged and (before is None or not before.unlogged):
+            _say_unlogged(table)
+        if before is not None:
+            self._request(table, fingerprint.changes(before, now, use), use)
+        # After the request: a crash in between repeats it.
+        self._control.put(_key(table), fingerprint.to_json(now))
 
     def _request(self, table: TableName, reasons: Collection[str], use: Use) -> None:
         if not reasons:
@@ -153,9 +173,21 @@ def read(connection: Connection, uses: Mapping[TableName, Use]) -> dict[TableNam
         table = TableName(schema, name)
         mine = {called: functions[called] for called in uses[table].functions & functions.keys()}
         found[table] = TablePrint(
-            kind, persistence, file, listed, tuple(key), columns[oid], types[oid], mine
+            oid=str(oid),
+            kind=kind,
+            persistence=persistence,
+            file=file,
+            listed=listed,
+            key=tuple(key),
+            columns=columns[oid],
+            types=types[oid],
+            functions=mine,
         )
     return found
+
+
+def _key(table: TableName) -> str:
+    return f"{_PREFIX}{table}"
 
 
 def _say_unlogged(table: TableName) -> None:

@@ -145,12 +145,13 @@ class Startup:
         """Record what is followed from now on, which is given, and doubt what was not for a while."""
         control, tables = self._log.control, self._plan.tables
         now = coverage.read(connection, self._options.publication, tables)
-        for table in sorted(coverage.returned(recorded, lineage, now)):
+        known = recorded is not None and recorded.lineage == lineage
+        replaced = coverage.replaced(recorded.followed, now) if recorded and known else set()
+        for table in sorted(coverage.returned(recorded, lineage, now) | replaced):
             read = {table} if table in self._plan.roots else set[TableName]()
             self._doubts.add(table, sweep=True, read=read)
         partitions.look(connection, control, tables, self._doubts)
-        known = recorded is not None and recorded.lineage == lineage
-        Fingerprints(control, self._doubts).look(connection, self._plan, resync=known)
+        Fingerprints(control, self._doubts).start(connection, self._plan, known=known)
         advanced = coverage.advance(recorded, lineage, now, logs)
         if advanced != recorded:
             coverage.save(control, advanced)

@@ -54,6 +54,8 @@ class Watch:
         """Whether the server ended this session on purpose."""
         self._gap: tuple[Lineage, str] | None = None
         """Of which lineage the stream lacks changes, and why."""
+        self._replaced: frozenset[TableName] = frozenset()
+        """Names that other tables have now than those that are streamed."""
 
     def nudge(self) -> None:
         """Look soon: the stream described a table once more."""
@@ -78,6 +80,11 @@ class Watch:
             raise RetryableError("the Postgres server shuts down, or ended our sessions")
         if self._gap is not None and self._gap[0] == lineage:
             raise PositionLostError(self._gap[1])
+        if self._replaced:
+            names, self._replaced = ", ".join(map(str, sorted(self._replaced))), frozenset()
+            raise RetryableError(
+                f"{names}: another table has that name now, which is to be published and read"
+            )
 
     def work(self) -> None:
         """Until a stop is requested (`StoppedError`)."""
@@ -157,6 +164,8 @@ class Watch:
         if self._gone - gone:
             self._doubts.raised.set()
         self._gone = gone
+        # The start of the next stretch publishes them, and has their documents built again.
+        self._replaced = frozenset(coverage.replaced(recorded.followed, now))
         if reason := coverage.gap(recorded.followed, now):
             self._gap = recorded.lineage, reason
 

@@ -211,3 +211,26 @@ def test_what_is_loaded_while_a_table_is_unlogged_is_found(scenario: Scenario) -
     run(scenario, "UPDATE goods SET price = 1, shop_id = 3 WHERE shop_id = 2")
     run(scenario, "ALTER TABLE goods SET LOGGED")
     scenario.await_equal(DEADLINE)
+
+
+def test_a_table_that_takes_anothers_place_is_followed(scenario: Scenario) -> None:
+    """Two renames in one transaction, while running and while stopped; afterwards changes flow."""
+    generations = scenario.generations()
+    swap = (
+        "CREATE TABLE goods_new (LIKE goods INCLUDING ALL)",
+        "INSERT INTO goods_new (code, shop_id, price) SELECT 'new' || n, n, n FROM generate_series(4, 7) n",
+        "ALTER TABLE goods RENAME TO goods_old",
+        "ALTER TABLE goods_new RENAME TO goods",
+    )
+    run(scenario, *swap)
+    scenario.await_equal(DEADLINE)
+    run(
+        scenario,
+        "DROP TABLE goods_old",
+        "UPDATE goods SET price = 7, shop_id = 1 WHERE shop_id < 6",
+    )
+    scenario.await_equal(DEADLINE)
+    stopped(scenario, ";".join(swap))
+    run(scenario, "UPDATE goods SET price = 8 WHERE shop_id = 5")
+    scenario.await_equal(DEADLINE)
+    assert scenario.generations() == generations

@@ -219,14 +219,33 @@ def test_a_dropped_publication_is_made_again_and_everything_read_again(kit: Kit)
         until(lambda: ("3",) in {change.key for change in kit.log.changes}, "the stream")
 
 
-def test_a_table_made_anew_is_noticed(kit: Kit) -> None:
-    """Cases 27, 40, I6: DROP TABLE tells nobody which rows are gone."""
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE users; CREATE TABLE users (id bigint PRIMARY KEY, name text, note text);"
+        "INSERT INTO users VALUES (2)",
+        "CREATE TABLE loaded (LIKE users INCLUDING ALL); INSERT INTO loaded VALUES (2);"
+        "ALTER TABLE users RENAME TO users_old; ALTER TABLE loaded RENAME TO users",
+    ],
+)
+@pytest.mark.parametrize("running", [True, False])
+def test_another_table_of_the_same_name_is_published_and_read(
+    kit: Kit, statement: str, running: bool
+) -> None:
+    """Cases 27, 40, I6: its documents alone are built again, whatever `on_lost_position` says."""
     first = seed(kit)
-    with kit.running(watch_seconds=0.2):
-        kit.sql(
-            "DROP TABLE users; CREATE TABLE users (id bigint PRIMARY KEY, name text, note text)"
-        )
-        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+    if not running:
+        kit.sql(statement)
+    with kit.running(watch_seconds=0.2, on_lost_position="stop"):
+        if running:
+            kit.sql(statement)
+        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the resync")
+        read, truncated = kit.log.take()[-2:]
+        kit.sql("INSERT INTO users VALUES (3)")
+        (change,) = kit.expect(1)
+    assert (read.op, read.key, truncated.table) == (Op.READ, ("2",), USERS)
+    assert (change.op, change.key) == (Op.CREATE, ("3",))
+    assert lineage(kit) == first
 
 
 @pytest.mark.parametrize("watch", [0.2, 60.0])

@@ -23,6 +23,7 @@ MOOD, ADDRESS, TAGS = "500", "501", "502"
 COLUMN = ColumnPrint(1, "700", "23", -1, "integer", "0", "")
 MOODS = TypePrint("mood", (), {"510": "sad", "511": "glad"}, ())
 TABLE = TablePrint(
+    oid="599",
     kind="r",
     persistence="p",
     file="600",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from flusso_capture.coverage import Covered, Recorded, advance, gap, returned
+from flusso_capture.coverage import Covered, Recorded, advance, gap, replaced, returned
 from flusso_capture.lineage import Server, lost
 from flusso_capture.replication import timeline_end
 from flusso_capture.slot import Slot
@@ -85,7 +85,6 @@ def covered(table: str, *entries: str) -> Covered:
         (covered("1", "7"), True),
         (covered("1", "7", "schema9"), True),
         (covered("1", "8"), False),
-        (covered("2", "7"), False),
         (covered("1"), False),
     ],
 )
@@ -96,6 +95,13 @@ def test_a_table_is_covered_as_long_as_an_entry_stays(now: Covered, whole: bool)
 
 def test_a_table_that_is_gone_or_new_is_no_gap() -> None:
     assert gap({USERS: covered("1", "7")}, {ORDERS: covered("2", "8")}) is None
+
+
+def test_another_table_of_the_same_name_is_no_gap() -> None:
+    before, now = {USERS: covered("1", "7")}, {USERS: covered("2")}
+    assert gap(before, now) is None
+    assert replaced(before, now) == {USERS}
+    assert replaced(before, before) == set()
 
 
 def test_a_table_that_was_left_out_for_a_while_is_told() -> None:
