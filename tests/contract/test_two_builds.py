@@ -45,7 +45,7 @@ class BuildingWorker:
 
     def build(self, *users: int) -> Built:
         snapshot = self.database.begin()
-        built = self._builder.build(self.database, snapshot, [(str(user),) for user in users])
+        built, _ = self._builder.build(self.database, snapshot, [(str(user),) for user in users])
         self.database.finish()
         return built
 

@@ -13,7 +13,7 @@ from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_worker.build import Builder
-from flusso_worker.chunks import MAX_CHUNK_KEYS, Key
+from flusso_worker.chunks import MAX_CHUNK_BYTES, MAX_CHUNK_KEYS, Key, Pending
 from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import compose
 from support import small_store
@@ -45,7 +45,7 @@ def test_documents_carry_the_snapshots_version_and_absent_rows_are_deletes(
     connection: Database, builder: Builder
 ) -> None:
     snapshot = connection.begin()
-    built = builder.build(connection, snapshot, keys(1, 2, 99))
+    built, _ = builder.build(connection, snapshot, keys(1, 2, 99))
     connection.finish()
     found = {item.id: item for item in built.operations}
     assert set(found) == {"1", "2", "99"}
@@ -64,11 +64,11 @@ def test_all_documents_of_a_snapshot_are_one_cut(
     snapshot = connection.begin()
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("UPDATE users SET name = 'changed'")
-    built = builder.build(connection, snapshot, keys(1))
+    built, _ = builder.build(connection, snapshot, keys(1))
     assert json.loads(built.operations[0].document or b"")["name"] == "name 1"
     later = connection.begin()
     assert later.version > snapshot.version
-    built = builder.build(connection, later, keys(1))
+    built, _ = builder.build(connection, later, keys(1))
     assert json.loads(built.operations[0].document or b"")["name"] == "changed"
     connection.finish()
 
@@ -81,7 +81,7 @@ def test_a_row_that_fails_is_isolated(
     everyone = keys(*range(1, 21))
     with pytest.raises(RowError, match="division by zero"):
         builder.build(connection, connection.begin(), everyone)
-    built = builder.isolate(connection, everyone)
+    built = list(builder.isolate(connection, everyone))
     written = [int(item.id) for chunk in built for item in chunk.operations]
     assert sorted(written) == [n for n in range(1, 21) if n not in (7, 13)]
     failed = [failure for chunk in built for failure in chunk.failed]
@@ -95,9 +95,36 @@ def test_chunks_shrink_for_large_documents_and_grow_back(
 ) -> None:
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("UPDATE users SET name = repeat('x', 1000000) WHERE id <= 10")
-    builder.build(connection, connection.begin(), keys(*range(1, 11)))
+    builder.build(connection, connection.begin(), keys(*range(1, 9)))
     assert builder.chunk.keys == 4
     for _ in range(10):
         builder.build(connection, connection.begin(), keys(*range(11, 21)))
     assert builder.chunk.keys == MAX_CHUNK_KEYS
     connection.finish()
+
+
+def test_a_statement_is_cut_before_its_documents_are_too_large(
+    connection: Database, builder: Builder, database: str
+) -> None:
+    """Small documents come first: no statement before told of the large ones."""
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("UPDATE users SET name = repeat('x', 3000000) WHERE id > 5")
+    asked, parts = [*keys(*range(1, 21)), ("99",)], []
+    builder.chunk.keys = MAX_CHUNK_KEYS
+    pending = Pending(asked)
+    while chunk := pending.take(builder.chunk.keys):
+        built, left = builder.build(connection, connection.begin(), chunk)
+        pending.give_back(left)
+        parts.append(built)
+        assert built.size <= MAX_CHUNK_BYTES + 3_100_000
+    assert len(parts) > 4
+    operations = [item for part in parts for item in part.operations]
+    assert sorted(int(item.id) for item in operations) == [*range(1, 21), 99]
+    assert [item.id for item in operations if item.document is None] == ["99"]
+    assert builder.chunk.keys <= 2
+    builder.chunk.keys = MAX_CHUNK_KEYS
+    isolated = list(builder.isolate(connection, asked))
+    assert sorted(item.id for part in isolated for item in part.operations) == sorted(
+        item.id for item in operations
+    )
+    assert max(part.size for part in isolated) <= MAX_CHUNK_BYTES + 3_100_000

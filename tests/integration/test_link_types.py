@@ -148,7 +148,7 @@ class Index:
         records = [Record(Position("t", 0, at), each) for at, each in enumerate(changes)]
         snapshot = self.database.begin()
         keys = list(self.resolver.resolve(self.database, gather(records)).keys)
-        operations = self.builder.build(self.database, snapshot, keys).operations if keys else ()
+        operations = self.builder.build(self.database, snapshot, keys)[0].operations if keys else ()
         self.database.finish()
         written = {item.id for item in operations if item.document is not None}
         return written, {item.id for item in operations if item.document is None}

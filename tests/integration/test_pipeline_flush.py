@@ -56,7 +56,7 @@ class Kit:
 
     def build(self, *users: int) -> Built:
         snapshot = self.connection.begin()
-        built = self.builder.build(self.connection, snapshot, [(str(user),) for user in users])
+        built, _ = self.builder.build(self.connection, snapshot, [(str(user),) for user in users])
         self.connection.finish()
         return built
 

@@ -235,7 +235,7 @@ def test_json_too_deep_for_the_servers_stack_fails_its_document_alone(
         fields: [{long: a, column: data, path: [a]}]
     """
     with building(database, tmp_path, schema) as (connection, builder):
-        found = builder.isolate(connection, [("1",), ("2",)])
+        found = list(builder.isolate(connection, [("1",), ("2",)]))
     operations = [item for part in found for item in part.operations]
     failed = [failure.key for part in found for failure in part.failed]
     assert [(item.id, item.document) for item in operations] == [("1", b'{"a":1}')]
@@ -265,7 +265,7 @@ def test_a_key_that_is_equal_and_not_the_same_is_deleted(
         builder,
     ):
         snapshot = connection.begin()
-        operations = builder.build(connection, snapshot, [(asked,)]).operations
+        operations = builder.build(connection, snapshot, [(asked,)])[0].operations
         connection.finish()
     assert {item.id: item.document for item in operations} == {stored: b"{}", asked: None}
 

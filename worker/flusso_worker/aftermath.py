@@ -37,14 +37,14 @@ class Aftermath:
     def rebuild(self, keys: Sequence[Key]) -> list[Built]:
         """Build `keys` in a new snapshot."""
         return self._patiently(
-            lambda: self._builder.isolate(self._database, keys),
+            lambda: list(self._builder.isolate(self._database, keys)),
             f"build documents of index {self._index} again",
         )
 
     def sweep(self, ids: Sequence[str]) -> list[Built]:
         """Build the documents of `ids` in a new snapshot, or delete them."""
         return self._patiently(
-            lambda: self._builder.isolate_ids(self._database, ids),
+            lambda: list(self._builder.isolate_ids(self._database, ids)),
             f"build documents of index {self._index} again",
         )
 

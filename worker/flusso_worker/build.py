@@ -1,12 +1,13 @@
 """Root keys -> operations: one SQL statement per chunk, whose JSON text is never parsed.
 
-A chunk that fails because of some row is halved until the row stands alone; its neighbours are built.
+A chunk that fails because of some row is halved until the row stands alone; its neighbours are built.  Documents
+are read one by one, and a statement whose documents grow too large is cut: the rest is built by the next.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from psycopg import pq
 from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Operation
 from flusso_worker import bound_types
-from flusso_worker.chunks import Built, ChunkSize, Failure, Key
+from flusso_worker.chunks import MAX_CHUNK_BYTES, Built, ChunkSize, Failure, Key
 from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import DocumentSql, array_literal
 from flusso_worker.snapshot_version import Snapshot
@@ -42,29 +43,38 @@ class Builder:
     metrics: Metrics
     chunk: ChunkSize = field(default_factory=ChunkSize)
 
-    def build(self, database: Database, snapshot: Snapshot, keys: Sequence[Key]) -> Built:
-        """Build all `keys` in the open transaction of `database`, whose snapshot is given.
+    def build(
+        self, database: Database, snapshot: Snapshot, keys: Sequence[Key]
+    ) -> tuple[Built, Sequence[Key]]:
+        """Build `keys` in the open transaction of `database`, whose snapshot is given.
 
-        A key without a document becomes a delete.  Raises `RowError` when a row spoils the chunk; the
-        transaction is ended then.
+        A key without a document becomes a delete.  Documents that are too large together are built in part: the
+        second of the answer is the keys that are left, for a later transaction, because this one has failed then.
+        Raises `RowError` when a row spoils the chunk; the transaction is ended then.
         """
-        return self._build(database, snapshot, self._of_keys(keys))
+        built, left = self._build(database, snapshot, self._of_keys(keys))
+        return built, [key for key in keys if self.sql.id_of(key) in left] if left else ()
 
-    def sweep(self, database: Database, snapshot: Snapshot, ids: Sequence[str]) -> Built:
+    def sweep(
+        self, database: Database, snapshot: Snapshot, ids: Sequence[str]
+    ) -> tuple[Built, Sequence[str]]:
         """Build the documents of `ids`; those that no row gives under that very id become deletes.
 
         The same contract as `build`.
         """
-        return replace(self._build(database, snapshot, self._of_ids(ids)), ids=ids)
+        built, left = self._build(database, snapshot, self._of_ids(ids))
+        return _of_its_ids(built), [name for name in ids if name in left] if left else ()
 
-    def isolate(self, database: Database, keys: Sequence[Key]) -> list[Built]:
-        """Build `keys`, of which some row may spoil the statement, around such rows, told as `failed`."""
+    def isolate(self, database: Database, keys: Sequence[Key]) -> Iterator[Built]:
+        """Build `keys`, of which some row may spoil the statement, around such rows, told as `failed`.
+
+        No transaction is open between two of what this gives.
+        """
         return _merged(self._halved(database, keys, self._of_keys))
 
-    def isolate_ids(self, database: Database, ids: Sequence[str]) -> list[Built]:
+    def isolate_ids(self, database: Database, ids: Sequence[str]) -> Iterator[Built]:
         """`sweep` around such rows."""
-        parts = self._halved(database, ids, self._of_ids)
-        return [replace(part, ids=[item.id for item in part.operations]) for part in _merged(parts)]
+        return map(_of_its_ids, _merged(self._halved(database, ids, self._of_ids)))
 
     def _of_keys(self, keys: Sequence[Key]) -> _Part:
         return _Part(keys, [self.sql.id_of(key) for key in keys])
@@ -72,50 +82,80 @@ class Builder:
     def _of_ids(self, ids: Sequence[str]) -> _Part:
         return _Part(candidate_keys(ids, self.sql.possible), ids, by_id=True)
 
-    def _build(self, database: Database, snapshot: Snapshot, part: _Part) -> Built:
+    def _build(
+        self, database: Database, snapshot: Snapshot, part: _Part
+    ) -> tuple[Built, Collection[str]]:
+        """What was built, and the names that are left to be built."""
         if part.by_id:
             self.require_types(database)
         if not part.keys:
             gone = [Operation(name, snapshot.version, None) for name in dict.fromkeys(part.names)]
-            return Built((), gone, snapshot.taken_at, 0)
+            return Built((), gone, snapshot.taken_at, 0), ()
         started = time.monotonic()
         params = self._params(part.keys)
+        # One document is read whatever its size.
+        taken = _Documents(MAX_CHUNK_BYTES if len(part.names) > 1 else None)
+        documents = taken.found
+        # By name, not by number: a key of other text may be equal and find the row (citext, numeric 1.0 and 1.00).
+        named = dict.fromkeys(part.names)
         try:
-            result = database.run(self.sql.build, params)
-            documents = _documents(result)
-            # By name, not by number: a key of other text may be equal and find the row (citext, numeric 1.0 and 1.00).
-            named = dict.fromkeys(part.names)
-            others = [] if documents.keys() <= named.keys() else self._rows(database, params)
+            whole = database.each(self.sql.build, params, taken.take)
+            own = (
+                []
+                if not whole or documents.keys() <= named.keys()
+                else self._rows(database, params)
+            )
         except RowError:
             database.finish()
             raise
+        self.metrics.build_duration.observe(time.monotonic() - started)
+        if not whole:
+            return self._cut(snapshot, part, taken)
         version = snapshot.version
         operations = [Operation(name, version, document) for name, document in documents.items()]
         operations += [Operation(name, version, None) for name in named if name not in documents]
-        size = sum(map(len, documents.values()))
         # With the rows' own spelling of their keys: `id_of` finds the documents by it.
-        own = [key for name, key in others if name in documents and name not in named]
-        built = Built([*part.keys, *own], operations, snapshot.taken_at, size)
-        self.metrics.build_duration.observe(time.monotonic() - started)
-        self.chunk.learn(built)
-        return built
+        others = [key for name, key in own if name in documents and name not in named]
+        built = Built([*part.keys, *others], operations, snapshot.taken_at, taken.size)
+        self.chunk.learn(len(part.keys), taken.size)
+        return built, ()
+
+    def _cut(
+        self, snapshot: Snapshot, part: _Part, taken: _Documents
+    ) -> tuple[Built, Collection[str]]:
+        """The documents that were read before the statement was cut."""
+        self.chunk.cut(len(part.names), len(taken.found), taken.size)
+        names = set(part.names)
+        if not taken.found.keys() <= names:
+            # Some key is spelled otherwise than its row: which one, only the whole statement tells.
+            return Built((), (), snapshot.taken_at, 0), names
+        operations = [
+            Operation(name, snapshot.version, document) for name, document in taken.found.items()
+        ]
+        keys = [key for key in part.keys if self.sql.id_of(key) in taken.found]
+        built = Built(keys, operations, snapshot.taken_at, taken.size)
+        return built, names - taken.found.keys()
 
     def _halved(
         self, database: Database, items: Sequence[Item], part: Callable[[Sequence[Item]], _Part]
-    ) -> list[Built]:
-        snapshot = database.begin()
-        try:
-            built = self._build(database, snapshot, part(items))
-        except RowError as error:
-            if len(items) == 1:
-                return [self._alone(database, part(items), str(error))]
-            middle = len(items) // 2
-            return [
-                *self._halved(database, items[:middle], part),
-                *self._halved(database, items[middle:], part),
-            ]
-        database.finish()
-        return [built]
+    ) -> Iterator[Built]:
+        waiting = [items]
+        while waiting:
+            now = waiting.pop()
+            asked = part(now)
+            snapshot = database.begin()
+            try:
+                built, left = self._build(database, snapshot, asked)
+            except RowError as error:
+                if len(now) == 1:
+                    yield self._alone(database, asked, str(error))
+                    continue
+                waiting.extend(_halves(now))
+                continue
+            database.finish()
+            if left:
+                waiting.extend(_halves([item for item in now if part([item]).names[0] in left]))
+            yield built
 
     def _alone(self, database: Database, part: _Part, reason: str) -> Built:
         """What becomes of one document that could not be built: a failure only if there is its row."""
@@ -124,7 +164,7 @@ class Builder:
         if len(sound) < len(part.keys):
             # No row has the others: it was not a row that spoilt the statement.
             try:
-                built = self._build(database, snapshot, _Part(sound, part.names))
+                built, _ = self._build(database, snapshot, _Part(sound, part.names))
             except RowError as error:
                 return self._alone(database, _Part(sound, part.names), str(error))
             database.finish()
@@ -162,29 +202,47 @@ class Builder:
         return [array_literal([key[at] for key in keys]) for at in range(len(keys[0]))]
 
 
-def _documents(result: pq.abc.PGresult) -> dict[str, bytes]:
-    get = result.get_value
-    documents: dict[str, bytes] = {}
-    for row in range(result.ntuples):
-        document_id, document = get(row, 0), get(row, 1)
+@dataclass(slots=True)
+class _Documents:
+    """The rows of the build statement, as they arrive."""
+
+    most: int | None
+    """Bytes of documents after which no more is wanted."""
+    found: dict[str, bytes] = field(default_factory=dict)
+    size: int = 0
+
+    def take(self, row: pq.abc.PGresult) -> bool:
+        document_id, document = row.get_value(0, 0), row.get_value(0, 1)
         if document_id is None or document is None:
-            continue
+            return True
         if b"\n" in document:  # only a `json` column keeps line breaks, and only between tokens
             document = document.replace(b"\n", b" ")
-        documents[document_id.decode()] = document
-    return documents
+        self.found[document_id.decode()] = document
+        self.size += len(document)
+        return self.most is None or self.size <= self.most
 
 
-def _merged(parts: Iterable[Built]) -> list[Built]:
-    """The parts, of which those with failures are one."""
-    whole: list[Built] = []
+def _halves(items: Sequence[Item]) -> list[Sequence[Item]]:
+    """The last comes first when they are taken from a list's end."""
+    middle = len(items) // 2
+    return [half for half in (items[middle:], items[:middle]) if half]
+
+
+def _of_its_ids(built: Built) -> Built:
+    return replace(built, ids=[item.id for item in built.operations])
+
+
+def _merged(parts: Iterable[Built]) -> Iterator[Built]:
+    """The parts, of which those with failures are one, the last.  Such hold no documents."""
     spoilt: list[Built] = []
     for part in parts:
-        (spoilt if part.failed else whole).append(part)
+        if part.failed:
+            spoilt.append(part)
+        else:
+            yield part
     if spoilt:
         keys = [key for part in spoilt for key in part.keys]
         operations = [item for part in spoilt for item in part.operations]
         failed = [failure for part in spoilt for failure in part.failed]
         taken_at = min(part.taken_at for part in spoilt)
-        whole.append(Built(keys, operations, taken_at, 0, failed))
-    return whole
+        yield Built(keys, operations, taken_at, 0, failed)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flusso_shared.seams import Operation, Rejection
 
 MAX_ID_BYTES = 512
 
-_GUARD = b'{"index":{"_id":""}}\n{}\n'
+GUARD = b'{"index":{"_id":""}}\n{}\n'
 """An item that never succeeds.  `require_alias` holds for index items only: a request of nothing but versioned
 deletes creates what it names, as an index.  One index item in the request is enough to prevent that."""
 
@@ -18,7 +18,7 @@ deletes creates what it names, as an index.  One index item in the request is en
 class Chunk(NamedTuple):
     """One bulk request.  The reply may have one item more than there are operations: the guard's, the last."""
 
-    operations: list[Operation]
+    operations: Sequence[Operation]
     body: bytes
 
 
@@ -28,21 +28,29 @@ def chunks(operations: Iterable[Operation], batch_size: int, max_bytes: int) -> 
     lines: list[bytes] = []
     size = 0
     for operation in operations:
-        line = _line(operation)
-        if taken and (len(taken) >= batch_size or size + len(line) > max_bytes):
+        document = operation.document
+        action = _action(operation)
+        length = len(action) + 1 + (0 if document is None else len(document) + 1)
+        if taken and (len(taken) >= batch_size or size + length > max_bytes):
             yield _chunk(taken, lines)
             taken, lines, size = [], [], 0
         taken.append(operation)
-        lines.append(line)
-        size += len(line)
+        lines.append(action)
+        if document is not None:
+            lines.append(_line(document))
+        size += length
     if taken:
         yield _chunk(taken, lines)
 
 
-def whole(operations: Iterable[Operation]) -> list[Chunk]:
-    """What once fitted into one request, as one request again; none for nothing."""
-    taken = list(operations)
-    return [_chunk(taken, [_line(operation) for operation in taken])] if taken else []
+def whole(operations: Sequence[Operation]) -> Chunk:
+    """One request of all operations."""
+    lines: list[bytes] = []
+    for operation in operations:
+        lines.append(_action(operation))
+        if operation.document is not None:
+            lines.append(_line(operation.document))
+    return _chunk(operations, lines)
 
 
 def sort_out(operations: Iterable[Operation]) -> tuple[list[Operation], list[Rejection]]:
@@ -70,21 +78,23 @@ def _impossible(document_id: str) -> str | None:
     return None
 
 
-def _chunk(operations: list[Operation], lines: list[bytes]) -> Chunk:
+def _chunk(operations: Sequence[Operation], lines: list[bytes]) -> Chunk:
     if all(operation.document is None for operation in operations):
-        lines = [*lines, _GUARD]
-    return Chunk(operations, b"".join(lines))
+        lines = [*lines, GUARD]
+    else:
+        lines.append(b"")
+    return Chunk(operations, b"\n".join(lines))
 
 
-def _line(operation: Operation) -> bytes:
-    """Action line and document.  The index stands in the request's path."""
+def _action(operation: Operation) -> bytes:
+    """The action line without its end.  The index stands in the request's path."""
     document_id, version, document = operation
     # Ids are mostly numbers; only others may need JSON's escapes.
     quoted = f'"{document_id}"' if document_id.isalnum() else json.dumps(document_id)
-    meta = f'{{"_id":{quoted},"version":{version},"version_type":"external_gte"}}}}\n'
-    if document is None:
-        return b'{"delete":' + meta.encode()
-    if b"\n" in document:
-        # Never inside a JSON string: there it would be escaped.
-        document = document.replace(b"\n", b" ")
-    return b'{"index":' + meta.encode() + document + b"\n"
+    meta = f'{{"_id":{quoted},"version":{version},"version_type":"external_gte"}}}}'
+    return (b'{"delete":' if document is None else b'{"index":') + meta.encode()
+
+
+def _line(document: bytes) -> bytes:
+    # Never inside a JSON string: there it would be escaped.
+    return document.replace(b"\n", b" ") if b"\n" in document else document

@@ -77,6 +77,14 @@ def classify(status: int, kind: str, reason: str) -> Verdict:
     return "doubtful" if status >= _SERVER_ERROR else "poison"
 
 
+def is_error(text: str) -> bool:
+    """Whether it is OpenSearch that refused a whole request, in its own words."""
+    try:
+        return isinstance(json.loads(text)["error"], Mapping)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 def _answers(text: str, count: int) -> list[Mapping[str, Any]]:
     try:
         items = json.loads(text)["items"]

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from flusso_shared.seams import Operation
 
 if TYPE_CHECKING:
     from flusso_worker.causes import Causes
 
+Item = TypeVar("Item")
+
 Key = tuple[str, ...]
 """Values of key or link columns in text form."""
 
 MAX_CHUNK_KEYS = 2500
 """Keys per statement; fewer when documents are large."""
+_FIRST_KEYS = 50
+"""Keys of the first statement, which tells how large documents are."""
 _CHUNK_BYTES = 4 * 1024 * 1024
+MAX_CHUNK_BYTES = 2 * _CHUNK_BYTES
+"""A statement is cut when the documents that it has given are larger; one document is always read."""
 
 
 class Failure(NamedTuple):
@@ -51,14 +58,37 @@ class Built:
     """Where the chunk comes from, if anybody may want to know."""
 
 
+class Pending(Generic[Item]):
+    """Items that wait to be built; what a statement was cut before comes next."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = iter(items)
+        self._again: list[Item] = []
+
+    def take(self, most: int) -> list[Item]:
+        """The next items; none at the end."""
+        taken, self._again = self._again[:most], self._again[most:]
+        taken.extend(islice(self._items, most - len(taken)))
+        return taken
+
+    def give_back(self, items: Sequence[Item]) -> None:
+        """Items that were taken and not built."""
+        self._again[:0] = items
+
+
 @dataclass(slots=True)
 class ChunkSize:
     """How many keys to build at once, so that a chunk stays near a few megabytes."""
 
-    keys: int = MAX_CHUNK_KEYS
+    keys: int = _FIRST_KEYS
 
-    def learn(self, built: Built) -> None:
-        """Aim the next chunk by the size of this one."""
-        average = built.size / max(1, len(built.keys))
+    def learn(self, keys: int, size: int) -> None:
+        """Aim the next chunk by one of `keys` keys whose documents have `size` bytes."""
+        average = size / max(1, keys)
         fitting = int(_CHUNK_BYTES / average) if average else MAX_CHUNK_KEYS
         self.keys = max(1, min(MAX_CHUNK_KEYS, fitting, self.keys * 2))
+
+    def cut(self, asked: int, keys: int, size: int) -> None:
+        """A statement for `asked` keys was cut after `keys` of them."""
+        self.learn(keys, size)
+        self.keys = max(1, min(self.keys, asked // 2))

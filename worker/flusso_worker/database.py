@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+import select
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ _SYSTEM = b"SELECT system_identifier::text FROM pg_control_system()"
 # Below deadlock_timeout: should our locks and those of a migration ever cross, it is ours that give way.
 _LOCK_TIMEOUT = "500ms"
 _LOCKED = "55P03"
+_CANCEL_TIMEOUT = 2.0
 
 # What the values of a row can cause.  Everything else is the connection's, the server's or the schema's.
 _ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54000", "54001")
@@ -153,6 +155,31 @@ class Database:
             raise self._failure(result)
         return result
 
+    def each(
+        self, sql: bytes, params: Sequence[bytes], take: Callable[[pq.abc.PGresult], bool]
+    ) -> bool:
+        """Run one statement and hand its rows to `take` as they arrive, one result each; no more are in memory.
+
+        When `take` gives False the statement is cancelled, which fails an open transaction, and this gives False.
+        Raises as `run` does.
+        """
+        connection = self.connection()
+        wanted, failed = True, None
+        try:
+            for result in _arriving(connection.pgconn, sql, params):
+                if result.status == pq.ExecStatus.SINGLE_TUPLE:
+                    if wanted and not take(result):
+                        wanted = False
+                        connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
+                elif result.status not in _FINE:
+                    failed = result
+        except psycopg.Error as error:
+            self.close()
+            raise translate(error, "read from Postgres") from error
+        if failed is not None and wanted:
+            raise self._failure(failed)
+        return wanted
+
     def rows(self, sql: bytes, params: Sequence[bytes] = ()) -> list[tuple[str, ...]]:
         """The rows of a statement as text; rows with a NULL are left out."""
         return _texts(self.run(sql, params))
@@ -180,7 +207,7 @@ class Database:
         connection = self._connection
         if connection is not None and not connection.closed:
             try:
-                connection.cancel_safe(timeout=2.0)
+                connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
             except psycopg.Error as error:
                 logger.debug("cancel failed: %s", error)
 
@@ -219,6 +246,28 @@ class Database:
 
 
 _IDLE = pq.TransactionStatus.IDLE
+
+
+def _arriving(
+    pgconn: pq.abc.PGconn, sql: bytes, params: Sequence[bytes]
+) -> Iterator[pq.abc.PGresult]:
+    """The results of a statement in single-row mode."""
+    pgconn.send_query_params(sql, params)
+    pgconn.set_single_row_mode()
+    ready = select.poll()
+    ready.register(pgconn.socket, select.POLLIN | select.POLLOUT)
+    while pgconn.flush():
+        ready.poll()
+        pgconn.consume_input()
+    ready.modify(pgconn.socket, select.POLLIN)
+    while True:
+        while pgconn.is_busy():
+            ready.poll()
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            return
+        yield result
 
 
 def _text(result: pq.abc.PGresult, row: int, column: int) -> str:

@@ -1,4 +1,4 @@
-"""Chunks being flushed, bounded in number and bytes, and the threads that flush them."""
+"""Chunks being flushed, bounded in number and, over all of a process, in bytes, and the threads that flush them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,46 @@ _OPERATION_BYTES = 120
 _LOOK = 0.2
 
 
+class Airspace:
+    """The bytes that all flights of a process have in the air.  Thread-safe."""
+
+    def __init__(self, most: int = MAX_BYTES) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether `take` would have given it a moment ago."""
+        return self._bytes + size <= self._most
+
+    def take(self, size: int, *, first: bool) -> bool:
+        """Count `size` if there is room; the first chunk of a flight always has."""
+        with self._lock:
+            if not first and not self.has_room(size):
+                return False
+            self._bytes += size
+            return True
+
+    def free(self, size: int) -> None:
+        """What was taken has landed."""
+        with self._lock:
+            self._bytes -= size
+
+
 class Flight:
     """Hands chunks to flush threads and keeps count for their tickets.  Owned by one thread.
 
     Chunks may land in any order: versions decide which document stays.
     """
 
-    def __init__(self, name: str, flushes: int, flush: Callable[[Built], None]) -> None:
+    def __init__(
+        self, name: str, flushes: int, flush: Callable[[Built], None], air: Airspace
+    ) -> None:
         self._flush = flush
+        self._air = air
         self._most = _AHEAD * flushes
         self._executor = ThreadPoolExecutor(flushes, thread_name_prefix=f"flush-{name}")
         self._pending: dict[Future[None], tuple[Ticket, int]] = {}
-        self._bytes = 0
 
     @property
     def busy(self) -> bool:
@@ -42,7 +70,7 @@ class Flight:
         """Whether `submit` would not wait.  Raises what a flush raised."""
         self.reap()
         return not self._pending or (
-            len(self._pending) < self._most and self._bytes + _size(built) <= MAX_BYTES
+            len(self._pending) < self._most and self._air.has_room(_size(built))
         )
 
     def submit(self, ticket: Ticket, built: Built, stop: threading.Event) -> None:
@@ -50,13 +78,12 @@ class Flight:
 
         Raises what a flush raised, and `StoppedError` when `stop` is set while waiting.
         """
-        while not self.has_room(built):
+        size = _size(built)
+        while not (self.has_room(built) and self._air.take(size, first=not self._pending)):
             if stop.is_set():
                 raise StoppedError("stop requested")
             self._await(_LOOK)
-        size = _size(built)
         ticket.pending += 1
-        self._bytes += size
         self._pending[self._executor.submit(self._flush, built)] = (ticket, size)
 
     def reap(self) -> None:
@@ -64,7 +91,7 @@ class Flight:
         failure: BaseException | None = None
         for future in [future for future in self._pending if future.done()]:
             ticket, size = self._pending.pop(future)
-            self._bytes -= size
+            self._air.free(size)
             if future.cancelled():
                 continue  # `close` gave it up before it began: its ticket stays open
             error = future.exception()

@@ -49,7 +49,9 @@ class Loop:
         self._abort = abort
         self._clock = SystemClock(finish)
         self._ledger = Ledger()
-        self._flight = Flight(subject.generation.physical, subject.flushes, stages.flush)
+        self._flight = Flight(
+            subject.generation.physical, subject.flushes, stages.flush, process.air
+        )
         self._in_flight = 0
         # Else capture is in the same process and counts them, each once for all indexes.
         self._tally = Tally(process.status) if process.log.durable else None

@@ -30,7 +30,15 @@ _JSON = "application/json"
 _SHOWN = 200
 _TOLD = 1000
 _BAD_REQUEST = 400
+_BAD_GATEWAY = 502
 _NDJSON = "application/x-ndjson"
+
+
+class CutError(RetryableError):
+    """The connection broke while a request was sent or answered, or a gateway says so.
+
+    An outage, or a server on the way that does not take such a request.
+    """
 
 
 class Reply(NamedTuple):
@@ -102,9 +110,9 @@ class Cluster:
         except SSLError as error:
             raise self._tls(str(error.error)) from error
         except LostConnection as error:
-            raise RetryableError(
-                f"OpenSearch at {self._url} does not answer: {error.error}"
-            ) from error
+            cut = isinstance(error.info, urllib3.exceptions.ProtocolError)
+            kind = CutError if cut else RetryableError
+            raise kind(f"OpenSearch at {self._url} does not answer: {error.error}") from error
         except TransportError as error:
             code = error.status_code if isinstance(error.status_code, int) else 0
             if code in allow:
@@ -115,7 +123,7 @@ class Cluster:
     def _tls(self, reason: str) -> Exception:
         if not any(hint in reason for hint in _NO_TLS):
             # A connection that was cut; OpenSSL words that in many ways.
-            return RetryableError(f"OpenSearch at {self._url} does not answer: {reason}")
+            return CutError(f"OpenSearch at {self._url} does not answer: {reason}")
         return FatalError(
             f"OpenSearch at {self._url}: TLS failed: {reason}; check the url and the certificate, or set"
             f" tls_verify = false for [sinks.{self.name}]"
@@ -124,7 +132,8 @@ class Cluster:
     def _translated(self, error: TransportError, code: int, what: str) -> Exception:
         where = f"OpenSearch at {self._url}: {what} was answered {code}"
         if code in _PASSING:
-            return RetryableError(f"{where}: {_whole_reason(error)}")
+            kind = CutError if code == _BAD_GATEWAY else RetryableError
+            return kind(f"{where}: {_whole_reason(error)}")
         if code == 401:
             return FatalError(
                 f"{where}: wrong user or password for `{self._user or 'nobody'}`; check username and"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flusso_shared import failpoints
@@ -13,7 +13,7 @@ from flusso_shared.errors import FatalError, RetryableError, StaleBatchError
 from flusso_shared.retry import Backoff
 from flusso_shared.seams import Batch, Conflict, Operation, Rejection, Written
 from flusso_worker import bulk, bulk_reply
-from flusso_worker.opensearch import Cluster, Reply, path
+from flusso_worker.opensearch import Cluster, CutError, Reply, path
 from flusso_worker.opensearch_scan import hits
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,12 @@ _MOST_DOUBTS = 8
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
 _TOO_LARGE = 413
+_MOST_CUTS = 6
+"""Times that a request of one document is cut while small ones are answered, until its size is taken for the reason."""
+_MOST_KNOWN_CUTS = 2
+"""The same for a document not smaller than one of those."""
+_LEAST = 64 * 1024
+"""Bytes of a request that are tried at least."""
 _SHOWN = 500
 
 
@@ -36,6 +42,7 @@ class OpenSearchSink:
         self._cluster = cluster
         self._clock = clock
         self._max_age = max_age
+        self._limit = _Limit(cluster.config.max_bytes, cluster.config.max_bytes)
         self._params = {"require_alias": "true"}
         if cluster.config.pipeline:
             self._params["pipeline"] = cluster.config.pipeline
@@ -47,10 +54,10 @@ class OpenSearchSink:
     def write(self, batch: Batch) -> Written:
         operations, refused = bulk.sort_out(batch.operations)
         outcome = _Outcome(rejected=refused)
-        config, size = self._cluster.config, self._cluster.config.batch_size
+        size = self._cluster.config.batch_size
         if failpoints.watched("mid_bulk"):
             size = max(1, min(size, len(operations) // 2))
-        for number, chunk in enumerate(bulk.chunks(operations, size, config.max_bytes)):
+        for number, chunk in enumerate(bulk.chunks(operations, size, self._limit.bytes)):
             if number == 1:
                 failpoints.hit("mid_bulk")
             self._write_chunk(batch, chunk, outcome)
@@ -61,33 +68,29 @@ class OpenSearchSink:
 
     def _write_chunk(self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome) -> None:
         backoff = Backoff()
-        waiting = [chunk]
-        while waiting:
-            now = waiting.pop()
+        waiting: list[Sequence[Operation]] = []
+        while True:
             self._refuse_stale(batch)
             try:
-                again, reason = self._write_once(batch, now, outcome)
+                again, reason = self._write_once(batch, chunk, outcome)
             except RetryableError as error:
-                again, reason = [now], str(error)
+                again, reason = self._not_taken(batch, chunk, error, outcome), str(error)
             waiting.extend(again)
+            if not waiting:
+                return
             if reason:
                 self._pause(backoff, batch, reason)
+            chunk = bulk.whole(waiting.pop())
 
     def _write_once(
         self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome
-    ) -> tuple[list[bulk.Chunk], str]:
+    ) -> tuple[Sequence[Sequence[Operation]], str]:
         """Send one request; gives what is left to be written, and why, if that has to wait."""
-        reply = self._cluster.request(
-            "POST",
-            path(batch.generation.write_alias, "_bulk"),
-            chunk.body,
-            params=self._params,
-            allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE),
-        )
+        reply = self._send(batch, chunk.body, allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE))
         if reply.status == _NOT_FOUND:
             raise self._gone(batch, reply.text[:_SHOWN])
         if reply.status in (_BAD_REQUEST, _TOO_LARGE):
-            return _halves(chunk, reply, outcome), ""
+            return self._refused_whole(batch, chunk, reply, outcome)
         verdicts = bulk_reply.judge(chunk.operations, reply.text)
         if verdicts.gone:
             raise self._gone(batch, verdicts.gone)
@@ -97,8 +100,62 @@ class OpenSearchSink:
                 f" {verdicts.refused}; check the privileges of the user and the `pipeline` of"
                 f" [sinks.{self.name}]"
             )
+        self._limit.passed(len(chunk.body))
         again = outcome.take(verdicts)
-        return bulk.whole(again), verdicts.reason if again else ""
+        return ([again], verdicts.reason) if again else ((), "")
+
+    def _send(self, batch: Batch, body: bytes, allow: Collection[int]) -> Reply:
+        where = path(batch.generation.write_alias, "_bulk")
+        return self._cluster.request("POST", where, body, params=self._params, allow=allow)
+
+    def _refused_whole(
+        self, batch: Batch, chunk: bulk.Chunk, reply: Reply, outcome: _Outcome
+    ) -> tuple[Sequence[Sequence[Operation]], str]:
+        """Halves of a request that was refused as a whole; a single document that is, is refused for good."""
+        if len(chunk.operations) > 1:
+            if reply.status == _TOO_LARGE:
+                self._limit.refused(len(chunk.body))
+            return _halves(chunk.operations), ""
+        if not bulk_reply.is_error(reply.text) and not self._takes_small(batch):
+            # Not OpenSearch's own words, and nothing else is taken either.
+            return [chunk.operations], f"a bulk request was answered {reply.status}"
+        reason = _large(chunk) if reply.status == _TOO_LARGE else reply.text[:_SHOWN]
+        outcome.rejected.append(Rejection(chunk.operations[0].id, reply.status, reason))
+        return (), ""
+
+    def _not_taken(
+        self, batch: Batch, chunk: bulk.Chunk, error: RetryableError, outcome: _Outcome
+    ) -> Sequence[Sequence[Operation]]:
+        """What is to be sent after a request without an answer.
+
+        While a small request is answered it may be the size: halves.  A single document that is cut again and
+        again meanwhile is refused for good.  In an outage nothing is answered: all is tried again.
+        """
+        operations = chunk.operations
+        if not self._takes_small(batch):
+            return [operations]
+        if len(operations) > 1:
+            self._limit.refused(len(chunk.body))
+            return _halves(operations)
+        if isinstance(error, CutError):
+            name = operations[0].id
+            outcome.cuts[name] += 1
+            known = self._limit.cut_alone is not None and len(chunk.body) >= self._limit.cut_alone
+            if outcome.cuts[name] >= (_MOST_KNOWN_CUTS if known else _MOST_CUTS):
+                self._limit.cut_alone = min(
+                    self._limit.cut_alone or len(chunk.body), len(chunk.body)
+                )
+                outcome.rejected.append(Rejection(name, _TOO_LARGE, f"{_large(chunk)}: {error}"))
+                return ()
+        return [operations]
+
+    def _takes_small(self, batch: Batch) -> bool:
+        """Whether a bulk request that writes nothing is answered now, on the same way."""
+        try:
+            reply = self._send(batch, bulk.GUARD, allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE))
+        except RetryableError:
+            return False
+        return '"items"' in reply.text
 
     def _refuse_stale(self, batch: Batch) -> None:
         age = self._clock.monotonic() - batch.built_at
@@ -132,6 +189,8 @@ class _Outcome:
     conflicts: list[Conflict] = field(default_factory=list)
     doubts: Counter[str] = field(default_factory=Counter)
     """How often the server failed over a document."""
+    cuts: Counter[str] = field(default_factory=Counter)
+    """How often the request of a document alone was cut."""
 
     def take(self, verdicts: bulk_reply.Verdicts) -> list[Operation]:
         """Note what was decided; gives what is to be tried again."""
@@ -147,21 +206,35 @@ class _Outcome:
         return again
 
 
-def _halves(chunk: bulk.Chunk, reply: Reply, outcome: _Outcome) -> list[bulk.Chunk]:
-    """Halves of a request that was refused as a whole; a single document that is, is refused for good."""
-    operations = chunk.operations
-    if len(operations) > 1:
-        middle = len(operations) // 2
-        return bulk.whole(operations[:middle]) + bulk.whole(operations[middle:])
-    if reply.status == _TOO_LARGE:
-        reason = (
-            f"a bulk request of {len(chunk.body)} bytes for this document alone is larger than OpenSearch, or"
-            " a proxy before it, takes (http.max_content_length)"
-        )
-    else:
-        reason = reply.text[:_SHOWN]
-    outcome.rejected.append(Rejection(operations[0].id, reply.status, reason))
-    return []
+@dataclass(slots=True)
+class _Limit:
+    """The size of requests that OpenSearch, or a proxy before it, takes; learned.  Races only cost a request."""
+
+    most: int
+    bytes: int
+    cut_alone: int | None = None
+    """The smallest request of one document that was cut again and again."""
+
+    def refused(self, size: int) -> None:
+        """A request of several documents was."""
+        self.bytes = min(self.most, max(_LEAST, size // 2))
+
+    def passed(self, size: int) -> None:
+        """Try a little more, by and by."""
+        if self.bytes < self.most and size >= self.bytes // 2:
+            self.bytes = min(self.most, self.bytes + self.bytes // 8)
+
+
+def _halves(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
+    middle = len(operations) // 2
+    return [operations[:middle], operations[middle:]]
+
+
+def _large(chunk: bulk.Chunk) -> str:
+    return (
+        f"a bulk request of {len(chunk.body)} bytes for this document alone is larger than OpenSearch, or"
+        " a proxy before it, takes (http.max_content_length)"
+    )
 
 
 def indexed_ids(cluster: Cluster, alias: str, size: int = 5000) -> Iterable[list[str]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from flusso_shared import failpoints
 from flusso_shared.change import Record
@@ -20,7 +19,7 @@ from flusso_shared.errors import PoisonError
 from flusso_worker.batches import Intake
 from flusso_worker.build import Builder
 from flusso_worker.causes import Causes
-from flusso_worker.chunks import Built, Key
+from flusso_worker.chunks import Built, Key, Pending
 from flusso_worker.database import Database, RowError
 from flusso_worker.gate import Gate
 from flusso_worker.resolve import Resolver, Unresolved, unresolved_text
@@ -133,22 +132,28 @@ class Producer:
         self.rest()
 
     def _build(self, at: BuildSnapshot, keys: Iterable[Key]) -> Iterator[Built]:
-        remaining = iter(keys)
-        while chunk := list(islice(remaining, self.builder.chunk.keys)):
+        pending = Pending(keys)
+        while chunk := pending.take(self.builder.chunk.keys):
             database, snapshot = at.current()
             try:
-                yield self.builder.build(database, snapshot, chunk)
+                built, left = self.builder.build(database, snapshot, chunk)
             except RowError:
                 yield from self.builder.isolate(self.connections.later, chunk)
+                continue
+            pending.give_back(left)
+            yield built
 
     def _sweep(self, at: BuildSnapshot, ids: Iterable[str]) -> Iterator[Built]:
-        remaining = iter(ids)
-        while chunk := list(islice(remaining, self.builder.chunk.keys)):
+        pending = Pending(ids)
+        while chunk := pending.take(self.builder.chunk.keys):
             database, snapshot = at.current()
             try:
-                yield self.builder.sweep(database, snapshot, chunk)
+                built, left = self.builder.sweep(database, snapshot, chunk)
             except RowError:
                 yield from self.builder.isolate_ids(self.connections.later, chunk)
+                continue
+            pending.give_back(left)
+            yield built
 
     def _refuse(self, failed: Sequence[Unresolved]) -> None:
         """Tell of values that could not be compared; raises `PoisonError` where the index is to stop at such."""

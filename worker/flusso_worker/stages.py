@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from flusso_shared.metrics import Metrics
@@ -13,6 +13,7 @@ from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.batches import Intake
 from flusso_worker.chunks import Built
+from flusso_worker.flight import Airspace
 
 
 class Stages(Protocol):
@@ -55,3 +56,4 @@ class Process:
     log: ChangeLog
     metrics: Metrics
     status: Status
+    air: Airspace = field(default_factory=Airspace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 from typing import TypeVar
 
 from flusso_shared import retry
@@ -17,8 +17,8 @@ from flusso_worker.aftermath import Aftermath
 from flusso_worker.assembly import prepare_sql
 from flusso_worker.build import Builder
 from flusso_worker.causes import Causes
-from flusso_worker.chunks import Built, Key
-from flusso_worker.database import Database
+from flusso_worker.chunks import Built, Key, Pending
+from flusso_worker.database import Database, RowError
 from flusso_worker.document_sql import DocumentSql
 from flusso_worker.flush import Flusher
 from flusso_worker.generation_record import Generation
@@ -91,12 +91,20 @@ class Workbench:
 
     def build(self, keys: Sequence[Key]) -> Iterator[Built]:
         """Documents of root keys, in snapshots of now; rows that cannot be built are told as failed."""
-        remaining = iter(keys)
-        while chunk := list(islice(remaining, self.builder.chunk.keys)):
-            yield from self._isolated(chunk)
+        pending = Pending(keys)
+        while chunk := pending.take(self.builder.chunk.keys):
+            built, left = self.patiently(partial(self._some, chunk), "build documents")
+            pending.give_back(left)
+            yield from built
 
-    def _isolated(self, keys: Sequence[Key]) -> list[Built]:
-        return self.patiently(lambda: self.builder.isolate(self.database, keys), "build documents")
+    def _some(self, keys: Sequence[Key]) -> tuple[list[Built], Sequence[Key]]:
+        snapshot = self.database.begin()
+        try:
+            built, left = self.builder.build(self.database, snapshot, keys)
+        except RowError:
+            return list(self.builder.isolate(self.database, keys)), ()
+        self.database.finish()
+        return [built], left
 
     def write(self, built: Built, causes: Causes | None = None) -> None:
         """Write what was built, to every sink, unless something newer is there."""
