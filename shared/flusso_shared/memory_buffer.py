@@ -161,6 +161,17 @@ class Buffer:
             return False
         return any(at < self._by_partition[each].end for each, at in group.committed.items())
 
+    def behind_others(self, name: str) -> bool:
+        """Whether another group has applied something that group `name` has not."""
+        group = self.groups.get(name)
+        if group is None:
+            return False
+        return any(
+            other.committed.get(each, 0) > at
+            for other in self.groups.values()
+            for each, at in group.committed.items()
+        )
+
     def commit(self, group: Group, offsets: Offsets) -> None:
         """Set what a group has applied, and let go of what all have."""
         group.committed.update(offsets)

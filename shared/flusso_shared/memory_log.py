@@ -64,8 +64,10 @@ class MemoryLog:
         """
         return MemoryReader(self._buffer, group, tables, on_revoked)
 
-    def holds_back(self, group: str) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
         with self._buffer.lock:
+            if seeding and self._buffer.behind_others(group):
+                return True
             return self._buffer.full_for(group, time.monotonic() - _PATIENCE)
 
     @property

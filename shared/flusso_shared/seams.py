@@ -164,10 +164,11 @@ class ChangeLog(Protocol):
         """
         ...
 
-    def holds_back(self, group: str) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
         """Whether the writer has been waiting for a while because `group` has not applied what it is to read.
 
-        Never, where the log keeps changes for everyone.
+        With `seeding`, also whether some other group is ahead of it: a snapshot is complete once all groups that read
+        it have applied it.  Never, where the log keeps changes for everyone.
         """
         ...
 

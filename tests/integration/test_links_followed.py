@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -176,3 +177,48 @@ def edit(connection: psycopg.Connection, chance: random.Random, name: str, link:
     ]  # fmt: skip
     statement, params = chance.choice(edits)
     connection.execute(statement.encode(), params)
+
+
+def test_an_index_whose_link_has_no_operator_leaves_the_others_alone(
+    services: Services, tmp_path: Path
+) -> None:
+    """`flusso run`, where all share one queue; altered, the index goes on by itself."""
+    schemas = {
+        "good": "table: customers\nprimary_key: id\nfields: [{ keyword: name }]\n",
+        "refused": "table: customers\nprimary_key: id\nfields:\n"
+        "  - { count: phones, table: phones, foreign_key: customer }\n",
+    }
+    indexes = ""
+    for name, text in schemas.items():
+        schema = tmp_path / f"{name}.schema.yml"
+        schema.write_text(text)
+        indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n'
+    customer = "00000000-0000-0000-0000-000000000001"
+    with names.site(services) as found, httpx.Client(base_url=found.opensearch_url) as client:
+        site = replace(found, indexes=(), more=indexes)
+        with psycopg.connect(site.database_url, autocommit=True) as connection:
+            connection.execute(
+                "CREATE TABLE customers (id uuid PRIMARY KEY, name text);"
+                "CREATE TABLE phones (id int PRIMARY KEY, customer text);"
+                f"INSERT INTO customers VALUES ('{customer}', 'a'); INSERT INTO phones VALUES (1, '{customer}')".encode()
+            )
+            with cleaned_up(embedded_pipeline(site, tmp_path)) as pipeline:
+                pipeline.start()
+
+                def await_document(index: str, wanted: object) -> None:
+                    def missing() -> str | None:
+                        pipeline.check()
+                        held = compare.read_index(client, site.index_prefix + index) or {}
+                        return None if held.get(customer) == wanted else str(held)
+
+                    wait_until(f"a document of {index}", missing, DEADLINE)
+
+                await_document("good", {"name": "a"})
+                pipeline.daemons[0].await_log("operator does not exist: text = uuid", DEADLINE)
+                connection.execute("UPDATE customers SET name = 'b'")
+                await_document("good", {"name": "b"})
+                connection.execute(
+                    "ALTER TABLE phones ALTER customer TYPE uuid USING customer::uuid"
+                )
+                await_document("refused", {"phones": 1})
+                pipeline.stop()

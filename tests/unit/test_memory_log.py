@@ -216,6 +216,10 @@ def test_who_holds_back_a_full_log_is_known_and_can_be_let_go(
     quick = log.reader("quick", [USERS], lambda _: None)
     quick.commit(after(read(quick, 2)))
     assert not log.holds_back("stopped")
+    # A snapshot is not complete before all have it.
+    assert log.holds_back("stopped", seeding=True)
+    assert not log.holds_back("quick", seeding=True)
+    assert not log.holds_back("nobody", seeding=True)
     assert not writer.publish(change(3), nothing)
     assert log.holds_back("stopped")
     assert not log.holds_back("quick")

@@ -1,9 +1,10 @@
 """Generations that cannot follow a log in memory: changes are let go of, and what was missed is seeded anew.
 
 A log in memory holds every change until all indexes have it, and the slot with it.  An index that has stopped
-would in the end hold up all others.  So, once the log is full because of it, its generation is marked as having missed
-changes, which is durable, and only then forgotten by the log: a live one goes on answering until a new one has
-taken its place, a seeding one begins anew after a while.  A log that keeps changes for everyone needs none of this.
+would in the end hold up all others.  So, once the log is full because of it (of a seeding one: once others are
+ahead, since a snapshot is complete when all have it), its generation is marked as having missed changes, which is
+durable, and only then forgotten by the log: a live one goes on answering until a new one has taken its place, a
+seeding one begins again after a while.  A log that keeps changes for everyone needs none of this.
 """
 
 from __future__ import annotations
@@ -45,14 +46,16 @@ class Relief:
         for stored in self._steps.load():
             generation = stored.generation
             group = self._steps.group(generation)
-            if generation.name not in stopped or not self._log.holds_back(group):
+            if generation.name not in stopped or not self._log.holds_back(
+                group, seeding=generation.state == "seeding"
+            ):
                 continue
             self._mark(stored)
             self._log.groups.forget(group)
             delay = self._backoffs.setdefault(generation.name, Backoff(_FIRST, _CEILING)).next()
             self._resume_at[generation.name] = self._clock.monotonic() + delay
             logger.warning(
-                "index %s: %s has stopped and the changes held for it fill the queue; they are let go of, and it"
+                "index %s: %s has stopped and other indexes wait for it; the changes held for it are let go of, and it"
                 " is seeded anew%s",
                 generation.name.index,
                 generation.name.physical,
