@@ -51,6 +51,7 @@ class TablePrint:
 
     oid: str
     kind: str
+    """`relkind`, and whether tables inherit from it."""
     persistence: str
     file: str
     """`relfilenode`; empty for a partitioned table."""
@@ -75,7 +76,7 @@ def changes(before: TablePrint, now: TablePrint, use: Use) -> list[str]:
 
 def _storage(before: TablePrint, now: TablePrint) -> Iterator[str]:
     if before.kind != now.kind:
-        yield "it is another kind of relation"
+        yield "it is another kind of relation, or child tables came or went"
     if before.unlogged and not now.unlogged:
         yield "it was unlogged for a while"
     elif before.file != now.file and not now.unlogged and not (before.listed and now.listed):

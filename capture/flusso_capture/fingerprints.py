@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 _PREFIX = "fingerprint/"
 
 _TABLES = """
-SELECT c.oid, n.nspname, c.relname, c.relkind::text,
+SELECT c.oid, n.nspname, c.relname,
+       c.relkind::text || CASE WHEN c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+                               THEN ' with children' ELSE '' END,
        CASE WHEN c.relkind <> 'p' THEN c.relpersistence::text
             WHEN EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid
                          WHERE t.isleaf AND l.relkind <> 'p' AND l.relpersistence = 'u') THEN 'u'

@@ -20,17 +20,21 @@ logger = logging.getLogger(__name__)
 _LOCK_TIMEOUT = "2s"
 _TELL_AFTER = 5.0
 
-# Every kind of write to a table holds one of these until its transaction ends.
+# Every kind of write to a table holds one of these until its transaction ends; to a partition, perhaps on that alone.
 _WRITERS = """
 SELECT l.virtualtransaction, l.pid
-FROM pg_locks l
-JOIN pg_class c ON c.oid = l.relation
-JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
-  ON wanted.nspname = n.nspname AND wanted.relname = c.relname
+FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
+JOIN pg_namespace n ON n.nspname = wanted.nspname
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
+CROSS JOIN LATERAL (SELECT c.oid, c.relkind UNION
+                    SELECT p.oid, p.relkind FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
+                   ) AS part(relation, kind)
+JOIN pg_locks l ON l.relation = part.relation
 WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  AND (l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+       -- It attaches a partition that others do not see yet, and may have written to it.
+       OR (part.kind = 'p' AND l.mode = 'ShareUpdateExclusiveLock'))
 """
 
 
@@ -50,7 +54,7 @@ def run(connection: Connection, statement: sql.Composed, doing: str, clock: Cloc
 
 
 def await_writers(connection: Connection, tables: Collection[TableName], clock: Clock) -> None:
-    """Wait until every transaction that has written to `tables` by now has ended.
+    """Wait until every transaction that has written to `tables` or their partitions by now has ended.
 
     What such a transaction wrote before a table was published is not in the stream, so a snapshot must
     not begin before it is visible.

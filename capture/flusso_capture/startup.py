@@ -109,7 +109,7 @@ class Startup:
             publication.ensure(
                 connection,
                 options.publication,
-                catalog.tables,
+                catalog.followed,
                 options.manage_publication,
                 self._process.clock,
             )
@@ -161,7 +161,7 @@ class Startup:
         self, connection: Connection, catalog: Catalog, followed: Collection[TableName]
     ) -> None:
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
-        for cure in replica_identity.cures(connection, catalog.tables, links, manage):
+        for cure in replica_identity.cures(connection, catalog.followed, links, manage):
             if cure.allowed and cure.of in followed:
                 watch.apply(connection, self._doubts, cure, self._process)
             elif cure.allowed:

@@ -48,6 +48,7 @@ class Watch:
         self._look = threading.Event()
         self._gone: frozenset[TableName] = frozenset()
         self._unsound: frozenset[TableName] = frozenset()
+        self._refused: frozenset[TableName] = frozenset()
         self._told: set[tuple[TableName, tuple[str, ...]]] = set()
         """What has been said of replica identities that are not ours to set."""
         self._cut = False
@@ -122,7 +123,8 @@ class Watch:
         catalog = read_catalog(connection, self._plan.tables)
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         self._look_at_columns(catalog, links)
-        for cure in replica_identity.cures(connection, catalog.tables, links, manage):
+        self._look_at_kinds(catalog)
+        for cure in replica_identity.cures(connection, catalog.followed, links, manage):
             if cure.allowed:
                 apply(connection, self._doubts, cure, self._process)
             elif (said := (cure.table, cure.missing)) not in self._told:
@@ -145,6 +147,15 @@ class Watch:
         if self._unsound - lacking.keys():
             self._doubts.raised.set()
         self._unsound = frozenset(lacking)
+
+    def _look_at_kinds(self, catalog: Catalog) -> None:
+        for name in sorted(catalog.refused.keys() - self._refused):
+            logger.error(
+                "%s.  Indexes that need it stop until then",
+                catalog.refused[name].told,
+                extra={"action": "table_refused", "table": str(name)},
+            )
+        self._refused = frozenset(catalog.refused)
 
     def _look_at_coverage(self, connection: Connection) -> None:
         recorded = coverage.load(self._control)

@@ -68,7 +68,8 @@ class _Catalogued:
     catalog: Catalog
 
     def table(self, name: TableName) -> TableName:
-        return found_table(name, self.catalog.tables)
+        known = found_table(name, self.catalog.tables)
+        return known if known in self.catalog.tables else found_table(name, self.catalog.refused)
 
     def column(self, of: TableName, name: str) -> str:
         known = self.catalog.tables.get(self.table(of))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from flusso_shared.names import TableName
+from flusso_shared.relation_kinds import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +83,10 @@ class Catalog:
     """The tables of a plan that exist."""
 
     tables: Mapping[TableName, Table]
+    refused: Mapping[TableName, Refusal] = field(default_factory=dict)
+    """Relations of the plan that cannot be followed; ordinary and partitioned tables stand in `tables` too."""
+
+    @property
+    def followed(self) -> dict[TableName, Table]:
+        """The tables whose rows can be followed."""
+        return {name: table for name, table in self.tables.items() if name not in self.refused}

@@ -23,8 +23,9 @@ from flusso_shared.plan import (
     Plan,
 )
 from flusso_shared.problems import did_you_mean, listed
+from flusso_shared.relation_kinds import Refusal
 
-_OF_TABLES = ("unknown-column", "no-primary-key")
+_OF_TABLES = ("unknown-column", "no-primary-key", "not-logged", "inheritance")
 
 
 class Need(NamedTuple):
@@ -44,8 +45,10 @@ class Lack:
     index: IndexPlan
     need: Need
     rule: str
-    """`unknown-table`, `unknown-column`, `no-primary-key` or `key-width`."""
+    """`unknown-table`, `unknown-column`, `no-primary-key`, `key-width`, or that of a `Refusal`."""
     reason: str
+    refusal: Refusal | None = None
+    """Of a relation that is there and cannot be followed."""
 
 
 def missing_things(plan: Plan, catalog: Catalog, existing: Collection[TableName] = ()) -> list[str]:
@@ -65,14 +68,14 @@ def missing_things(plan: Plan, catalog: Catalog, existing: Collection[TableName]
             if lack.rule != "key-width":
                 reported.add((need.table, need.column))
             at = f", field `{need.field}`" if need.field else ""
-            found.append(f"{where}{at}: {lack.reason}")
+            found.append(f"{where}{at}: {lack.refusal.told if lack.refusal else lack.reason}")
     return found
 
 
 def altered_only(index: IndexPlan, catalog: Catalog) -> bool:
-    """Whether all that is missing for an index are columns and keys of tables that are there.
+    """Whether the tables of an index are there, and only lack columns and keys or cannot be followed.
 
-    Somebody may have changed a table: that index stops, and goes on by itself once the table is as it was.
+    A table may have been altered: that index stops, and goes on by itself once the table is as it was.
     """
     return all(lack.rule in _OF_TABLES for lack in lacks(index, catalog))
 
@@ -84,7 +87,11 @@ def lacks(
     seen: set[Need] = set()
     for need in needs(index):
         found = _missing(catalog, existing, need)
-        if found and need not in seen:
+        refused = None if need.column else catalog.refused.get(need.table)
+        if refused is not None and need not in seen:
+            seen.add(need)
+            yield Lack(index, need, refused.rule, refused.reason, refused)
+        elif found and need not in seen:
             seen.add(need)
             rule, reason = found
             yield Lack(index, need, rule, reason)

@@ -1,4 +1,4 @@
-"""Reads the catalog of a plan's tables, in three statements for all of them."""
+"""Reads the catalog of a plan's tables, in a few statements for all of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psycopg
 from flusso_shared.catalog import Catalog, Column, Equality, Shape, Table
 from flusso_shared.catalog_shapes import read_shapes
 from flusso_shared.names import TableName
+from flusso_shared.relation_kinds import read_refusals
 
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.relreplident::text, c.relkind = 'p',
@@ -91,4 +92,4 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
             owned=owned,
             partitioned=partitioned,
         )
-    return Catalog(result)
+    return Catalog(result, read_refusals(connection, wanted))

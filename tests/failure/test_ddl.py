@@ -234,3 +234,21 @@ def test_a_table_that_takes_anothers_place_is_followed(scenario: Scenario) -> No
     run(scenario, "UPDATE goods SET price = 8 WHERE shop_id = 5")
     scenario.await_equal(DEADLINE)
     assert scenario.generations() == generations
+
+
+def test_child_tables_stop_the_indexes_that_need_their_parent(scenario: Scenario) -> None:
+    """A read of the parent gives their rows as well, and their changes come under other names."""
+    run(
+        scenario,
+        "CREATE TABLE used_goods (grade int) INHERITS (goods)",
+        "INSERT INTO used_goods (code, shop_id, price) VALUES ('used', 3, 1)",
+    )
+    scenario.pipeline.daemons[0].await_log("child tables that inherit from it", DEADLINE)
+    scenario.pipeline.daemons[-1].await_log("index goods stopped", DEADLINE)
+    assert "used" not in scenario.read("goods")
+    run(
+        scenario,
+        "ALTER TABLE used_goods NO INHERIT goods",
+        "UPDATE goods SET price = 7 WHERE shop_id = 3",
+    )
+    scenario.await_equal(DEADLINE)

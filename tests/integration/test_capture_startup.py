@@ -203,6 +203,38 @@ def test_tables_added_later_wait_for_those_who_wrote_before(kit: Kit) -> None:
     assert kit.log.prepared == [ORDERS, USERS]
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        "INSERT INTO orders_low_0 VALUES (1)",
+        "CREATE TABLE orders_low_1 (LIKE orders_low_0 INCLUDING ALL);"
+        "ALTER TABLE orders_low ATTACH PARTITION orders_low_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+    ],
+)
+def test_writers_to_a_partition_are_waited_for(kit: Kit, write: str) -> None:
+    """They may hold no lock on the table itself.  (Shown to fail without the look at partitions.)"""
+    kit.sql(
+        f"CREATE PUBLICATION {kit.slot} FOR TABLE users",
+        "DROP TABLE orders",
+        "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint, note text) PARTITION BY RANGE (id)",
+        "ALTER TABLE orders REPLICA IDENTITY FULL",
+        "CREATE TABLE orders_low PARTITION OF orders FOR VALUES FROM (0) TO (100) PARTITION BY HASH (id)",
+        "CREATE TABLE orders_low_0 PARTITION OF orders_low FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+        "ALTER TABLE orders_low_0 REPLICA IDENTITY FULL",
+        "ALTER TABLE orders_low REPLICA IDENTITY FULL",
+    )
+    with psycopg.connect(kit.url) as earlier:
+        earlier.execute(write.encode())
+        worker = threading.Thread(target=kit.prepare, name="prepare")
+        worker.start()
+        until(lambda: covered(kit) == {"users", "orders"}, "the publication")
+        assert kit.log.prepared == []
+        assert worker.is_alive()
+        earlier.commit()
+    worker.join(30)
+    assert kit.log.prepared == [ORDERS, USERS]
+
+
 def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
     clock = SystemClock(threading.Event())
     over = threading.Event()
@@ -275,6 +307,21 @@ def test_missing_tables_and_columns_are_named(kit: Kit) -> None:
 def test_a_table_without_a_primary_key_is_refused(kit: Kit) -> None:
     kit.sql("ALTER TABLE orders DROP CONSTRAINT orders_pkey")
     assert "primary key" in refusal(kit)
+
+
+def test_tables_that_are_not_all_in_the_log_are_refused(kit: Kit) -> None:
+    kit.sql(
+        "CREATE TABLE late_orders (late bool) INHERITS (orders)", "ALTER TABLE users SET UNLOGGED"
+    )
+    message = refusal(kit)
+    assert "table `public.users` is unlogged: its changes are not in the write-ahead log" in message
+    assert 'ALTER TABLE "public"."users" SET LOGGED;' in message
+    assert (
+        "table `public.orders` has child tables that inherit from it, `public.late_orders`"
+        in message
+    )
+    kit.sql("ALTER TABLE users SET LOGGED", "ALTER TABLE late_orders NO INHERIT orders")
+    kit.prepare()
 
 
 def test_a_role_that_may_not_replicate_is_refused(kit: Kit, role: str) -> None:

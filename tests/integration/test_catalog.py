@@ -136,6 +136,57 @@ def test_only_tables_are_found_and_who_owns_them_is_told(database: str) -> None:
     assert table(database, "t").owned
 
 
+def test_what_cannot_be_followed_is_refused_until_its_cure_has_run(database: str) -> None:
+    run(
+        database,
+        "CREATE EXTENSION file_fdw",
+        "CREATE SERVER files FOREIGN DATA WRAPPER file_fdw",
+        "CREATE TABLE plain (id int PRIMARY KEY)",
+        "CREATE TABLE child () INHERITS (plain)",
+        "CREATE UNLOGGED TABLE quick (id int PRIMARY KEY)",
+        "CREATE UNLOGGED TABLE quick_parts (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE parts (id int) PARTITION BY RANGE (id)",
+        "CREATE TABLE low PARTITION OF parts FOR VALUES FROM (0) TO (9) PARTITION BY RANGE (id)",
+        "CREATE UNLOGGED TABLE lower PARTITION OF low FOR VALUES FROM (0) TO (5)",
+        "CREATE FOREIGN TABLE upper PARTITION OF low FOR VALUES FROM (5) TO (9)"
+        " SERVER files OPTIONS (filename '/dev/null')",
+        "CREATE TABLE high PARTITION OF parts FOR VALUES FROM (9) TO (99)",
+        "CREATE FOREIGN TABLE far (id int) SERVER files OPTIONS (filename '/dev/null')",
+        "CREATE VIEW v AS SELECT * FROM plain",
+        "CREATE MATERIALIZED VIEW m AS SELECT * FROM plain",
+        "CREATE SEQUENCE s",
+    )
+    names = ("plain", "child", "quick", "quick_parts", "parts", "high", "far", "v", "m", "s")
+    catalog = read(database, *names, "plain_pkey")
+    found = {str(name).removeprefix("public."): item for name, item in catalog.refused.items()}
+    assert {name: item.rule for name, item in found.items()} == {
+        "plain": "inheritance",
+        "quick": "not-logged",
+        "quick_parts": "not-logged",
+        "parts": "not-logged",
+        "far": "not-a-table",
+        "v": "not-a-table",
+        "m": "not-a-table",
+        "s": "not-a-table",
+        "plain_pkey": "not-a-table",
+    }
+    assert "`public.lower` is unlogged, `public.upper` is a foreign table" in found["parts"].reason
+    assert {str(name) for name in catalog.followed} == {"public.child", "public.high"}
+    cures = [item.sql for item in found.values() if item.sql]
+    assert len(cures) == 3
+    run(database, *cures)
+    assert {str(name) for name in read(database, "plain", "quick", "parts").refused} == set()
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE TEMPORARY TABLE t (id int PRIMARY KEY)")
+        row = connection.execute(
+            "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 't'"
+        )
+        (schema,) = row.fetchone() or ("",)
+        wanted = [TableName(schema, "t"), TableName("pg_catalog", "pg_class")]
+        refused = read_catalog(connection, wanted).refused
+    assert [refused[name].rule for name in wanted] == ["not-logged", "not-a-table"]
+
+
 def test_everything_missing_is_told_at_once_with_near_misses(database: str, tmp_path: Path) -> None:
     run(
         database,

@@ -25,8 +25,13 @@ pytestmark = pytest.mark.services
         ),
         (
             "ALTER TABLE parts SET UNLOGGED",
-            ("error", "not-logged", "table public.parts"),
+            ("error", "not-logged", "things.n"),
             'ALTER TABLE "public"."parts" SET LOGGED;',
+        ),
+        (
+            "CREATE TABLE spare_parts (price int) INHERITS (parts)",
+            ("error", "inheritance", "things.n"),
+            'ALTER TABLE "public"."spare_parts" NO INHERIT "public"."parts";',
         ),
         (
             "CREATE PUBLICATION flusso_check FOR TABLE parts (id, label)",

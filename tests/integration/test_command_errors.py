@@ -88,6 +88,7 @@ def bench(
     (tmp_path / "titles.schema.yml").write_text(_SCHEMA)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("CREATE TABLE title (id int PRIMARY KEY, name text)")
+        connection.execute("CREATE VIEW titles AS SELECT id, name FROM title")
     own = {key: value for key, value in os.environ.items() if not key.startswith("FLUSSO")}
     environment = own | {
         "DATABASE_URL": database,
@@ -161,6 +162,11 @@ def test_broken_toml_and_broken_yaml(bench: Bench) -> None:
     [
         ("table: title", "table: titel", "public.titel"),
         ("text: name", "text: nam", "no column `nam` (did you mean `name`?)"),
+        (
+            "table: title",
+            "table: titles",
+            "`public.titles` is a view: its changes are not in the write-ahead log; name the table or tables",
+        ),
     ],
 )
 def test_an_unknown_table_or_column(

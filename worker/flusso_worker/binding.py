@@ -48,7 +48,8 @@ _DIGEST = """
      WHERE attrelid IN ({tables}, {relations}) AND attnum > 0
            AND (attname IN ({columns}) OR attrelid IN ({relations}))),
     (SELECT string_agg(concat_ws(' ', indrelid, indkey), ',' ORDER BY indrelid)
-     FROM pg_index WHERE indrelid IN ({tables}) AND indisprimary){types})))
+     FROM pg_index WHERE indrelid IN ({tables}) AND indisprimary),
+    (SELECT string_agg(inhrelid::text, ',' ORDER BY inhrelid) FROM pg_inherits WHERE inhparent IN ({ordinary})){types})))
 """
 _INNER = """,
     (SELECT string_agg(concat_ws(' ', oid, typname, typnamespace, typbasetype, typtypmod), ',' ORDER BY oid)
@@ -84,7 +85,9 @@ def bind_to(database: Database, plan: IndexPlan, catalog: Catalog) -> Binding:
 def _digest(
     uses: Mapping[TableName, Use], catalog: Catalog, types: Collection[tuple[int, int]]
 ) -> sql.Composed:
-    tables = [sql.SQL("{}::regclass::oid").format(_text(table)) for table in sorted(uses)]
+    tables = {table: sql.SQL("{}::regclass::oid").format(_text(table)) for table in sorted(uses)}
+    # Partitions may come and go, child tables may not.
+    ordinary = [oid for table, oid in tables.items() if not catalog.tables[table].partitioned]
     columns = {
         name
         for table, use in uses.items()
@@ -93,7 +96,8 @@ def _digest(
     }
     inner = sql.SQL(_INNER).format(types=_listed([type_ for type_, _ in types]))
     return sql.SQL(_DIGEST).format(
-        tables=sql.SQL(", ").join(tables),
+        tables=sql.SQL(", ").join(tables.values()),
+        ordinary=sql.SQL(", ").join([sql.Literal(0), *ordinary]),
         columns=_listed(sorted(columns) or [""]),
         relations=_listed([relation for _, relation in types if relation] or [0]),
         types=inner if types else sql.SQL(""),

@@ -38,7 +38,7 @@ def coverage(
     """What capture would find, and do."""
     current = facts.publication
     known = {
-        table: facts.catalog.tables[table] for table in tables if table in facts.catalog.tables
+        table: facts.catalog.followed[table] for table in tables if table in facts.catalog.followed
     }
     absent = [table for table in sorted(set(tables)) if table not in known]
     steps, _ = publications.decide(name, current, known) if known else ([], [])
@@ -63,7 +63,8 @@ def _blockers(
     name: str, covered: Collection[TableName], absent: list[TableName], facts: DatabaseFacts
 ) -> Iterator[str]:
     for table in absent:
-        yield f"table {table} does not exist"
+        refused = table in facts.catalog.refused
+        yield f"table {table} {'cannot be followed' if refused else 'does not exist'}"
     if facts.server.superuser:
         return
     if facts.publication is None:

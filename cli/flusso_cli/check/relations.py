@@ -13,19 +13,14 @@ from flusso_shared.names import TableName
 from flusso_shared.plan import AggregateField, Edge, JoinField
 from flusso_shared.problems import listed
 
-_KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
-
 
 def missing(lack: Lack, facts: DatabaseFacts) -> Diagnostic:
     """A table or column that is not there, or is there in a form that cannot be followed."""
     name = lack.need.table
     message, cure, rule = lack.reason, "", lack.rule
-    found = facts.tables.get(name)
     elsewhere = [each for each in facts.existing if each.name == name.name and each != name]
-    if rule == "unknown-table" and found is not None and found.kind in _KINDS:
-        rule = "not-a-table"
-        message = f"`{name}` is {_KINDS[found.kind]}: its changes are not in the write-ahead log"
-        cure = "name the table or tables that it reads"
+    if lack.refusal is not None:
+        cure = lack.refusal.cure
     elif rule == "unknown-table" and elsewhere:
         message = f"there is no table `{name}` in the database, but there is `{elsewhere[0]}`"
         cure = f"write `schema: {elsewhere[0].schema}` beside `table`"
@@ -39,6 +34,7 @@ def missing(lack: Lack, facts: DatabaseFacts) -> Diagnostic:
         index=lack.index.name,
         field=lack.need.field,
         cure=cure,
+        sql=(lack.refusal.sql,) if lack.refusal and lack.refusal.sql else (),
         name=lack.need.column or name.name,
     )
 

@@ -11,7 +11,6 @@ from flusso_cli.diagnostics import Diagnostic, text
 from flusso_shared.names import TableName
 
 _FOLLOWED = ("r", "p")
-_PERSISTENCE = {"u": "unlogged", "t": "temporary"}
 
 
 def check_tables(tables: Collection[TableName], facts: DatabaseFacts) -> list[Diagnostic]:
@@ -21,26 +20,11 @@ def check_tables(tables: Collection[TableName], facts: DatabaseFacts) -> list[Di
     for name in tables:
         table = facts.tables.get(name)
         if table is not None and table.kind in _FOLLOWED:
-            found += _logged(name, table)
             if table.root is not None and table.root in covered:
                 found.append(_partition(name, table.root))
             found += _rights(name, table, facts.server.role)
             found += _row_security(name, table, facts)
     return found
-
-
-def _logged(name: TableName, table: TableFacts) -> Iterator[Diagnostic]:
-    if table.persistence in _PERSISTENCE:
-        kind = _PERSISTENCE[table.persistence]
-        cures = (text(sql.SQL("ALTER TABLE {} SET LOGGED").format(sql.Identifier(*name))),)
-        yield Diagnostic(
-            "error",
-            "not-logged",
-            f"table `{name}` is {kind}: its changes are not in the write-ahead log",
-            subject=f"table {name}",
-            cure="make it an ordinary table",
-            sql=cures if table.persistence == "u" else (),
-        )
 
 
 def _partition(name: TableName, root: TableName) -> Diagnostic:
