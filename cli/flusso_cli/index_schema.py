@@ -81,6 +81,11 @@ def index_schema() -> Json:
             "soft_delete": _ref("soft_delete"),
             "filters": {**_ref("filters"), "description": "Rows outside are no documents."},
             "fields": _ref("fields"),
+            "verify_every": {
+                "type": "string",
+                "pattern": "^[1-9][0-9]{0,5}[smh]$",
+                "description": "How often every document is compared with the database and repaired: 30s, 10m, 1h.",
+            },
         },
         "definitions": _definitions(),
     }
@@ -265,7 +270,14 @@ def _filter() -> Json:
                 "type": "object",
                 "required": ["raw"],
                 "additionalProperties": False,
-                "properties": {"raw": {"type": "string", "pattern": "\\S"}},
+                "properties": {
+                    "raw": {"type": "string", "pattern": "\\S"},
+                    "volatile": {
+                        "type": "boolean",
+                        "description": "Whether its answer may change without a change of the row: it reads other tables,"
+                        " or the clock. Needs `verify_every`.",
+                    },
+                },
             },
             form(_NULL, None),
             form(tuple(op for op in _COMPARE if op not in _LISTS), scalar),

@@ -26,6 +26,7 @@ def compile_index(name: str, schema: Schema, schema_file: str) -> IndexPlan:
         filters=schema.filters,
         ways=paths.ways(schema.root, schema.key, schema.fields),
         schema_file=schema_file,
+        verify_every=schema.verify_every,
     )
 
 

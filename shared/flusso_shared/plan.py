@@ -23,6 +23,8 @@ class RawCondition:
     """SQL written by the user, spliced in parentheses with unqualified column names."""
 
     sql: str
+    volatile: bool = False
+    """Whether its answer may change without a change of the row, as the schema says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,8 @@ class IndexPlan:
     """One per occurrence of a table in the tree, the root's own first."""
     schema_file: str = ""
     """Where it was declared, for messages; not part of the hash."""
+    verify_every: float = 0.0
+    """Seconds after which its documents are compared with the database and repaired; 0 is never.  Not part of the hash."""
 
     @property
     def tables(self) -> tuple[TableName, ...]:

@@ -22,3 +22,5 @@ class Schema:
     soft_delete: SoftDelete | None = None
     filters: tuple[Condition, ...] = ()
     version: int = 1
+    verify_every: float = 0.0
+    """Seconds between two verifications with repair; 0 is never."""

@@ -34,11 +34,11 @@ def _condition(document: Document, node: Node) -> Condition | None:
     if not isinstance(node, yaml.MappingNode):
         return None
     if "raw" in entries:
-        document.only(entries, ("raw",), "a raw filter")
+        document.only(entries, ("raw", "volatile"), "a raw filter")
         sql = document.text(entries["raw"][1], "`raw`")
         if sql is not None and not sql.strip():
             document.add(entries["raw"][1], "`raw` is empty")
-        return RawCondition((sql or "").strip())
+        return RawCondition((sql or "").strip(), _volatile(document, entries))
     document.only(entries, ("column", "op", "value"), "a filter")
     if "column" not in entries or "op" not in entries:
         document.add(node, "a filter needs `column` and `op`, or `raw`")
@@ -61,6 +61,15 @@ def _condition(document: Document, node: Node) -> Condition | None:
         return None
     compare = cast(CompareOp, op)
     return CompareCondition(column, compare, _operands(document, compare, entries["value"][1]))
+
+
+def _volatile(document: Document, entries: dict[str, tuple[Node, Node]]) -> bool:
+    if "volatile" not in entries:
+        return False
+    value = document.value(entries["volatile"][1])
+    if not isinstance(value, bool):
+        document.add(entries["volatile"][1], "`volatile` must be true or false")
+    return value is True
 
 
 def _operands(document: Document, op: str, node: Node) -> tuple[str, ...]:

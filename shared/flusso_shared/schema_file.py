@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
 
 from flusso_shared.errors import ConfigError
 from flusso_shared.names import TableName
-from flusso_shared.plan import ColumnField, Field, ObjectField, SoftDelete
+from flusso_shared.placed_conditions import placed
+from flusso_shared.plan import (
+    ColumnField,
+    Condition,
+    Field,
+    ObjectField,
+    RawCondition,
+    SoftDelete,
+)
 from flusso_shared.problems import Problems
 from flusso_shared.schema import Schema
 from flusso_shared.schema_conditions import conditions
@@ -26,7 +35,10 @@ _KEYS = (
     "soft_delete",
     "filters",
     "fields",
+    "verify_every",
 )
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([smh])", re.ASCII)
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def load_schema(path: Path, index: str) -> Schema:
@@ -74,8 +86,38 @@ def _read(document: Document) -> Schema:
     soft_delete = None
     if "soft_delete" in entries:
         soft_delete = _soft_delete(document, entries["soft_delete"][1], fields)
+    every = _verify_every(document, entries)
+    _check_volatile(document, (fields, filters, soft_delete), every)
     named = columns(document, entries["doc_id"][1], "doc_id") if "doc_id" in entries else key
-    return Schema(root, named, fields, soft_delete, filters)
+    return Schema(root, named, fields, soft_delete, filters, verify_every=every)
+
+
+def _verify_every(document: Document, entries: dict[str, tuple[Node, Node]]) -> float:
+    if "verify_every" not in entries:
+        return 0.0
+    node = entries["verify_every"][1]
+    found = _DURATION.fullmatch(str(document.value(node)))
+    if found is None:
+        document.add(node, "`verify_every` is a number of seconds, minutes or hours: 30s, 10m, 1h")
+        return 1.0
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def _check_volatile(
+    document: Document,
+    declared: tuple[tuple[Field, ...], tuple[Condition, ...], SoftDelete | None],
+    every: float,
+) -> None:
+    """What changes without a change of a row can only be found by looking."""
+    if (
+        any(isinstance(item, RawCondition) and item.volatile for _, item in placed(*declared))
+        and not every
+    ):
+        document.add(
+            document.root,
+            "a filter is `volatile`: say with `verify_every` (30s, 10m, 1h) how often the index is verified and"
+            " repaired",
+        )
 
 
 def _check_version(document: Document, entries: dict[str, tuple[Node, Node]]) -> None:

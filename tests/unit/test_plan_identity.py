@@ -41,6 +41,7 @@ def hash_of(folder: Path, schema: str) -> str:
     ("old", "new"),
     [
         ("version: 1\n", ""),
+        ("version: 1\n", "verify_every: 10m\n"),
         ("table: things", "table: Things # a comment"),
         ("{ text: name, required: true,", "{ column: name, text: name,"),
         ("boost: 1, store: true", "store: true, boost: 1"),

@@ -52,6 +52,14 @@ ROOT = [
     ("table: &a [*a]\nfields: []", "or inside itself"),
     ("table: t\nfields: " + "[" * 150 + "]" * 150, "nested more than 100 levels deep"),
     ("fields: []", "1:1: `table` is missing"),
+    (
+        "table: t\nfields: []\nverify_every: 30",
+        "3:15: `verify_every` is a number of seconds, minutes",
+    ),
+    (
+        "table: t\nfields: []\nverify_every: 0s",
+        "3:15: `verify_every` is a number of seconds, minutes",
+    ),
     ("table: t", "1:1: `fields` is missing"),
     ("table: t\nfields: {}", "2:9: `fields` must be a list"),
     ("table: t\nfields:", "2:8: `fields` must be a list"),
@@ -161,6 +169,8 @@ FILTERS = [
     ("a = 1", "a filter must be a mapping"),
     ("{ raw: '  ' }", "`raw` is empty"),
     ("{ raw: a, column: b }", "a raw filter knows no `column`"),
+    ("{ raw: a, volatile: often }", "`volatile` must be true or false"),
+    ("{ raw: a, volatile: true }", "a filter is `volatile`: say with `verify_every`"),
     ("{ column: a }", "a filter needs `column` and `op`, or `raw`"),
     ("{ column: a, op: equals, value: 1 }", "unknown `op` `equals`"),
     ("{ column: a, op: eq }", "`eq` needs a `value`"),

@@ -22,6 +22,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.pg_errors import translate
 from flusso_shared.plan import IndexPlan, Plan
 from flusso_shared.seams import Sink
+from flusso_worker import filter_reads
 from flusso_worker.aftermath import Aftermath
 from flusso_worker.batches import Intake
 from flusso_worker.binding import bind_to
@@ -165,6 +166,7 @@ def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentS
     """What the database says about the plan's tables, and the SQL that follows from both."""
     catalog = checked_catalog(Plan((plan,)), database)
     _require_comparable(plan, catalog, database)
+    _require_followable(plan, catalog, database)
     return catalog, compose(plan, catalog)
 
 
@@ -194,6 +196,19 @@ def _require_comparable(index: IndexPlan, catalog: Catalog, database: Database) 
         told = [f"field `{item.pair.field}`: {item.reason}" for item in refusals]
         raise FatalError(
             "the database does not compare columns that the schema relates; give them types with an `=`:\n  "
+            + "\n  ".join(told)
+        )
+
+
+def _require_followable(index: IndexPlan, catalog: Catalog, database: Database) -> None:
+    """Raises `FatalError` naming all filters that read more than their row, unless they are declared volatile."""
+    bound = bind(index, catalog)
+    found = _reading(database, lambda connection: filter_reads.findings(connection, bound, catalog))
+    refused = [item for item in found if item.certain]
+    if refused:
+        told = [f"{item.place}: `{item.condition}`: {item.reason}" for item in refused]
+        raise FatalError(
+            f"index {index.name} has filters that cannot be followed; {filter_reads.CURE}:\n  "
             + "\n  ".join(told)
         )
 

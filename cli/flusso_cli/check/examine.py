@@ -19,7 +19,12 @@ from flusso_cli.check.locate import located
 from flusso_cli.check.prune import pruned
 from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
-from flusso_cli.check.statements import check_statements, incomparable, unserved
+from flusso_cli.check.statements import (
+    check_statements,
+    incomparable,
+    unfollowable,
+    unserved,
+)
 from flusso_cli.check.tables import check_tables
 from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.bound_plan import read_bound
@@ -139,6 +144,9 @@ class _Examination:
             told = {item.field for item in (*fields, *links) if item.severity == "error"}
             refused = check_statements(self._connection, bound, facts.catalog)
             found += [item for item in refused if item.field not in told]
+            wrong = {(item.field, item.name) for item in refused}
+            read_more = unfollowable(self._connection, bound, facts.catalog)
+            found += [item for item in read_more if (item.field, item.name) not in wrong]
         return bound
 
     def _identity(self, plan: Plan, facts: DatabaseFacts) -> None:

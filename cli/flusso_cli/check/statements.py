@@ -19,6 +19,7 @@ from flusso_shared import link_columns
 from flusso_shared.catalog import Catalog, Column
 from flusso_shared.link_columns import Place
 from flusso_shared.plan import Hop, IndexPlan
+from flusso_worker import filter_reads
 from flusso_worker.document_sql import array_literal, compose
 from flusso_worker.hop_sql import hop_sql
 
@@ -60,6 +61,25 @@ def incomparable(connection: Connection, index: IndexPlan, catalog: Catalog) -> 
             name=refusal.pair.column,
         )
         for refusal in link_columns.refused(connection, index, catalog)
+    ]
+
+
+def unfollowable(connection: Connection, index: IndexPlan, catalog: Catalog) -> list[Diagnostic]:
+    """Filters that read more than their row.  `index` is bound and lacks nothing."""
+    return [
+        Diagnostic(
+            "error" if item.certain else "warning",
+            "volatile-filter" if item.certain else "filter-function",
+            f"`{item.condition}`: {item.reason}",
+            index=index.name,
+            field=item.place,
+            cure=filter_reads.CURE
+            if item.certain
+            else "label the function IMMUTABLE if it only computes with its arguments; if not, write `volatile: true`"
+            " beside `raw`, and `verify_every` at the top of the schema",
+            name=item.condition,
+        )
+        for item in filter_reads.findings(connection, index, catalog)
     ]
 
 
