@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, TimeoutError
 from typing import Any, TypeVar
 
@@ -112,23 +112,37 @@ class Admin:
         """The offset after the last record of each partition."""
         return self._offsets(partitions, OffsetSpec.latest())
 
-    def since(
+    def recent(
         self, partitions: Collection[TopicPartition], milliseconds: int
     ) -> dict[TopicPartition, int]:
-        """The offset of the first record as young as that (since the epoch); -1 where there is none."""
-        return self._offsets(partitions, OffsetSpec.for_timestamp(milliseconds))
+        """The offset of the first record that is at most so much older than the newest of its partition.
+
+        By the timestamps in the log alone: they are of another machine's clock.  Empty partitions are absent.
+        """
+        newest = self._listed(dict.fromkeys(partitions, OffsetSpec.max_timestamp()))
+        since = {
+            at: OffsetSpec.for_timestamp(max(0, info.timestamp - milliseconds))
+            for at, info in newest.items()
+            if info.offset >= 0
+        }
+        return {at: info.offset for at, info in self._listed(since).items() if info.offset >= 0}
 
     def _offsets(
         self, partitions: Collection[TopicPartition], spec: Any
     ) -> dict[TopicPartition, int]:
-        if not partitions:
+        return {
+            at: info.offset for at, info in self._listed(dict.fromkeys(partitions, spec)).items()
+        }
+
+    def _listed(self, specs: Mapping[TopicPartition, Any]) -> dict[TopicPartition, Any]:
+        if not specs:
             return {}
         asked = self.client.list_offsets(
-            {foreign(partition): spec for partition in partitions},
+            {foreign(partition): spec for partition, spec in specs.items()},
             request_timeout=REQUEST_TIMEOUT,
         )
         return {
-            ours(at): self.done(future, f"read the offsets of {at.topic}").offset
+            ours(at): self.done(future, f"read the offsets of {at.topic}")
             for at, future in asked.items()
         }
 

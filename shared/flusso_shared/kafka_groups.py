@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 
 from flusso_shared.errors import RetryableError
@@ -29,10 +28,7 @@ class KafkaGroups:
         earliest = self._admin.earliest(from_first)
         # The ends first: what is published between the two requests must not be passed over.
         ends = self._admin.latest(from_recent)
-        since = int((time.time() - seconds) * 1000)
-        found = self._admin.since(from_recent, since)
-        young = {each: offset if offset >= 0 else ends[each] for each, offset in found.items()}
-        return earliest | young
+        return earliest | ends | self._admin.recent(from_recent, int(seconds * 1000))
 
     def ends(self, tables: Collection[TableName]) -> Offsets:
         return self._admin.latest(self._partitions(tables))

@@ -104,8 +104,8 @@ class Groups(Protocol):
     def starts(
         self, beginning: Collection[TableName], recent: Collection[TableName], seconds: float
     ) -> Offsets:
-        """Where a new generation starts: the first record of `beginning`, and of `recent` what is younger
-        than `seconds`."""
+        """Where a new generation starts: the first record of `beginning`, and of each partition of `recent` what is
+        at most `seconds` older than its newest record."""
         ...
 
     def ends(self, tables: Collection[TableName]) -> Offsets:

@@ -24,7 +24,7 @@ from flusso_worker.quarantine_store import QuarantineStore
 logger = logging.getLogger(__name__)
 
 _RECENT = 60.0
-"""Seconds: a change published earlier is visible to every read that follows."""
+"""Seconds: a change published so long before the newest is visible to every read that follows."""
 
 
 @dataclass(frozen=True, slots=True)
