@@ -39,8 +39,8 @@ def generations(site: Site, index: str) -> list[tuple[int, str]]:
     found = httpx.post(
         url, json={"query": {"term": {"kind": "generation"}}, "size": 100}, timeout=60
     )
-    if found.status_code == httpx.codes.NOT_FOUND:
-        return []
+    if not found.is_success:
+        return []  # it is not there yet, or its shard has not started
     items = [hit["_source"] for hit in found.json()["hits"]["hits"]]
     return [(item["number"], item["state"]) for item in items if item["index"] == index]
 

@@ -78,9 +78,10 @@ class Standing:
         if leading != self.leading and leading != self._own:
             self._tell(
                 "stands by: living workers carry schema %s, which is newer than %s of this worker; it takes over"
-                " when they are gone for %.0f s, or with `flusso reindex %s --take-over`",
+                " %.0f s after they ended, %.0f s after their last heartbeat, or with `flusso reindex %s --take-over`",
                 leading,
                 self._own,
+                self._terms.grace,
                 self._terms.lease,
                 self._index,
             )
