@@ -13,12 +13,15 @@ from flusso_capture.pgoutput import (
     Insert,
     Row,
     Truncate,
+    Unreadable,
+    UnreadableRow,
     Update,
 )
 from flusso_capture.relations import Relations, Shape
 from flusso_capture.xids import Xids
 from flusso_shared.change import Change, Op, Origin
 from flusso_shared.errors import FatalError
+from flusso_shared.names import TableName
 
 _Image = dict[str, str | None]
 
@@ -42,6 +45,8 @@ class Changes:
         self._commit_time = 0
         self._xid = 0
         self._sequence = 0
+        self._unreadable: set[TableName] = set()
+        """Tables of which the transaction has shown a row whose key or link columns cannot be read."""
         self._large = False
         """Whether the message in hand is so large that a value of it may be too large."""
 
@@ -56,6 +61,7 @@ class Changes:
         self._commit_time = message.commit_time
         self._xid = self._xids.widen(message.xid)
         self._sequence = 0
+        self._unreadable.clear()
 
     def of(self, message: RowMessage, lsn: int, size: int) -> Sequence[Change]:
         """The changes that `message`, of `size` bytes at `lsn`, comes to; none for other tables."""
@@ -72,7 +78,7 @@ class Changes:
         shape = self._relations.shape(message.relation)
         if shape is None:
             return _NO_CHANGES
-        row = _checked(shape, message.new)
+        row = self._row(shape, message.new, lsn)
         after, omitted = self._image(shape, row)
         return (self._change(Op.CREATE, shape, _key(shape, row), None, after, omitted, lsn),)
 
@@ -81,13 +87,13 @@ class Changes:
         shape = self._relations.shape(message.relation)
         if shape is None:
             return _NO_CHANGES
-        row = _checked(shape, message.new)
+        row = self._row(shape, message.new, lsn)
         old = message.old
         if old is None:
             after, omitted = self._image(shape, row)
             key = _key(shape, row)
             return (self._change(Op.UPDATE, shape, key, None, after, omitted, lsn),)
-        before, omitted_before = self._old_image(shape, _checked(shape, old), message.full)
+        before, omitted_before = self._old_image(shape, self._row(shape, old, lsn), message.full)
         _fill_unchanged(shape, row, before)
         after, omitted = self._image(shape, row)
         key, old_key = _key(shape, row), self._old_key(shape, before, row)
@@ -103,7 +109,7 @@ class Changes:
         shape = self._relations.shape(message.relation)
         if shape is None:
             return _NO_CHANGES
-        before, omitted = self._old_image(shape, _checked(shape, message.old), message.full)
+        before, omitted = self._old_image(shape, self._row(shape, message.old, lsn), message.full)
         key = self._old_key(shape, before, None)
         return (self._change(Op.DELETE, shape, key, before, None, omitted, lsn),)
 
@@ -142,6 +148,34 @@ class Changes:
             sequence,
             self._origin,
         )
+
+    def _row(self, shape: Shape, row: Row, lsn: int) -> Row:
+        if len(row) != len(shape.columns):
+            raise DecodeError(
+                f"the replication stream has a row of {len(row)} columns for table {shape.table}, "
+                f"which it described with {len(shape.columns)}"
+            )
+        return self._without_unreadable(shape, row, lsn) if type(row) is UnreadableRow else row
+
+    def _without_unreadable(self, shape: Shape, row: Row, lsn: int) -> Row:
+        """The row with what can be read of it: other values are left out, those of key and link columns spelled.
+
+        The latter lead to no row, or to one that is built once more than needed.
+        """
+        known: Row = []
+        lost: list[str] = []
+        for position, (name, value) in enumerate(zip(shape.columns, row, strict=True)):
+            if not isinstance(value, Unreadable):
+                known.append(value)
+            elif name in shape.kept or position in shape.identity:
+                known.append(str(value))
+                lost.append(name)
+            else:
+                known.append(UNCHANGED)
+        if lost and shape.table not in self._unreadable:
+            self._unreadable.add(shape.table)
+            self._relations.unreadable(shape, tuple(lost), lsn)
+        return known
 
     def _image(self, shape: Shape, row: Row) -> tuple[_Image, tuple[str, ...]]:
         """The row by column names, and what is not in it."""
@@ -183,15 +217,6 @@ class Changes:
                 raise FatalError(_no_key(shape))
             values.append(value)
         return tuple(values)
-
-
-def _checked(shape: Shape, row: Row) -> Row:
-    if len(row) != len(shape.columns):
-        raise DecodeError(
-            f"the replication stream has a row of {len(row)} columns for table {shape.table}, "
-            f"which it described with {len(shape.columns)}"
-        )
-    return row
 
 
 def _key(shape: Shape, row: Row) -> tuple[str, ...]:

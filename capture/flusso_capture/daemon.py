@@ -148,7 +148,10 @@ class Capture:
         options, process = self._options, self._process
         replication = Replication(options.conninfo)
         stack.callback(replication.close)
-        signals = Signals(footing.relations, crew.watch.lose, crew.watch.unlink, crew.watch.nudge)
+        watch = crew.watch
+        signals = Signals(
+            footing.relations, watch.lose, watch.unlink, watch.nudge, watch.unreadable
+        )
         relations = Relations(
             footing.catalog.tables, self._plan.link_columns(), self._read_table, signals
         )

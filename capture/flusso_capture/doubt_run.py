@@ -89,12 +89,12 @@ class DoubtRun:
             return int(row[0])
 
     def _publish_rows(self, writer: ChangeWriter, reader: Reader, rows: Rows) -> tuple[str, ...]:
-        key: tuple[str, ...] = ()
-        for row in rows:
-            key = tuple([value for value in row[: len(reader.key)] if value is not None])
+        width = len(reader.key)
+        for row in reader.readable(rows):
+            key = _key(row, width)
             image = dict(zip(reader.columns, row, strict=True))
             self._publish(writer, self._change(Op.READ, key, image, 0))
-        return key
+        return _key(rows[-1], width)
 
     def _change(
         self, op: Op, key: tuple[str, ...], image: dict[str, str | None] | None, lsn: int
@@ -118,3 +118,7 @@ class DoubtRun:
     def _acknowledge(self) -> None:
         self._outstanding -= 1
         self._tally.finish(1)
+
+
+def _key(row: tuple[str | None, ...], width: int) -> tuple[str, ...]:
+    return tuple([value for value in row[:width] if value is not None])

@@ -44,9 +44,22 @@ class Unchanged(enum.Enum):
 
 UNCHANGED: Final = Unchanged.TOKEN
 
+
+class Unreadable(str):
+    """A value whose bytes are no text in the database's encoding; what is none is written as `\\xNN`."""
+
+    __slots__ = ()
+
+
 Value = str | Unchanged | None
 Row = list[Value]
 """A tuple's values in the order of the relation's columns."""
+
+
+class UnreadableRow(list[Value]):
+    """A row with an `Unreadable` value.  Others are plain lists."""
+
+    __slots__ = ()
 
 
 class Begin(NamedTuple):
@@ -147,11 +160,11 @@ AnyMessage = (
 )
 
 
-def decode(data: bytes) -> AnyMessage:
-    """One whole message.  Raises `DecodeError`, and nothing else, when it is not one."""
+def decode(data: bytes, codec: str = "utf-8") -> AnyMessage:
+    """One whole message, whose texts are in `codec`.  Raises `DecodeError`, and nothing else, when it is not one."""
     try:
         reader = _READERS[data[0]]
-        message, end = reader(data)
+        message, end = reader(data, codec)
     except (LookupError, ValueError, struct.error) as error:
         raise DecodeError(_complaint(data)) from error
     if end != len(data):
@@ -167,76 +180,76 @@ def _complaint(data: bytes) -> str:
     )
 
 
-def _begin(data: bytes) -> tuple[Begin, int]:
+def _begin(data: bytes, _codec: str) -> tuple[Begin, int]:
     lsn, time, xid = _BEGIN(data, 1)
     return Begin(lsn, time + _POSTGRES_EPOCH, xid), 21
 
 
-def _commit(data: bytes) -> tuple[Commit, int]:
+def _commit(data: bytes, _codec: str) -> tuple[Commit, int]:
     _flags, lsn, end_lsn, time = _COMMIT(data, 1)
     return Commit(lsn, end_lsn, time + _POSTGRES_EPOCH), 26
 
 
-def _origin(data: bytes) -> tuple[Origin, int]:
+def _origin(data: bytes, codec: str) -> tuple[Origin, int]:
     (lsn,) = _ORIGIN(data, 1)
-    name, at = _string(data, 9)
+    name, at = _string(data, 9, codec)
     return Origin(lsn, name), at
 
 
-def _relation(data: bytes) -> tuple[Relation, int]:
+def _relation(data: bytes, codec: str) -> tuple[Relation, int]:
     (number,) = _U32(data, 1)
-    schema, at = _string(data, 5)
-    name, at = _string(data, at)
+    schema, at = _string(data, 5, codec)
+    name, at = _string(data, at, codec)
     identity = chr(data[at])
     (count,) = _U16(data, at + 1)
     at += 3
     columns: list[RelationColumn] = []
     for _ in range(count):
         flags = data[at]
-        column, at = _string(data, at + 1)
+        column, at = _string(data, at + 1, codec)
         oid, modifier = _COLUMN(data, at)
         at += 8
         columns.append(RelationColumn(column, bool(flags & 1), oid, modifier))
     return Relation(number, schema or "pg_catalog", name, identity, tuple(columns)), at
 
 
-def _type(data: bytes) -> tuple[Type, int]:
+def _type(data: bytes, codec: str) -> tuple[Type, int]:
     (oid,) = _U32(data, 1)
-    schema, at = _string(data, 5)
-    name, at = _string(data, at)
+    schema, at = _string(data, 5, codec)
+    name, at = _string(data, at, codec)
     return Type(oid, schema or "pg_catalog", name), at
 
 
-def _insert(data: bytes) -> tuple[Insert, int]:
+def _insert(data: bytes, codec: str) -> tuple[Insert, int]:
     (number,) = _U32(data, 1)
     _expect(data[5] == _NEW)
-    new, at = _row(data, 6)
+    new, at = _row(data, 6, codec)
     return Insert(number, new), at
 
 
-def _update(data: bytes) -> tuple[Update, int]:
+def _update(data: bytes, codec: str) -> tuple[Update, int]:
     (number,) = _U32(data, 1)
     kind, at = data[5], 6
     old: Row | None = None
     if kind in (_KEY, _OLD):
-        old, at = _row(data, at)
+        old, at = _row(data, at, codec)
         _expect(data[at] == _NEW)
         at += 1
     else:
         _expect(kind == _NEW)
-    new, at = _row(data, at)
+    new, at = _row(data, at, codec)
     return Update(number, old, kind == _OLD, new), at
 
 
-def _delete(data: bytes) -> tuple[Delete, int]:
+def _delete(data: bytes, codec: str) -> tuple[Delete, int]:
     (number,) = _U32(data, 1)
     kind = data[5]
     _expect(kind in (_KEY, _OLD))
-    old, at = _row(data, 6)
+    old, at = _row(data, 6, codec)
     return Delete(number, old, kind == _OLD), at
 
 
-def _truncate(data: bytes) -> tuple[Truncate, int]:
+def _truncate(data: bytes, _codec: str) -> tuple[Truncate, int]:
     count, flags = _TRUNCATE(data, 1)
     end = 6 + 4 * count
     _expect(end == len(data))
@@ -244,27 +257,32 @@ def _truncate(data: bytes) -> tuple[Truncate, int]:
     return Truncate(numbers, bool(flags & 1), bool(flags & 2)), end
 
 
-def _message(data: bytes) -> tuple[Message, int]:
+def _message(data: bytes, codec: str) -> tuple[Message, int]:
     flags, lsn = _MESSAGE(data, 1)
-    prefix, at = _string(data, 10)
+    prefix, at = _string(data, 10, codec)
     (size,) = _U32(data, at)
     start, end = at + 4, at + 4 + size
     return Message(bool(flags & 1), lsn, prefix, data[start:end]), end
 
 
-def _row(data: bytes, at: int) -> tuple[Row, int]:
+def _row(data: bytes, at: int, codec: str) -> tuple[Row, int]:
     """A tuple.  A slice beyond the end is short, not an error: `decode` compares the end."""
     (count,) = _U16(data, at)
     at += 2
     values: Row = []
     append = values.append
+    unreadable = False
     for _ in range(count):
         kind = data[at]
         if kind == _TEXT:
             (size,) = _U32(data, at + 1)
             start = at + 5
             at = start + size
-            append(data[start:at].decode())
+            try:
+                append(data[start:at].decode(codec))
+            except UnicodeDecodeError:
+                append(Unreadable(data[start:at].decode(codec, "backslashreplace")))
+                unreadable = True
         elif kind == _NULL:
             append(None)
             at += 1
@@ -273,12 +291,12 @@ def _row(data: bytes, at: int) -> tuple[Row, int]:
             at += 1
         else:
             raise ValueError("kind of a column")
-    return values, at
+    return UnreadableRow(values) if unreadable else values, at
 
 
-def _string(data: bytes, at: int) -> tuple[str, int]:
+def _string(data: bytes, at: int, codec: str) -> tuple[str, int]:
     end = data.index(0, at)
-    return data[at:end].decode(), end + 1
+    return data[at:end].decode(codec, "backslashreplace"), end + 1
 
 
 def _expect(true: bool) -> None:
@@ -286,7 +304,7 @@ def _expect(true: bool) -> None:
         raise ValueError("kind of a tuple")
 
 
-_READERS: Final[dict[int, Callable[[bytes], tuple[AnyMessage, int]]]] = {
+_READERS: Final[dict[int, Callable[[bytes, str], tuple[AnyMessage, int]]]] = {
     ord("B"): _begin,
     ord("C"): _commit,
     ord("O"): _origin,

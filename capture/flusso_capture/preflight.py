@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
+import psycopg
 from psycopg import sql
 
 from flusso_capture.session import Connection
@@ -47,7 +48,7 @@ def check(connection: Connection, plan: Plan, followed: Collection[TableName] = 
     """
     _check_server(connection)
     catalog = read_catalog(connection, plan.tables)
-    existing = [TableName(*row) for row in connection.execute(_EXISTING)]
+    existing = _existing(connection)
     problems: list[str] = []
     for index in plan.indexes:
         alone = Plan((index,))
@@ -61,6 +62,14 @@ def check(connection: Connection, plan: Plan, followed: Collection[TableName] = 
     if problems:
         raise FatalError("\n".join(problems))
     return catalog
+
+
+def _existing(connection: Connection) -> list[TableName]:
+    """All tables, for advice on names; none when the name of one is no text (in a database in SQL_ASCII)."""
+    try:
+        return [TableName(*row) for row in connection.execute(_EXISTING)]
+    except psycopg.errors.CharacterNotInRepertoire:
+        return []
 
 
 def _check_server(connection: Connection) -> None:

@@ -39,6 +39,8 @@ class Signals:
     """Rows of a table lack a link column: which documents they leave is not in the log."""
     described: Callable[[], None] = lambda: None
     """A table should be looked at: its columns, its replica identity, or its partitions'."""
+    unreadable: Callable[[TableName, tuple[str, ...], int], None] = lambda *_: None
+    """Key or link columns of a row, at a position, have bytes that are no text: which documents hold it is not known."""
 
 
 class Relations:
@@ -106,6 +108,10 @@ class Relations:
             raise pgoutput.DecodeError(
                 f"the replication stream has a row of relation {relation}, which it never described"
             ) from None
+
+    def unreadable(self, shape: Shape, columns: tuple[str, ...], lsn: int) -> None:
+        """A row's `columns`, of those that are kept, cannot be read."""
+        self._signals.unreadable(shape.table, columns, lsn)
 
     def _key(self, name: TableName, columns: tuple[str, ...]) -> tuple[int, ...]:
         """Where the primary key stands; nowhere when there is none, or not in this part of the log."""

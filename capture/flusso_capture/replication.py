@@ -13,6 +13,7 @@ from typing import Final
 import psycopg
 from psycopg import pq, sql
 
+from flusso_capture import encodings
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.session import connect_replication
 from flusso_shared.change import Origin
@@ -36,6 +37,11 @@ class Replication:
         self._connection = connect_replication(conninfo)
         self._pgconn = self._connection.pgconn
         self._streaming = False
+        encoding = encodings.of((self._pgconn.parameter_status(b"server_encoding") or b"").decode())
+        self.codec = encoding.codec
+        """What the texts of the stream are decoded with."""
+        if encoding.raw:
+            self._exec(encodings.RAW, pq.ExecStatus.COMMAND_OK)
 
     def identify(self) -> Origin:
         """The system and timeline that the positions belong to."""

@@ -68,6 +68,7 @@ class Stream:
     ) -> None:
         """`on_round` runs in this thread at least every quarter of a second; what it raises ends `run`."""
         self._replication = feed.replication
+        self._codec = feed.replication.codec
         self._writer = writer
         self._changes = feed.changes
         self._relations = feed.relations
@@ -136,7 +137,7 @@ class Stream:
 
     def _take(self, data: bytes) -> None:
         payload = data[_HEADER:]
-        message = pgoutput.decode(payload)
+        message = pgoutput.decode(payload, self._codec)
         match message:
             case pgoutput.Insert() | pgoutput.Update() | pgoutput.Delete() | pgoutput.Truncate():
                 for change in self._changes.of(message, _U64(data, 1)[0], len(payload)):

@@ -51,6 +51,15 @@ class Watch:
         self._refused: frozenset[TableName] = frozenset()
         self._told: set[tuple[TableName, tuple[str, ...]]] = set()
         """What has been said of replica identities that are not ours to set."""
+        self._joined = {
+            way.table
+            for index in plan.indexes
+            for way in index.ways
+            if way.table != index.root or way.hops
+        }
+        """Tables whose rows are part of documents of other rows."""
+        self._unreadable: set[tuple[TableName, tuple[str, ...]]] = set()
+        """What has been said of rows that cannot be read."""
         self._cut = False
         """Whether the server ended this session on purpose."""
         self._gap: tuple[Lineage, str] | None = None
@@ -71,6 +80,23 @@ class Watch:
         """Changes of a table do not tell which documents they leave."""
         self._doubts.add(table, sweep=True)
         self.nudge()
+
+    def unreadable(self, table: TableName, columns: tuple[str, ...], lsn: int) -> None:
+        """Key or link columns of a row hold bytes that are no text."""
+        if (table, columns) not in self._unreadable:
+            self._unreadable.add((table, columns))
+            logger.error(
+                "table %s: a row changed at %X/%X has bytes in %s that are no text in the database's encoding, so that no"
+                " document can be found or named by them; convert the column, or the database to UTF8",
+                table,
+                lsn >> 32,
+                lsn & 0xFFFFFFFF,
+                ", ".join(columns),
+                extra={"action": "unreadable_row", "table": str(table)},
+            )
+        # Only a root's own key is in no other document.
+        if table in self._joined:
+            self._doubts.add(table, sweep=True)
 
     def check(self, lineage: Lineage) -> None:
         """Raise what was seen of `lineage`, which is streamed.  In the stream's thread."""

@@ -18,11 +18,15 @@ _TIMEOUT = 30.0
 
 
 @contextmanager
-def database(services: Services) -> Iterator[str]:
+def database(services: Services, encoding: str = "") -> Iterator[str]:
     """The URL of a fresh, empty database; it is dropped with its slots at the end."""
     name = unique("flusso_test_")
+    create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    if encoding:
+        other = sql.SQL(" ENCODING {} TEMPLATE template0 LOCALE 'C'")
+        create += other.format(sql.Literal(encoding))
     with psycopg.connect(services.postgres_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        admin.execute(create)
     try:
         yield _with_database(services.postgres_url, name)
     finally:
@@ -66,10 +70,10 @@ def index_prefix(services: Services) -> Iterator[str]:
 
 
 @contextmanager
-def site(services: Services) -> Iterator[Site]:
+def site(services: Services, encoding: str = "") -> Iterator[Site]:
     """All of it: a fresh database, a slot, topics and indexes of its own."""
     with (
-        database(services) as url,
+        database(services, encoding) as url,
         topic_prefix(services) as topics,
         index_prefix(services) as indexes,
     ):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
+import psycopg
 from psycopg.rows import class_row
 
 from flusso_capture import publication as publications
@@ -103,9 +104,17 @@ def read_facts(
         slot=None if row is None else SlotFacts(*row),
         catalog=catalog,
         tables=read_tables(connection, tables),
-        existing=tuple(TableName(*found) for found in connection.execute(_EXISTING)),
+        existing=_existing(connection),
         publication=publications.read(connection, publication),
     )
+
+
+def _existing(connection: Connection) -> tuple[TableName, ...]:
+    """All tables, for advice on names; none when the name of one is no text (in a database in SQL_ASCII)."""
+    try:
+        return tuple(TableName(*found) for found in connection.execute(_EXISTING))
+    except psycopg.errors.CharacterNotInRepertoire:
+        return ()
 
 
 def _server(connection: Connection) -> ServerFacts:
