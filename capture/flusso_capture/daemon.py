@@ -16,7 +16,7 @@ from flusso_capture.doubts import Doubts
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.relations import Relations, Signals
-from flusso_capture.replication import Replication
+from flusso_capture.replication import Replication, UnsendableError
 from flusso_capture.session import session
 from flusso_capture.startup import Footing, Startup
 from flusso_capture.stream import Feed, Stream
@@ -37,6 +37,7 @@ __all__ = ["Capture", "CaptureOptions", "Process"]
 logger = logging.getLogger(__name__)
 
 _SOUND_AFTER = 10.0
+_TRIES = 3
 
 
 class Capture:
@@ -65,6 +66,8 @@ class Capture:
         """Whether what `_footing` stands for may have changed since."""
         self._suspicion: str | None = None
         """Why reading cannot go on where it ended, if that was noticed while streaming."""
+        self._unsendable: tuple[str, ...] = ()
+        """What ended the last stretches."""
         self._backoff = Backoff()
         self._streaming = False
 
@@ -134,7 +137,7 @@ class Capture:
             self._process.metrics.retries.labels("stream").inc()
             # Whatever broke, the ground may have shifted: another primary, no slot, other columns.
             self._shaken = True
-            if isinstance(error, PositionLostError):
+            if isinstance(error, PositionLostError) or self._is_stuck(error):
                 self._suspicion = str(error)
             self._process.status.waiting("the write-ahead log and the change log")
             if clock.monotonic() - started > _SOUND_AFTER:
@@ -142,6 +145,18 @@ class Capture:
             raise
         finally:
             self._streaming = False
+
+    def _is_stuck(self, error: RetryableError) -> bool:
+        """Whether the server failed over the same change a few times in a row."""
+        self._unsendable = (*self._unsendable, str(error))[-_TRIES:]
+        stuck = (
+            isinstance(error, UnsendableError)
+            and len(self._unsendable) == _TRIES
+            and len(set(self._unsendable)) == 1
+        )
+        if stuck:
+            self._unsendable = ()
+        return stuck
 
     def _open(self, stack: ExitStack, crew: Crew) -> Stream:
         footing = self._stand()

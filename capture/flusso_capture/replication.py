@@ -21,6 +21,8 @@ from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.pg_errors import translate
 
 _DOING: Final = "follow the write-ahead log"
+# In the CONTEXT of errors that a change causes, with its position.
+_PLUGIN: Final = "output plugin"
 _STATUS: Final = struct.Struct(">cQQQqB")
 # The slot is gone, or was invalidated.
 _SLOT_CHANGED: Final = (
@@ -28,6 +30,10 @@ _SLOT_CHANGED: Final = (
     psycopg.errors.ObjectNotInPrerequisiteState,
 )
 _POSTGRES_EPOCH: Final = 946_684_800_000_000
+
+
+class UnsendableError(RetryableError):
+    """The server failed over one change in its log.  If it does so again, the log cannot be read past that change."""
 
 
 class Replication:
@@ -174,10 +180,21 @@ class Replication:
                 "time, and the publication was not there then)"
             )
         translated = translate(error, _DOING)
+        if isinstance(translated, FatalError) and _PLUGIN in (error.diag.context or ""):
+            return UnsendableError(_unsendable(error))
         if isinstance(translated, FatalError) and self._pgconn.status != pq.ConnStatus.OK:
             # The connection is gone with it: it may have been the other way round.
             return RetryableError(str(translated))
         return translated
+
+
+def _unsendable(error: psycopg.Error) -> str:
+    detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
+    return (
+        f"the server cannot send a change of its log: {error.diag.message_primary}{detail} (SQLSTATE {error.sqlstate}, "
+        f"{error.diag.context}).  It may be a row of more than 1 GB as text, a value that cannot be converted from "
+        "the database's encoding, or a row filter of the publication that fails; pg_waldump shows the table at that position"
+    )
 
 
 def timeline_end(history: str, timeline: int) -> int | None:

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from flusso_shared.change import Op
+from flusso_shared.control_records import lineage_of
 from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
 
 pytestmark = pytest.mark.services
@@ -248,3 +249,28 @@ def test_a_link_column_that_is_dropped_stops_nobody_and_is_made_up_for(
         kit.sql("ALTER TABLE orders ADD COLUMN user_id bigint")
         (change,) = kit.expect(1)
         assert (change.op, change.table) == (Op.TRUNCATE, ORDERS)
+
+
+def test_a_change_that_the_server_cannot_send_is_passed_and_made_up_for(
+    kit: Kit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a row of more than 1 GB would; here a row filter fails over it."""
+    kit.sql(
+        f"CREATE PUBLICATION {kit.slot} FOR TABLE users, orders, unrelated WHERE (1 / id > 0)",
+        "INSERT INTO users VALUES (1)",
+    )
+    kit.wanted = None
+    with kit.running():
+        kit.expect(1)
+        before = lineage_of(kit.log.control.load())
+        kit.sql("INSERT INTO unrelated VALUES (0)", "INSERT INTO users VALUES (2)")
+        until(lambda: lineage_of(kit.log.control.load()) != before, "a new history")
+        read = kit.expect(2)
+        assert {(change.op, change.key) for change in read} == {
+            (Op.READ, ("1",)),
+            (Op.READ, ("2",)),
+        }
+        assert "SQLSTATE 22012" in caplog.text
+        assert "in the change callback, associated LSN" in caplog.text
+        kit.sql("INSERT INTO users VALUES (3)")
+        assert kit.expect(1)[0].key == ("3",)
