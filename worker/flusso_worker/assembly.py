@@ -167,7 +167,9 @@ def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentS
     catalog = checked_catalog(Plan((plan,)), database)
     _require_comparable(plan, catalog, database)
     _require_followable(plan, catalog, database)
-    return catalog, compose(plan, catalog)
+    sql = compose(plan, catalog)
+    _require_valid(plan.name, sql, database)
+    return catalog, sql
 
 
 def checked_plan(plan: Plan, database: Database) -> Plan:
@@ -211,6 +213,17 @@ def _require_followable(index: IndexPlan, catalog: Catalog, database: Database) 
             f"index {index.name} has filters that cannot be followed; {filter_reads.CURE}:\n  "
             + "\n  ".join(told)
         )
+
+
+def _require_valid(index: str, sql: DocumentSql, database: Database) -> None:
+    """Raises `FatalError` where a value of the schema is none of its column's type: no document could be built."""
+    try:
+        database.run(sql.build, [b"{}"] * len(sql.texts))
+    except RowError as error:
+        raise FatalError(
+            f"a condition or default of index {index} does not fit the type that its column has: {error}. Correct the"
+            " schema file, or the column"
+        ) from error
 
 
 def _require(indexes: Sequence[IndexPlan], catalog: Catalog) -> None:

@@ -35,7 +35,9 @@ WITH RECURSIVE needed(type) AS (
                     AND NOT a.attisdropped
     ) AS inside(type)
 )
-SELECT t.oid::bigint, t.typrelid::bigint FROM needed JOIN pg_type t ON t.oid = needed.type
+SELECT t.oid::bigint, t.typrelid::bigint,
+       (SELECT coalesce(array_agg(e.oid::bigint ORDER BY e.oid), '{}') FROM pg_enum e WHERE e.enumtypid = t.oid)
+FROM needed JOIN pg_type t ON t.oid = needed.type
 WHERE t.typnamespace <> 'pg_catalog'::regnamespace ORDER BY 1
 """
 
@@ -53,7 +55,8 @@ _DIGEST = """
 """
 _INNER = """,
     (SELECT string_agg(concat_ws(' ', oid, typname, typnamespace, typbasetype, typtypmod), ',' ORDER BY oid)
-     FROM pg_type WHERE oid IN ({types}))
+     FROM pg_type WHERE oid IN ({types})),
+    (SELECT string_agg(concat_ws(' ', oid, enumlabel), ',' ORDER BY oid) FROM pg_enum WHERE oid IN ({labels}))
 """
 
 
@@ -83,7 +86,7 @@ def bind_to(database: Database, plan: IndexPlan, catalog: Catalog) -> Binding:
 
 
 def _digest(
-    uses: Mapping[TableName, Use], catalog: Catalog, types: Collection[tuple[int, int]]
+    uses: Mapping[TableName, Use], catalog: Catalog, types: Collection[tuple[int, int, list[int]]]
 ) -> sql.Composed:
     tables = {table: sql.SQL("{}::regclass::oid").format(_text(table)) for table in sorted(uses)}
     # Partitions may come and go, child tables may not.
@@ -94,12 +97,16 @@ def _digest(
         for name in catalog.tables[table].columns
         if use.reads(name) or name in catalog.tables[table].primary_key
     }
-    inner = sql.SQL(_INNER).format(types=_listed([type_ for type_, _ in types]))
+    # Of the labels that there are, which conditions may name; more of them change nothing.
+    labels = [label for *_, found in types for label in found]
+    inner = sql.SQL(_INNER).format(
+        types=_listed([type_ for type_, *_ in types]), labels=_listed(labels or [0])
+    )
     return sql.SQL(_DIGEST).format(
         tables=sql.SQL(", ").join(tables.values()),
         ordinary=sql.SQL(", ").join([sql.Literal(0), *ordinary]),
         columns=_listed(sorted(columns) or [""]),
-        relations=_listed([relation for _, relation in types if relation] or [0]),
+        relations=_listed([relation for _, relation, _ in types if relation] or [0]),
         types=inner if types else sql.SQL(""),
     )
 
