@@ -14,11 +14,9 @@ from flusso_cli.deployment import Deployment, Format, FormatOption, console, dep
 from flusso_cli.deployment import needed_project as needed
 from flusso_shared import command_line as shared
 from flusso_shared.clock import SystemClock
-from flusso_worker import verify_sql
+from flusso_worker.periodic_verification import verification
 from flusso_worker.verify import Verification, Wishes
-from flusso_worker.verify_applied import Applied
 from flusso_worker.verify_report import Difference, Report
-from flusso_worker.verify_sides import PAGE, Documents, Rows
 from flusso_worker.workbench import Tools, Workbench
 
 
@@ -97,18 +95,11 @@ class _Run:
         quarantine = servers.quarantine if skips else None
         tools = Tools(servers.conninfo, servers.clusters, quarantine, self._clock)
         bench = Workbench(generation, tools)
-        log = (servers.log.groups, servers.topic_prefix) if generation.durable else None
+        log = (servers.log, servers.topic_prefix) if generation.durable else None
         try:
-            statements = verify_sql.compose(generation.plan, bench.catalog, bench.sql, PAGE)
             report = Report(index, generation.name.physical, self._limit, self._tell)
-            verification = Verification(
-                bench,
-                Rows(bench, statements),
-                Documents(bench, statements),
-                Applied(generation, bench.database, log, self._clock, self._patience),
-                report,
-            )
-            self._run(verification, index, sample, repair=repair)
+            compared = verification(bench, log, self._clock, self._patience, report)
+            self._run(compared, index, sample, repair=repair)
         finally:
             bench.close()
         self._summarize(report)

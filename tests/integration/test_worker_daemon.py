@@ -13,7 +13,7 @@ from flusso_shared.errors import FatalError
 from flusso_shared.kafka_log import KafkaLog
 from flusso_shared.memory_log import MemoryLog
 from flusso_shared.names import GenerationName
-from flusso_shared.plan import Plan
+from flusso_shared.plan import Plan, RawCondition
 from flusso_worker.daemon import WorkerOptions
 from flusso_worker.opensearch import path
 from services import Services
@@ -262,3 +262,24 @@ def test_the_log_in_memory_is_confirmed_by_the_flush(
         worker.finish()
         capture.close()
         index.close()
+
+
+def test_a_volatile_filter_is_made_up_for_by_verification(scene: Scene) -> None:
+    """Two workers, one of which verifies; no change of a row tells of what is hidden."""
+    sql(scene.url, "CREATE TABLE hidden (id int)")
+    volatile = RawCondition("id NOT IN (SELECT id FROM hidden)", volatile=True)
+    plan = Plan((replace(PLAN, filters=(volatile,), verify_every=0.5),))
+    scene.capture.begin()
+    scene.capture.snapshot(range(1, USERS_COUNT + 1))
+    workers = [scene.start(plan=plan) for _ in range(2)]
+    workers[0].await_state("seeded")
+
+    def found() -> int:
+        return len(scene.index.documents(scene.index.name.plain_alias))
+
+    until("all", lambda: found() == USERS_COUNT)
+    sql(scene.url, "INSERT INTO hidden SELECT n FROM generate_series(1, 40) n")
+    until("without the hidden", lambda: found() == USERS_COUNT - 40)
+    sql(scene.url, "DELETE FROM hidden WHERE id > 10")
+    until("with those shown again", lambda: found() == USERS_COUNT - 10)
+    assert [worker.status.to_json()["last_error"] for worker in workers] == [None, None]

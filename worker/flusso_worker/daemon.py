@@ -21,6 +21,7 @@ from flusso_shared.plan import Plan
 from flusso_shared.status import Phase
 from flusso_worker.destinations import Destinations
 from flusso_worker.index_runner import IndexRunner
+from flusso_worker.periodic_verification import PeriodicVerification
 from flusso_worker.quarantine import DEFAULT_LIMIT
 from flusso_worker.registration import Heartbeat
 from flusso_worker.schema_order import DEFAULT_TERMS, Terms
@@ -76,6 +77,7 @@ class Worker:
         """Set once every server has answered, and has what the plan needs."""
         self._ready = threading.Event()
         self._runners: list[IndexRunner] = []
+        self._verifications: list[PeriodicVerification] = []
         self._heartbeat: Heartbeat | None = None
 
     def run(self) -> None:
@@ -94,6 +96,9 @@ class Worker:
                 self._process.metrics.indexes.set(len(self._runners))
                 try:
                     self._register(destinations)
+                    self._verifications = destinations.verifications(self._plan)
+                    for verification in self._verifications:
+                        verification.start()
                     self._lead()
                 finally:
                     self._shut_down()
@@ -130,6 +135,9 @@ class Worker:
 
     def _lead(self) -> None:
         while not self._stop.is_set():
+            for verification in self._verifications:
+                if verification.failure is not None:
+                    raise verification.failure
             if self._heartbeat is not None and self._heartbeat.failure is not None:
                 raise self._heartbeat.failure
             for runner in self._runners:
@@ -163,5 +171,8 @@ class Worker:
             runner.stop()
         for runner in self._runners:
             runner.join(deadline)
+        # They end with the clock, and the clock with the stop.
+        for verification in self._verifications if self._stop.is_set() else ():
+            verification.join(max(0.0, deadline - time.monotonic()))
         if self._heartbeat is not None:
             self._heartbeat.finish()

@@ -17,12 +17,15 @@ from flusso_worker.generations import Active, GenerationKeeper, Names, Teller
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.opensearch import Cluster
 from flusso_worker.opensearch_sink import OpenSearchSink, indexed_ids
+from flusso_worker.periodic_verification import PeriodicVerification, Place, lease_patience
 from flusso_worker.pipeline import Pipeline
 from flusso_worker.quarantine import Policy
 from flusso_worker.quarantine_store import QuarantineStore
 from flusso_worker.registration import Registration
 from flusso_worker.stages import Process, Subject
 from flusso_worker.stdout_sink import StdoutSink
+from flusso_worker.verification_lease import VerificationLease
+from flusso_worker.workbench import Tools
 
 if TYPE_CHECKING:
     from flusso_worker.daemon import WorkerOptions
@@ -65,6 +68,40 @@ class Destinations:
             return None
         store = GenerationStore(self.clusters[0], self._options.index_prefix)
         return Registration(store, {index.name: index.hash for index in plan.indexes})
+
+    def verifications(self, plan: Plan) -> list[PeriodicVerification]:
+        """Those of the indexes that are to be verified at an interval."""
+        if not self.clusters:
+            return []
+        options, process, clock = self._options, self._process, self._clock
+        place = Place(
+            tools=self._tools,
+            store=GenerationStore(self.clusters[0], options.index_prefix),
+            log=process.log,
+            topic_prefix=options.topic_prefix,
+            status=process.status,
+            clock=clock,
+        )
+        return [
+            PeriodicVerification(
+                index,
+                place,
+                VerificationLease(
+                    self.clusters[0],
+                    options.index_prefix,
+                    index.name,
+                    lease_patience(index.verify_every),
+                    clock,
+                ),
+            )
+            for index in plan.indexes
+            if index.verify_every
+        ]
+
+    def _tools(self, index: str) -> Tools:
+        skips = self._options.policy(index) == "skip"
+        quarantine = self.quarantine if skips else None
+        return Tools(self._options.conninfo, self.clusters, quarantine, self._clock)
 
     def runner(self, index: IndexPlan) -> IndexRunner:
         """What keeps `index`."""
