@@ -210,7 +210,7 @@ def _require_followable(index: IndexPlan, catalog: Catalog, database: Database) 
     if refused:
         told = [f"{item.place}: `{item.condition}`: {item.reason}" for item in refused]
         raise FatalError(
-            f"index {index.name} has filters that cannot be followed; {filter_reads.CURE}:\n  "
+            f"filters that read more than their row cannot be followed; {filter_reads.CURE}:\n  "
             + "\n  ".join(told)
         )
 
