@@ -51,7 +51,7 @@ class Cure:
     by_hand: tuple[str, ...] = ()
     """Ways to do it by hand, as SQL that Postgres takes: simple, then with less log written where columns allow it."""
     lost: bool = False
-    """The index that was the identity is gone: Postgres refuses every UPDATE and DELETE of the table."""
+    """There is no identity, because its index was dropped, say: Postgres refuses UPDATE and DELETE once it is published."""
 
 
 def decide(
@@ -75,7 +75,7 @@ def decide(
         advice=_advice(table, missing, by_hand),
         of=table.name,
         by_hand=by_hand,
-        lost=table.replica_identity == "i" and not table.identity_columns,
+        lost=not table.identity_columns,
     )
 
 
@@ -161,8 +161,8 @@ def cure(connection: Connection, item: Cure, clock: Clock) -> None:
     """Run a cure that is allowed.  Waits for the table's lock in short turns, so that nobody queues behind."""
     if item.lost:
         logger.warning(
-            "table %s has lost its replica identity: the index that was it was dropped or is not valid, and Postgres"
-            " refuses every UPDATE and DELETE of the table until it has another",
+            "table %s has no replica identity: its index was dropped, is not valid or is deferrable. Postgres refuses"
+            " every UPDATE and DELETE of a published table that has none",
             item.table,
             extra={"action": "replica_identity_lost", "table": str(item.table)},
         )
