@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import binascii
 import hmac
 import logging
 import socket
 import threading
+import time
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from prometheus_client import generate_latest
@@ -22,6 +24,8 @@ from starlette.routing import Route
 from flusso_shared.administration import Reception
 from flusso_shared.errors import FatalError
 from flusso_shared.http_administration import Handlers, routes
+from flusso_shared.http_connections import LimitedConnection, Limits
+from flusso_shared.http_tries import Tries
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 
@@ -38,13 +42,13 @@ class Credentials:
     user: str
     password: str
 
-    def allow(self, header: str | None) -> bool:
+    def allow(self, header: bytes) -> bool:
         """Whether an Authorization header carries them; compared in constant time."""
-        if header is None or not header.startswith("Basic "):
+        if not header.startswith(b"Basic "):
             return False
         try:
-            given = base64.b64decode(header[len("Basic ") :], validate=True)
-        except binascii.Error:
+            given = base64.b64decode(header[len(b"Basic ") :], validate=True)
+        except ValueError:
             return False
         return hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
 
@@ -81,24 +85,57 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
 def private_app(
     status: Status, credentials: Credentials, reception: Reception | None = None
 ) -> Starlette:
-    """`/indexes`, and what `http_administration` has; every route, known or not, asks for the credentials."""
+    """`/indexes`, and what `http_administration` has; every route, known or not, asks for the credentials.
+
+    After a few wrong passwords, the tries of an address wait for their turn.
+    """
 
     def indexes(_: Request) -> Response:
         return JSONResponse(status.to_json()["indexes"])
 
     app = application({("GET", "/indexes"): indexes, **routes(reception or Reception())})
 
+    tries = Tries()
+
     async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        header = dict(scope.get("headers", [])).get(b"authorization")
-        if scope["type"] == "http" and not credentials.allow(header and header.decode("latin-1")):
-            challenge = {"www-authenticate": 'Basic realm="flusso", charset="UTF-8"'}
-            await PlainTextResponse("unauthorized\n", 401, challenge)(scope, receive, send)
+        if scope["type"] == "http" and (refusal := await _refusal(scope, credentials, tries)):
+            await refusal(scope, receive, send)
             return
         await app(scope, receive, send)
 
     outer = Starlette()
     outer.mount("/", guarded)
     return outer
+
+
+async def _refusal(scope: Any, credentials: Credentials, tries: Tries) -> Response | None:
+    """What a request without the credentials is answered."""
+    header = dict(scope["headers"]).get(b"authorization")
+    if header is not None:
+        address = scope["client"][0] if scope.get("client") else ""
+        wait = tries.wait(address, time.monotonic())
+        if wait is None:
+            return PlainTextResponse("too many wrong passwords\n", 429, {"retry-after": "10"})
+        if wait:
+            await asyncio.sleep(wait)
+        if credentials.allow(header):
+            tries.succeeded(address)
+            return None
+        tries.failed(address, time.monotonic())
+    challenge = {"www-authenticate": 'Basic realm="flusso", charset="UTF-8"'}
+    return PlainTextResponse("unauthorized\n", 401, challenge)
+
+
+def _strict(app: Any) -> Any:
+    """The application, for requests whose headers are ASCII; others are 400."""
+
+    async def checked(scope: Any, receive: Any, send: Any) -> None:
+        if all(value.isascii() for _, value in scope.get("headers", ())):
+            await app(scope, receive, send)
+        else:
+            await PlainTextResponse("a header is not ASCII\n", 400)(scope, receive, send)
+
+    return checked
 
 
 def application(handlers: Handlers) -> Starlette:
@@ -158,8 +195,17 @@ def bind(address: str, surface: str) -> socket.socket:
 class HttpServer:
     """Serves one application on a socket that is bound already, in a thread of its own."""
 
-    def __init__(self, app: Starlette, listener: socket.socket, surface: str) -> None:
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+    def __init__(
+        self, app: Starlette, listener: socket.socket, surface: str, limits: Limits | None = None
+    ) -> None:
+        config = uvicorn.Config(
+            _strict(app),
+            http=cast("Any", partial(LimitedConnection, limits=limits or Limits())),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+        )
         config.timeout_graceful_shutdown = 1
         self._server = uvicorn.Server(config)
         self._listener = listener
