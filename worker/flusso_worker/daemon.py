@@ -90,7 +90,7 @@ class Worker:
         for index in self._plan.indexes:
             status.set_index(index.name, "pending")
         try:
-            with Destinations(self._options, self._process, self._clock) as destinations:
+            with self._destinations() as destinations:
                 self._await_servers(destinations)
                 self._runners = [destinations.runner(index) for index in self._plan.indexes]
                 self._process.metrics.indexes.set(len(self._runners))
@@ -106,6 +106,10 @@ class Worker:
             logger.debug("stopped while starting")
         finally:
             status.set_phase("stopped")
+
+    def _destinations(self) -> Destinations:
+        indexes = len(self._plan.indexes)
+        return Destinations(self._options, self._process, self._clock, indexes)
 
     def ready_to_stream(self, timeout: float | None = None) -> bool:
         """Wait until every index reads its changes (or has failed); False when `timeout` passed first."""

@@ -31,14 +31,25 @@ if TYPE_CHECKING:
     from flusso_worker.daemon import WorkerOptions
 
 
+_USERS = 6
+"""Threads of one index that talk to a cluster at the same time: a pipeline and two flushes, while one generation
+replaces another."""
+_OTHERS = 8
+
+
 class Destinations:
     """Owns the connections to the sinks; use it as a context manager."""
 
-    def __init__(self, options: WorkerOptions, process: Process, clock: Clock) -> None:
+    def __init__(
+        self, options: WorkerOptions, process: Process, clock: Clock, indexes: int
+    ) -> None:
+        """For so many `indexes`."""
         self._options = options
         self._process = process
         self._clock = clock
-        self.clusters = [Cluster(connection) for connection in options.opensearch]
+        self.clusters = [
+            Cluster(connection, _OTHERS + _USERS * indexes) for connection in options.opensearch
+        ]
         self.quarantine = (
             QuarantineStore(self.clusters[0], options.index_prefix) if self.clusters else None
         )
@@ -135,7 +146,9 @@ class Destinations:
         return Policy(self._options.policy(index), self._options.limit(index))
 
     def _sinks(self, clock: Clock) -> Sequence[Sink]:
-        sinks: list[Sink] = [OpenSearchSink(cluster, clock) for cluster in self.clusters]
+        sinks: list[Sink] = [
+            OpenSearchSink(cluster, clock, status=self._process.status) for cluster in self.clusters
+        ]
         sinks.extend(self._stdout)
         return sorted(sinks, key=lambda sink: sink.name)
 
