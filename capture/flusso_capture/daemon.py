@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 _SOUND_AFTER = 10.0
 _TRIES = 3
 
+_FOLLOWING = "follow the write-ahead log"
+
 
 class Capture:
     """One capture process, or the capture half of `flusso run`."""
@@ -87,7 +89,10 @@ class Capture:
         """
         self.await_servers()
         self._footing = retry.forever(
-            self._startup.prepare, doing="prepare the source", clock=self._process.clock
+            self._startup.prepare,
+            doing="prepare the source",
+            clock=self._process.clock,
+            status=self._process.status,
         )
         self._plan = self._footing.plan
 
@@ -109,9 +114,10 @@ class Capture:
         try:
             retry.forever(
                 lambda: self._stretch(crew),
-                doing="follow the write-ahead log",
+                doing=_FOLLOWING,
                 clock=process.clock,
                 backoff=self._backoff,
+                status=process.status,
             )
         except StoppedError:
             logger.debug("stopped while waiting")
@@ -188,6 +194,7 @@ class Capture:
         )
         replication.start(options.slot, options.publication)
         self._streaming = True
+        process.status.retried(_FOLLOWING)
         process.status.waiting(None)
         logger.info(
             "streaming from slot %s at %s",

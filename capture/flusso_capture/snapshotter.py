@@ -99,33 +99,39 @@ class Snapshotter:
 
     def work(self) -> None:
         """Look for wanted tables and snapshot them, until a stop is requested (`StoppedError`)."""
-        clock = self._process.clock
+        clock, status = self._process.clock, self._process.status
         while True:
             self._settle_doubts()
-            todo = retry.forever(self._todo, doing="read the control records", clock=clock)
+            todo = retry.forever(
+                self._todo, doing="read the control records", clock=clock, status=status
+            )
             self.busy = bool(todo)
             for table in todo:
                 retry.forever(
                     lambda table=table: self._serve(table),  # type: ignore[misc]
                     doing=f"snapshot table {table}",
                     clock=clock,
+                    status=status,
                 )
             self._waiting &= set(todo)
             if not todo or self._waiting:
                 clock.wait(_LOOK_EVERY)
 
     def _settle_doubts(self) -> None:
-        clock = self._process.clock
+        clock, status = self._process.clock, self._process.status
         if not self._doubts.raised.is_set() and clock.monotonic() < self._again_at:
             return
         self._doubts.raised.clear()
         self._again_at = math.inf
-        found = retry.forever(self._doubts.open, doing="read the control records", clock=clock)
+        found = retry.forever(
+            self._doubts.open, doing="read the control records", clock=clock, status=status
+        )
         for doubt in found:
             retry.forever(
                 lambda doubt=doubt: self._settle(doubt),  # type: ignore[misc]
                 doing=f"have documents with rows of table {doubt.table} built again",
                 clock=clock,
+                status=status,
             )
 
     def _settle(self, doubt: Doubt) -> None:

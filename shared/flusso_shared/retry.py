@@ -10,10 +10,14 @@ from typing import TypeVar
 
 from flusso_shared.clock import Clock
 from flusso_shared.errors import RetryableError
+from flusso_shared.status import Status
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+TOLD_AFTER = 3
+"""Attempts after which what is tried again is an error to be shown."""
 
 
 @dataclass(slots=True)
@@ -37,23 +41,35 @@ class Backoff:
 
 
 def forever(
-    action: Callable[[], T], *, doing: str, clock: Clock, backoff: Backoff | None = None
+    action: Callable[[], T],
+    *,
+    doing: str,
+    clock: Clock,
+    backoff: Backoff | None = None,
+    status: Status | None = None,
 ) -> T:
     """Run `action` until it succeeds, waiting between `RetryableError`s; every other error passes through.
 
-    `doing` completes the sentence "cannot ... yet" in the log.  `StoppedError` ends the wait.
+    `doing` completes the sentence "cannot ... yet" in the log, and in `status` after some attempts, until this
+    returns.  `StoppedError` ends the wait.
     """
     delays = backoff or Backoff()
-    while True:
-        try:
-            return action()
-        except RetryableError as error:
-            delay = delays.next()
-            logger.warning(
-                "cannot %s yet, next try in %.1f s: %s",
-                doing,
-                delay,
-                error,
-                extra={"action": "retry", "attempt": delays.attempt},
-            )
-            clock.wait(delay)
+    try:
+        while True:
+            try:
+                return action()
+            except RetryableError as error:
+                delay = delays.next()
+                logger.warning(
+                    "cannot %s yet, next try in %.1f s: %s",
+                    doing,
+                    delay,
+                    error,
+                    extra={"action": "retry", "attempt": delays.attempt},
+                )
+                if status is not None and delays.attempt >= TOLD_AFTER:
+                    status.retrying(doing, f"cannot {doing} yet: {error}")
+                clock.wait(delay)
+    finally:
+        if status is not None:
+            status.retried(doing)

@@ -41,6 +41,7 @@ class Status:
         }
         self._slot_lag: int | None = None
         self._last_error: str | None = None
+        self._retried: dict[str, str] = {}
 
     @property
     def phase(self) -> Phase:
@@ -98,6 +99,17 @@ class Status:
             self._numbers["errors"] += 1
             self._last_error = message
 
+    def retrying(self, doing: str, message: str) -> None:
+        """`doing` has failed some times and is tried again; `message` is `last_error` until `retried`."""
+        with self._lock:
+            self._retried[doing] = message
+
+    def retried(self, doing: str) -> None:
+        """It has succeeded."""
+        if self._retried:
+            with self._lock:
+                self._retried.pop(doing, None)
+
     def progress(self) -> dict[str, Progress]:
         """Per index or table what is being seeded now."""
         with self._lock:
@@ -107,6 +119,7 @@ class Status:
         """The `/status` document: the reference's fields in its order, then ours."""
         with self._lock:
             n = self._numbers
+            retried = list(self._retried.values())
             return {
                 "phase": self._phase,
                 "uptime_seconds": int(time.monotonic() - self._started),
@@ -120,7 +133,7 @@ class Status:
                 "last_flush_micros": n["last_flush_micros"],
                 "slot_lag_bytes": self._slot_lag,
                 "errors": n["errors"],
-                "last_error": self._last_error,
+                "last_error": retried[-1] if retried else self._last_error,
                 "waiting_for": self._waiting_for,
                 "progress": {
                     name: {"done": item.done, "total": item.total}

@@ -110,6 +110,31 @@ class BulkProxy:
         return 200, json.dumps({"took": 1, "errors": True, "items": merged}).encode()
 
 
+class NarrowProxy(BulkProxy):
+    """Takes bulk requests of at most `limit` bytes.  Others are cut in the middle, or answered `status` by itself."""
+
+    def __init__(self, target: str, limit: int, status: int | None = None) -> None:
+        super().__init__(target, lambda: False)
+        self.limit = limit
+        self._status = status
+
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        length = int(request.headers.get("Content-Length") or 0)
+        if length <= self.limit or not request.path.partition("?")[0].endswith("/_bulk"):
+            super().serve(request)
+            return
+        self.refused += 1
+        request.close_connection = True
+        if self._status is None:
+            request.rfile.read(self.limit // 2)
+            return
+        request.rfile.read(length)
+        request.send_response(self._status)
+        request.send_header("Content-Type", "text/html")
+        request.end_headers()
+        request.wfile.write(b"<html>no</html>")
+
+
 def _items(body: bytes) -> list[bytes]:
     """The items of a bulk body: an action line each, with its document where there is one."""
     lines = body.splitlines(keepends=True)

@@ -19,6 +19,7 @@ from flusso_worker.batches import Intake
 from flusso_worker.chunks import Built
 from flusso_worker.pipeline import Pipeline
 from flusso_worker.stages import Process, Subject
+from support.idle import wait_until
 
 USERS = TableName("public", "users")
 AT = TopicPartition("t.users", 0)
@@ -304,6 +305,23 @@ def test_a_lost_connection_produces_the_same_batch_again(rig: Rig) -> None:
     rig.reader.feed(0)
     rig.stages.land("1")
     rig.reader.await_commit(1)
+
+
+def test_a_build_that_fails_again_and_again_is_the_last_error_until_it_succeeds(rig: Rig) -> None:
+    slow = RetryableError("canceling statement due to statement timeout")
+    rig.stages.produce_errors += [slow] * 4
+    rig.reader.feed(0)
+
+    def told() -> str | None:
+        return None if rig.status.to_json()["last_error"] else "nothing is told"
+
+    wait_until("it is told", told, DEADLINE)
+    assert rig.status.to_json()["last_error"] == (
+        "cannot build documents of index users yet: canceling statement due to statement timeout"
+    )
+    rig.stages.land("1")
+    rig.reader.await_commit(1)
+    assert rig.status.to_json()["last_error"] is None
 
 
 def test_a_poll_that_fails_for_now_is_repeated(rig: Rig) -> None:

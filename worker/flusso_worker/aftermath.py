@@ -11,6 +11,7 @@ from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError
 from flusso_shared.seams import Conflict
+from flusso_shared.status import Status
 from flusso_worker.build import Builder
 from flusso_worker.chunks import Built, Key
 from flusso_worker.database import Database
@@ -27,11 +28,19 @@ LARGEST_GAP = 100_000
 class Aftermath:
     """Looks after the documents of one generation.  Thread-safe; keeps its connection."""
 
-    def __init__(self, database: Database, builder: Builder, clock: Clock, index: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        builder: Builder,
+        clock: Clock,
+        index: str,
+        status: Status | None = None,
+    ) -> None:
         self._database = database
         self._builder = builder
         self._clock = clock
         self._index = index
+        self._status = status
         self._lock = threading.Lock()
 
     def rebuild(self, keys: Sequence[Key]) -> list[Built]:
@@ -73,7 +82,7 @@ class Aftermath:
 
     def _patiently(self, action: Callable[[], T], doing: str) -> T:
         with self._lock:
-            return retry.forever(action, doing=doing, clock=self._clock)
+            return retry.forever(action, doing=doing, clock=self._clock, status=self._status)
 
     def _behind(self, conflicts: Sequence[Conflict]) -> set[str]:
         # Taken after the conflict: whatever gave the stored version in this history came before.

@@ -124,7 +124,7 @@ def assemble(
     again = database(f"flusso-worker {index} again", flushing)
     for connection in (connections.reading, connections.later, again):
         connection.hold(catalog.tables, bound)
-    aftermath = Aftermath(again, builder, flushing, index)
+    aftermath = Aftermath(again, builder, flushing, index, process.status)
     resolver = Resolver(subject.plan, catalog, sql.all_keys)
     producer = Producer(
         connections=connections,

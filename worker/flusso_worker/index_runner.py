@@ -13,7 +13,7 @@ from typing import Protocol
 
 from flusso_shared.errors import FlussoError, RetryableError, SchemaChangedError
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.retry import Backoff
+from flusso_shared.retry import TOLD_AFTER, Backoff
 from flusso_shared.status import IndexState
 from flusso_worker.generations import Active
 from flusso_worker.pipeline import Pipeline
@@ -110,6 +110,7 @@ class IndexRunner:
         self._names: set[GenerationName] = set()
         """What was to be run last."""
         self._refused = False
+        self._doing = f"look after the generations of index {index}"
         self.state: IndexState = "pending"
         self.wanted: TableName | None = None
         self.expectant = True
@@ -136,6 +137,8 @@ class IndexRunner:
         except RetryableError as error:
             delay = self._step.postpone(self._now())
             self._metrics.retries.labels("generations").inc()
+            if self._step.passing.attempt >= TOLD_AFTER:
+                self._status.retrying(self._doing, f"cannot {self._doing} yet: {error}")
             if self._step.passing.attempt >= _LASTING:
                 self._status.failed(
                     f"index {self.index}: cannot look after its generations: {error}"
@@ -156,6 +159,7 @@ class IndexRunner:
                 self._relieve(self._names)
             return
         self._step.succeed()
+        self._status.retried(self._doing)
         self._names = {item.name for item in active}
         self._relieve(
             {

@@ -56,6 +56,7 @@ class Loop:
         # Else capture is in the same process and counts them, each once for all indexes.
         self._tally = Tally(process.status) if process.log.durable else None
         self._committed_at = 0.0
+        self._polling = f"read changes for index {subject.generation.index}"
         self._backoff = Backoff()
         self._looks = SecondLooks(subject, process.log.groups, self._clock)
 
@@ -114,9 +115,12 @@ class Loop:
                 extra={"action": "retry"},
             )
             self._process.metrics.retries.labels("poll").inc()
+            if self._backoff.attempt >= retry.TOLD_AFTER:
+                self._process.status.retrying(self._polling, f"cannot {self._polling} yet: {error}")
             self._clock.wait(delay)
             return []
         self._backoff.reset()
+        self._process.status.retried(self._polling)
         return records
 
     def _take(self, intake: Intake, reader: ChangeReader) -> None:
@@ -145,6 +149,7 @@ class Loop:
             lambda: self._produce(ticket, intake),
             doing=f"build documents of index {self._subject.generation.index}",
             clock=self._clock,
+            status=self._process.status,
         )
 
     def _land(self) -> None:
@@ -201,6 +206,7 @@ class Loop:
     def _leave(self, reader: ChangeReader | None) -> None:
         """Interrupt what still flies, commit what is done, leave the group."""
         self._abort.set()
+        self._process.status.retried(self._polling)
         self._flight.close()
         try:
             self._flight.reap()

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError, StaleBatchError
-from flusso_shared.retry import Backoff
+from flusso_shared.retry import TOLD_AFTER, Backoff
 from flusso_shared.seams import Batch, Conflict, Operation, Rejection, Written
+from flusso_shared.status import Status
 from flusso_worker import bulk, bulk_reply
 from flusso_worker.opensearch import Cluster, CutError, Reply, path
 from flusso_worker.opensearch_scan import hits
@@ -37,8 +38,15 @@ _SHOWN = 500
 class OpenSearchSink:
     """A `Sink` over one cluster.  Thread-safe."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, max_age: float = MAX_BATCH_AGE) -> None:
-        """Waits between attempts end with `clock`."""
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        max_age: float = MAX_BATCH_AGE,
+        status: Status | None = None,
+    ) -> None:
+        """Waits between attempts end with `clock`; what is tried for long is told to `status`."""
+        self._status = status or Status()
         self._cluster = cluster
         self._clock = clock
         self._max_age = max_age
@@ -60,7 +68,10 @@ class OpenSearchSink:
         for number, chunk in enumerate(bulk.chunks(operations, size, self._limit.bytes)):
             if number == 1:
                 failpoints.hit("mid_bulk")
-            self._write_chunk(batch, chunk, outcome)
+            try:
+                self._write_chunk(batch, chunk, outcome)
+            finally:
+                self._status.retried(_doing(batch))
         return Written(tuple(outcome.rejected), tuple(outcome.conflicts))
 
     def close(self) -> None:
@@ -74,12 +85,14 @@ class OpenSearchSink:
             try:
                 again, reason = self._write_once(batch, chunk, outcome)
             except RetryableError as error:
-                again, reason = self._not_taken(batch, chunk, error, outcome), str(error)
+                again, reason = self._not_taken(batch, chunk, error, outcome)
             waiting.extend(again)
             if not waiting:
                 return
             if reason:
                 self._pause(backoff, batch, reason)
+            else:
+                backoff.reset()
             chunk = bulk.whole(waiting.pop())
 
     def _write_once(
@@ -116,27 +129,38 @@ class OpenSearchSink:
             if reply.status == _TOO_LARGE:
                 self._limit.refused(len(chunk.body))
             return _halves(chunk.operations), ""
-        if not bulk_reply.is_error(reply.text) and not self._takes_small(batch):
-            # Not OpenSearch's own words, and nothing else is taken either.
+        if not bulk_reply.is_error(reply.text) and not self._refused_again(
+            batch, chunk.operations[0], outcome
+        ):
+            # Not OpenSearch's own words: it may be an outage of something on the way.
             return [chunk.operations], f"a bulk request was answered {reply.status}"
         reason = _large(chunk) if reply.status == _TOO_LARGE else reply.text[:_SHOWN]
         outcome.rejected.append(Rejection(chunk.operations[0].id, reply.status, reason))
         return (), ""
 
+    def _refused_again(self, batch: Batch, operation: Operation, outcome: _Outcome) -> bool:
+        """Whether a document alone is refused a second time in a row, while a small request is answered."""
+        if not self._takes_small(batch):
+            outcome.cuts[operation.id] = 0
+            return False
+        outcome.cuts[operation.id] += 1
+        return outcome.cuts[operation.id] >= _MOST_KNOWN_CUTS
+
     def _not_taken(
         self, batch: Batch, chunk: bulk.Chunk, error: RetryableError, outcome: _Outcome
-    ) -> Sequence[Sequence[Operation]]:
-        """What is to be sent after a request without an answer.
+    ) -> tuple[Sequence[Sequence[Operation]], str]:
+        """What is to be sent after a request without an answer, and why, if that has to wait.
 
         While a small request is answered it may be the size: halves.  A single document that is cut again and
         again meanwhile is refused for good.  In an outage nothing is answered: all is tried again.
         """
         operations = chunk.operations
         if not self._takes_small(batch):
-            return [operations]
+            outcome.cuts.clear()
+            return [operations], str(error)
         if len(operations) > 1:
             self._limit.refused(len(chunk.body))
-            return _halves(operations)
+            return _halves(operations), "" if isinstance(error, CutError) else str(error)
         if isinstance(error, CutError):
             name = operations[0].id
             outcome.cuts[name] += 1
@@ -146,8 +170,8 @@ class OpenSearchSink:
                     self._limit.cut_alone or len(chunk.body), len(chunk.body)
                 )
                 outcome.rejected.append(Rejection(name, _TOO_LARGE, f"{_large(chunk)}: {error}"))
-                return ()
-        return [operations]
+                return (), ""
+        return [operations], str(error)
 
     def _takes_small(self, batch: Batch) -> bool:
         """Whether a bulk request that writes nothing is answered now, on the same way."""
@@ -164,6 +188,9 @@ class OpenSearchSink:
 
     def _pause(self, backoff: Backoff, batch: Batch, reason: str) -> None:
         delay = backoff.next()
+        if backoff.attempt >= TOLD_AFTER:
+            told = f"sink {self.name}: cannot {_doing(batch)} yet: {reason}"
+            self._status.retrying(_doing(batch), told)
         logger.warning(
             "sink %s: cannot write to %s yet, next try in %.1f s: %s",
             self.name,
@@ -225,9 +252,14 @@ class _Limit:
             self.bytes = min(self.most, self.bytes + self.bytes // 8)
 
 
+def _doing(batch: Batch) -> str:
+    return f"write to {batch.generation.physical}"
+
+
 def _halves(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
+    """The last of a list is sent first."""
     middle = len(operations) // 2
-    return [operations[:middle], operations[middle:]]
+    return [operations[middle:], operations[:middle]]
 
 
 def _large(chunk: bulk.Chunk) -> str:

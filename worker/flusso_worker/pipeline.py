@@ -89,6 +89,7 @@ class Pipeline:
                 lambda: self._make_stages(reading, flushing),
                 doing=f"start index {self.subject.generation.physical}",
                 clock=reading,
+                status=self._process.status,
             )
         except StoppedError:
             return
