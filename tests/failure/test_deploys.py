@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 logger = logging.getLogger(__name__)
 
 _COUNT = int(os.environ.get("FLUSSO_TEST_DEPLOYS", "200" if SOAK else "2"))
-_FIRST = int(os.environ.get("FLUSSO_TEST_DEPLOYS_FIRST", "1001"))
+_FIRST = int(os.environ.get("FLUSSO_TEST_DEPLOYS_FIRST", "1002"))
 _ROWS = 5
 _WORKERS = 2
 _SHORT = 0.4

@@ -339,6 +339,10 @@ def test_flusso_run_reindexes_on_request_over_http(site: Site, tmp_path: Path) -
         assert done.returncode == 0, done
         assert "reindex of users queued\n" in done.stdout
         await_one(site, process, "users", 2)
+        for arguments in (["--server", address], []):
+            taken = run_flusso(site, tmp_path, "reindex", "users", "--take-over", *arguments)
+            assert taken.returncode == 0, taken
+            assert taken.stdout.endswith("of users is the newest already\n"), taken
         shown: dict[str, Any] = json.loads(
             run_flusso(site, tmp_path, "indexes", "--server", address, "--format", "json").stdout
         )

@@ -138,7 +138,8 @@ def test_a_stopped_index_is_told_by_readyz(public: httpx.Client, status: Status)
 
 def test_nobody_carries_out_requests_before_the_process_is_up(private: httpx.Client) -> None:
     admin = httpx.BasicAuth("me", "pässword")
-    for method, where in (("POST", "/reindex"), ("DELETE", "/reindex"), ("GET", "/generations")):
+    routes = (("POST", "/reindex"), ("DELETE", "/reindex"), ("POST", "/take-over"))
+    for method, where in (*routes, ("GET", "/generations")):
         assert private.request(method, where).status_code == 401
         answer = private.request(method, where, params={"index": "users"}, auth=admin)
         assert answer.status_code == 503, where

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.config import OnError, OpenSearchConnection, StdoutSinkConfig
-from flusso_shared.errors import StoppedError
+from flusso_shared.errors import FatalError, RetryableError, StoppedError
 from flusso_shared.first_answer import FirstAnswer
 from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
@@ -133,7 +133,21 @@ class Worker:
         registration = destinations.registration(self._plan)
         if registration is None:
             return
-        retry.forever(registration.beat, doing="register in flusso_meta", clock=self._clock)
+        status = self._process.status
+
+        def attempt() -> None:
+            try:
+                registration.beat()
+            except RetryableError as error:
+                status.waiting(str(error))
+                raise
+
+        try:
+            retry.forever(attempt, doing="register in flusso_meta", clock=self._clock)
+            status.waiting(None)
+        except FatalError as error:
+            # The keepers meet the same, and stop their indexes until it is repaired.
+            logger.error("cannot register in flusso_meta: %s", error)
         self._heartbeat = Heartbeat(registration, self._options.terms.beat)
         self._heartbeat.start()
 
