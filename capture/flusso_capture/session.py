@@ -9,9 +9,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from flusso_shared import pg_session
+from flusso_shared import pg_session, row_security
 from flusso_shared.errors import StoppedError
-from flusso_shared.pg_errors import translate
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ def session(conninfo: str, stop: threading.Event, doing: str) -> Iterator[Connec
         except psycopg.Error as error:
             if stop.is_set():
                 raise StoppedError("stop requested") from error
-            raise translate(error, doing) from error
+            raise row_security.explained(connection, error, doing) from error
 
 
 @contextmanager

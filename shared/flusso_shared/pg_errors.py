@@ -39,7 +39,7 @@ _POOLER = (
 _TLS = f"check `sslmode` and the certificates of {_CONNECTION}, and `ssl` of the server"
 
 
-_DENIED = "42501"
+DENIED = "42501"
 
 
 class DeniedError(FatalError):
@@ -84,7 +84,7 @@ def translate(error: psycopg.Error, doing: str) -> FlussoError:
     reason = f"{_reason(error)} (SQLSTATE {state})"
     if state.startswith(_PASSING_CLASSES) and state not in _LASTING:
         return RetryableError(f"cannot {doing}: {reason}")
-    if state == _DENIED:
+    if state == DENIED:
         return DeniedError(f"cannot {doing}: {reason}; {_denied(error)}")
     return FatalError(f"cannot {doing}: {reason}; {_REMEDIES.get(state, _DEFAULT_REMEDY)}")
 
@@ -92,7 +92,7 @@ def translate(error: psycopg.Error, doing: str) -> FlussoError:
 def _denied(error: psycopg.Error) -> str:
     """The remedy: under `row_security = off` a policy that hides rows is an error (`check_enable_rls` in Postgres)."""
     if "row-level security" not in (error.diag.message_primary or ""):
-        return _REMEDIES[_DENIED]
+        return _REMEDIES[DENIED]
     return (
         "let a superuser run ALTER ROLE ... BYPASSRLS for the role of the connection, or connect as the owner of the"
         " table (without FORCE ROW LEVEL SECURITY): rows that it may not see would pass for rows that are gone"

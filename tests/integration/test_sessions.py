@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import threading
+from contextlib import closing
+
 import psycopg
 import pytest
 from psycopg import sql
 
-from flusso_shared import pg_session
+from flusso_capture import session
+from flusso_shared import pg_session, row_security
+from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
-from flusso_shared.pg_errors import DeniedError, translate
+from flusso_shared.names import TableName
+from flusso_shared.pg_errors import DeniedError
+from flusso_worker.database import Database
 from support import names
 from support.check_kit import role
 from support.own_pgbouncer import own_pgbouncer
@@ -67,22 +75,71 @@ def test_what_a_role_is_set_to_does_not_concern_our_sessions(database: str) -> N
             assert connection.execute("SHOW lock_timeout").fetchone() == ("500ms",)
 
 
-def test_rows_that_a_policy_hides_are_an_error(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as admin:
-        admin.execute("CREATE TABLE notes (id int)")
-        admin.execute("INSERT INTO notes VALUES (1)")
-        admin.execute("ALTER TABLE notes ENABLE ROW LEVEL SECURITY")
-        with role(database, names.unique("flusso_test_")) as url:
-            admin.execute("GRANT SELECT ON notes TO PUBLIC")
-            with (
-                pg_session.connect(url, "flusso-test") as connection,
-                pytest.raises(psycopg.errors.InsufficientPrivilege) as caught,
-            ):
-                connection.execute("SELECT * FROM notes")
-    error = translate(caught.value, "read from Postgres")
-    assert isinstance(error, DeniedError)
-    assert 'row-level security policy for table "notes"' in str(error)
-    assert "BYPASSRLS" in str(error)
+def test_rows_that_a_policy_hides_are_an_error_with_its_cure(database: str) -> None:
+    name = names.unique("flusso_test_")
+    with (
+        psycopg.connect(database, autocommit=True) as admin,
+        role(database, name) as url,
+    ):
+        for statement in (
+            "CREATE TABLE notes (id int)",
+            "INSERT INTO notes VALUES (1)",
+            "ALTER TABLE notes ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY own_rows ON notes USING (false)",
+            "GRANT SELECT ON notes TO PUBLIC",
+        ):
+            admin.execute(statement)
+        assert hiding(url, f'ALTER ROLE "{name}" BYPASSRLS') == "own_rows"
+        admin.execute(sql.SQL("ALTER TABLE notes OWNER TO {}").format(sql.Identifier(name)))
+        read(url)
+        admin.execute("ALTER TABLE notes FORCE ROW LEVEL SECURITY")
+        cure = 'ALTER TABLE "public"."notes" NO FORCE ROW LEVEL SECURITY'
+        assert hiding(url, cure) == "own_rows"
+        admin.execute(cure.encode())
+        read(url)
+        admin.execute("ALTER TABLE notes OWNER TO CURRENT_USER")
+        with pytest.raises(DeniedError):
+            read(url)
+        admin.execute(sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(name)))
+        read(url)
+
+
+def read(url: str) -> None:
+    """Read the table as builds do, and as snapshots do."""
+    database = Database(url, "flusso-test", SystemClock(threading.Event()))
+    with closing(database):
+        database.begin()
+        assert database.rows(b"SELECT id::text FROM notes") == [("1",)]
+    with session.session(url, threading.Event(), "read table notes") as connection:
+        assert connection.execute("SELECT id FROM notes").fetchall() == [(1,)]
+    with pg_session.connect(url, "flusso-test") as connection:
+        row_security.require_visible(connection, [TableName("public", "notes")])
+
+
+def hiding(url: str, cure: str) -> str:
+    """The policies that a read tells of, with the statement that cures it."""
+    database = Database(url, "flusso-test", SystemClock(threading.Event()))
+    found: set[str] = set()
+    with closing(database):
+        database.begin()
+        with pytest.raises(DeniedError) as caught:
+            database.rows(b"SELECT id::text FROM notes")
+    found.add(str(caught.value))
+    with (
+        pytest.raises(DeniedError) as caught,
+        session.session(url, threading.Event(), "read from Postgres") as connection,
+    ):
+        connection.execute("SELECT id FROM notes")
+    found.add(str(caught.value))
+    (said,) = found
+    assert "row-level security of table public.notes" in said
+    assert cure in said
+    with (
+        pg_session.connect(url, "flusso-test") as connection,
+        pytest.raises(DeniedError, match=re.escape(cure)),
+    ):
+        row_security.require_visible(connection, [TableName("public", "notes")])
+    return said.partition("policies: ")[2].partition(")")[0]
 
 
 def test_a_pooler_in_transaction_mode_is_refused_by_name(database: str) -> None:

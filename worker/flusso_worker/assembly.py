@@ -21,6 +21,7 @@ from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.pg_errors import translate
 from flusso_shared.plan import IndexPlan, Plan
+from flusso_shared.row_security import require_visible
 from flusso_shared.seams import Sink
 from flusso_worker import filter_reads
 from flusso_worker.aftermath import Aftermath
@@ -165,6 +166,7 @@ def _tracing(resolver: Resolver, aftermath: Aftermath) -> Callable[[Sequence[Rec
 def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentSql]:
     """What the database says about the plan's tables, and the SQL that follows from both."""
     catalog = checked_catalog(Plan((plan,)), database)
+    _reading(database, lambda connection: require_visible(connection, catalog.tables))
     _require_comparable(plan, catalog, database)
     _require_followable(plan, catalog, database)
     sql = compose(plan, catalog)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import pq, sql
 
-from flusso_shared import pg_session
+from flusso_shared import pg_session, row_security
 from flusso_shared.change import Origin
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, PoisonError, RetryableError, SchemaChangedError
 from flusso_shared.names import TableName
-from flusso_shared.pg_errors import translate
+from flusso_shared.pg_errors import DENIED, translate
 from flusso_worker.snapshot_version import Snapshot, parse
 
 logger = logging.getLogger(__name__)
@@ -236,6 +236,10 @@ class Database:
             # What stands in quotes may be a value of the row: it must not reach the logs.
             reason = _QUOTED.sub('"..."', error.diag.message_primary or "")
             return RowError(f"{reason} (SQLSTATE {error.sqlstate})")
+        if error.sqlstate == DENIED:
+            explained = row_security.explained(self._connection, error, "read from Postgres")
+            self.close()
+            return explained
         self.close()
         if error.sqlstate == _LOCKED:
             return RetryableError(

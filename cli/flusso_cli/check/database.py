@@ -55,6 +55,8 @@ _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relpersistence::text,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
        has_schema_privilege(n.oid, 'USAGE'), row_security_active(c.oid),
+       ARRAY(SELECT p.polname::text FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY p.polname),
+       pg_has_role(current_user, c.relowner, 'USAGE'),
        CASE WHEN c.relispartition THEN
             (SELECT ARRAY[rn.nspname::text, r.relname::text] FROM pg_class r
              JOIN pg_namespace rn ON rn.oid = r.relnamespace WHERE r.oid = pg_partition_root(c.oid)) END
@@ -139,13 +141,27 @@ def read_tables(
     for oid, *parts in connection.execute(_INDEXES, (oids,)):
         indexes[oid].append(_index(parts))
     found: dict[TableName, TableFacts] = {}
-    for oid, schema, name, kind, persistence, readable, usable, hidden, root in rows:
+    for (
+        oid,
+        schema,
+        name,
+        kind,
+        persistence,
+        readable,
+        usable,
+        hidden,
+        policies,
+        owned,
+        root,
+    ) in rows:
         found[TableName(schema, name)] = TableFacts(
             kind=kind,
             persistence=persistence,
             readable=readable,
             schema_usable=usable,
             row_security=hidden,
+            policies=tuple(policies),
+            owned=owned,
             root=None if root is None else TableName(*root),
             types=types[oid],
             indexes=tuple(indexes[oid]),

@@ -50,6 +50,10 @@ class TableFacts:
     schema_usable: bool
     row_security: bool
     """Whether policies hide rows from the role."""
+    policies: tuple[str, ...] = ()
+    """Those of the table."""
+    owned: bool = False
+    """Whether the role owns it."""
     root: TableName | None = None
     """For a partition, the table that it is part of."""
     types: Mapping[str, ValueType] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from psycopg import sql
 from flusso_cli.check.facts import DatabaseFacts, TableFacts
 from flusso_cli.diagnostics import Diagnostic, text
 from flusso_shared.names import TableName
+from flusso_shared.row_security import Hidden
 
 _FOLLOWED = ("r", "p")
 
@@ -59,13 +60,15 @@ def _rights(name: TableName, table: TableFacts, role: str) -> Iterator[Diagnosti
 def _row_security(name: TableName, table: TableFacts, facts: DatabaseFacts) -> Iterator[Diagnostic]:
     if not table.row_security:
         return
-    role = facts.server.role
+    hidden = Hidden(name, facts.server.role, table.owned, table.policies)
     yield Diagnostic(
         "error",
         "row-security",
-        f"row-level security of table `{name}` applies to role `{role}`: rows that it hides would be"
-        " missing in documents, or deleted from them",
+        f"row-level security of table `{name}` applies to role `{hidden.role}` (policies: {hidden.named}): no document"
+        " with its rows can be built",
         subject=f"table {name}",
-        cure="let a superuser run this, or connect as a role that sees every row",
-        sql=(text(sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(role))),),
+        cure="run this"
+        if table.owned
+        else "let a superuser run this, or connect as a role that sees every row",
+        sql=(hidden.cure,),
     )
