@@ -13,6 +13,7 @@ import psycopg
 from psycopg import conninfo as conninfos
 
 from flusso_shared.errors import ConfigError
+from flusso_shared.server_addresses import host_name
 
 _URL: Final = re.compile(r"(postgresql|postgres)://\S*")
 _SHAPE: Final = "write postgresql://user:password@host:port/database"
@@ -101,7 +102,9 @@ def _problems(given: Mapping[str, str]) -> Iterator[str]:
 
 def _host(host: str) -> bool:
     """Empty stands for the default; a path, or `@`, for a local socket."""
-    return not host or host.startswith(("/", "@")) or _HOST.fullmatch(host) is not None
+    if not host or host.startswith(("/", "@")):
+        return True
+    return _HOST.fullmatch(host) is not None and (":" in host or host_name(host))
 
 
 def _port(port: str) -> bool:

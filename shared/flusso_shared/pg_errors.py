@@ -49,6 +49,13 @@ class DeniedError(FatalError):
     """
 
 
+_PARAMETER = re.compile(
+    r'invalid integer value ".*" for connection option "(?P<integer>\w+)"|invalid "?(?P<choice>\w+)"? value'
+    r"|(?P<hostaddr>could not parse network address)|definition of (?P<service>service) "
+)
+"""What libpq says of a value in the connection text that it does not take; the value itself is not for messages."""
+
+
 class _ConnectFailure(NamedTuple):
     state: str
     """The SQLSTATE whose remedy is given, or the remedy itself."""
@@ -107,6 +114,11 @@ def _reason(error: psycopg.Error) -> str:
 
 def _without_state(error: psycopg.Error, doing: str) -> FlussoError:
     text = _one_line(error)
+    if match := _PARAMETER.search(text):
+        name = match["integer"] or match["choice"] or match["service"] or "hostaddr"
+        return FatalError(
+            f"cannot {doing}: libpq does not take the value of `{name}`; correct it in {_CONNECTION}"
+        )
     for failure in _CONNECT_FAILURES:
         if failure.pattern.search(text):
             remedy = _REMEDIES.get(failure.state, failure.state)

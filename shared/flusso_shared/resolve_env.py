@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -23,21 +23,14 @@ from flusso_shared.config import (
     Value,
 )
 from flusso_shared.errors import ConfigError
+from flusso_shared.server_addresses import checked_brokers, checked_http, redacted
 
 logger = logging.getLogger(__name__)
 
 Environment = Mapping[str, str]
 
-_IN_HOST = re.compile(r"(://[^:/@\s]*):\S*@")
-_IN_QUERY = re.compile(r"([?&]\w*(?:password|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(r"\w*(?:password|secret|token)\w*=", re.IGNORECASE)
 _NO_PORT = re.compile(r"^[^\[:]*:(?!\d*(?:/|$))")
-_HTTP = re.compile(r"https?://\S+")
-
-
-def redacted(url: str) -> str:
-    """The URL without its password, wherever in it that stands, and whatever characters it has."""
-    return _IN_QUERY.sub(r"\1***", _IN_HOST.sub(r"\1:***@", url))
 
 
 def without_secrets(url: str) -> str:
@@ -98,11 +91,7 @@ def opensearch_connection(sink: OpenSearchSinkConfig, env: Environment) -> OpenS
         raise ConfigError(
             f"[sinks.{sink.name}] has no url and {sink.name.upper()}_OPENSEARCH_URL is not set"
         )
-    url = url.strip().rstrip("/")
-    if not _HTTP.fullmatch(url) or not urlsplit(url).hostname:
-        raise ConfigError(
-            f"[sinks.{sink.name}]: `{redacted(url)}` is not a URL of OpenSearch; write http(s)://host:port"
-        )
+    url = checked_http(url.strip().rstrip("/"), f"[sinks.{sink.name}]")
     password = _override(sink.password, env, sink.name, "PASSWORD")
     return OpenSearchConnection(
         name=sink.name,
@@ -136,7 +125,7 @@ def queue_connection(queue: Queue, env: Environment) -> QueueConnection:
         servers = _required(queue.bootstrap_servers, env, "queue.bootstrap_servers")
     elif "KAFKA_BOOTSTRAP_SERVERS" in env:
         servers = env["KAFKA_BOOTSTRAP_SERVERS"]
-        logger.info("KAFKA_BOOTSTRAP_SERVERS sets the brokers: %s", servers)
+        logger.info("KAFKA_BOOTSTRAP_SERVERS sets the brokers")
     else:
         servers = queue.bootstrap_servers
     if not servers.strip():
@@ -148,7 +137,7 @@ def queue_connection(queue: Queue, env: Environment) -> QueueConnection:
         for key, value in queue.properties.items()
     }
     return QueueConnection(
-        bootstrap_servers=servers.strip(),
+        bootstrap_servers=checked_brokers(servers.strip()),
         topic_prefix=queue.topic_prefix,
         partitions=queue.partitions,
         replication_factor=queue.replication_factor,

@@ -15,7 +15,7 @@ from opensearchpy.exceptions import SSLError, TransportError
 
 from flusso_shared.config import OpenSearchConnection
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_shared.resolve_env import redacted
+from flusso_shared.server_addresses import redacted
 
 logger = logging.getLogger(__name__)
 

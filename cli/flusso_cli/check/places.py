@@ -14,7 +14,7 @@ from flusso_shared.config import (
     Source,
     Value,
 )
-from flusso_shared.resolve_env import redacted
+from flusso_shared.server_addresses import redacted
 
 _MASK = "***"
 
