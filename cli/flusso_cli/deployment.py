@@ -77,6 +77,13 @@ class Deployment:
         """The database."""
         return source_conninfo(self.project.config.source, environment())
 
+    def check_addresses(self) -> None:
+        """Raises `ConfigError` for addresses that cannot be used, before anything connects."""
+        env, queue = environment(), self.project.config.queue
+        source_conninfo(self.project.config.source, env)
+        if queue.model_fields_set or "KAFKA_BOOTSTRAP_SERVERS" in env:
+            queue_connection(queue, env)
+
     @property
     def log(self) -> KafkaLog:
         """The change log in Kafka, connected when it is asked something."""

@@ -65,6 +65,7 @@ def verify(
     """Compare every document with what the database says.  Exit code 1 when something differs and is left so."""
     project = needed(config, lock, locked=locked)
     with deployment(project, index_prefix) as servers:
+        servers.check_addresses()
         names = [servers.check_index(index)] if index is not None else servers.indexes
         reports = [
             _Run(servers, format, patience, limit).verify(name, sample, repair=repair)

@@ -39,12 +39,18 @@ def without_secrets(url: str) -> str:
     Also one that should have been percent-encoded: `u:a/b?c@host` is no URL, but it is a secret.
     """
     scheme, separator, rest = url.partition("://")
-    path = rest.partition("?")[0]
+    if not separator:
+        return ""
+    # Like libpq, which takes an @ before the first slash for the end of the password, also behind a question mark.
+    start = rest.partition("/")[0].rfind("@") + 1
+    path = rest[:start] + rest[start:].partition("?")[0]
     # What follows the colon is no port: then it is a password, and the question mark is part of it.
-    whole = rest if "@" not in path and _NO_PORT.search(path) else path
-    end = whole.rfind("@")
+    no_port = "@" not in path and _NO_PORT.search(path) is not None
+    end = (rest if no_port else path).rfind("@")
     if end >= 0:
         rest = rest[:end].partition(":")[0] + rest[end:]
+    elif no_port:
+        rest = rest.partition(":")[0]
     path, _, query = rest.partition("?")
     kept = [item for item in query.split("&") if item and not _SECRET_PARAMETER.match(item)]
     return scheme + separator + path + ("?" + "&".join(kept) if kept else "")

@@ -21,7 +21,10 @@ _SHOWN: Final = re.compile(
     rf"(?P<scheme>[A-Za-z]+)://(?:(?P<user>[^\s@:/?#\[\]]*)(?P<password>:[^\s@/?#]*)?@)?"
     rf"(?P<hosts>(?:[^\s@:/?#\[\]]+|{_IPV6})?(?::\d+)?(?:,(?:[^\s@:/?#\[\]]+|{_IPV6})(?::\d+)?)*)(?P<rest>[/?][^\s@#]*)?"
 )
-_IN_QUERY: Final = re.compile(r"([?&]\w*(?:password|secret|token)\w*=)[^&]*", re.IGNORECASE)
+_HARMLESS: Final = re.compile(
+    r"sslmode=(disable|allow|prefer|require|verify-ca|verify-full)|connect_timeout=\d{1,4}"
+    r"|target_session_attrs=[a-z]+(-[a-z]+)?"
+)
 _ENCODE: Final = (
     "in a user name or a password write @ as %40, : as %3A, / as %2F, ? as %3F and # as %23"
 )
@@ -29,7 +32,7 @@ _LABEL: Final = 63
 
 
 def redacted(url: str) -> str:
-    """The URL as it may be shown: without its password; of one that is malformed nothing but the scheme."""
+    """The URL as it may be shown: without its password and what parameters are set to; of one that is malformed nothing but the scheme."""
     match = _SHOWN.fullmatch(url)
     if match is None:
         scheme, separator, _ = url.partition("://")
@@ -38,8 +41,14 @@ def redacted(url: str) -> str:
     if match["password"] is not None:
         user += ":***"
     at = "@" if match["user"] is not None else ""
-    rest = _IN_QUERY.sub(r"\1***", match["rest"] or "")
-    return f"{match['scheme']}://{user}{at}{match['hosts']}{rest}"
+    path, mark, query = (match["rest"] or "").partition("?")
+    kept = "&".join(map(_shown, query.split("&")))
+    return f"{match['scheme']}://{user}{at}{match['hosts']}{path}{mark}{kept}"
+
+
+def _shown(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    return parameter if _HARMLESS.fullmatch(parameter) else name + equals + "***"
 
 
 def host_name(host: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -61,7 +62,7 @@ class Bench:
         file.write_text(text.replace(old, new))
 
     def run(self, *command: str) -> tuple[int, str]:
-        """The exit code and what was said on stderr."""
+        """The exit code and what was said."""
         done = subprocess.run(
             [str(_BIN / command[0]), *command[1:], *self.arguments],
             cwd=self.folder,
@@ -72,7 +73,7 @@ class Bench:
             timeout=60,
         )
         assert "Traceback" not in done.stdout + done.stderr
-        return done.returncode, done.stderr
+        return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -201,6 +202,74 @@ def test_opensearch_unreachable(bench: Bench, command: tuple[str, ...]) -> None:
     code, said = bench.run(*command)
     assert code == 1
     assert f"http://{_NOWHERE}" in said
+
+
+SECRET = "qzx7|k9wv|zz"
+MALFORMED = [
+    "postgresql://me:qzx7@k9wv@127.0.0.1:1/library",
+    "postgresql://me:qzx7%zzk9wv@127.0.0.1:1/library",
+    "postgresql://me:qzx7/k9wv@127.0.0.1:1/library",
+    "postgresql://me:x?qzx7=k9wv@127.0.0.1:1:1/library",
+    "postgresql://me:qzx7 k9wv@127.0.0.1:1/library",
+    "postgresql://me:qzx7k9wv@a..b:1/library",
+    "postgresql://me:qzx7k9wv@127.0.0.1:1/library?sslmode=qzx7k9wv",
+    "postgresql://me:qzx7k9wv@127.0.0.1:1/library?ssl_min_protocol_version=qzx7k9wv",
+    "host=127.0.0.1 port=1 user=me password=qzx7k9wv",
+    "postgresql://me:qzx7k9wv",
+]
+TAKERS = [
+    *COMMANDS,
+    ("flusso", "check"),
+    ("flusso", "verify"),
+    ("flusso", "init", "--all", "--out", "made"),
+]
+
+
+@pytest.mark.parametrize("command", TAKERS, ids=" ".join)
+def test_a_malformed_connection_is_one_message_without_its_secret(
+    bench: Bench, command: tuple[str, ...]
+) -> None:
+    first = TAKERS.index(command)
+    for url in (MALFORMED * 2)[first :: len(TAKERS)][:3]:
+        bench.environment["DATABASE_URL"] = url
+        code, said = bench.run(*command)
+        assert code == 1, url
+        assert "Postgres URL" in said or "libpq does not take" in said, url
+        assert "next try in" not in said, url
+        assert "Caused by" not in said, url
+        assert not re.search(SECRET, said), url
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("PRIMARY_OPENSEARCH_URL", "http://me:qzx7/k9wv@127.0.0.1:1"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "me:qzx7@k9wv@127.0.0.1:1"),
+    ],
+)
+@pytest.mark.parametrize("command", [("flusso-worker",), ("flusso", "check")], ids=" ".join)
+def test_a_malformed_address_is_one_message_without_its_secret(
+    bench: Bench, command: tuple[str, ...], variable: str, url: str
+) -> None:
+    bench.environment[variable] = url
+    code, said = bench.run(*command)
+    assert not re.search(SECRET, said)
+    assert code == 1
+    assert "OpenSearch" in said or "bootstrap_servers" in said
+
+
+def test_a_literal_that_is_malformed_reaches_no_file(bench: Bench) -> None:
+    del bench.environment["DATABASE_URL"]
+    config = bench.folder / "flusso.toml"
+    original = config.read_text()
+    for url in MALFORMED:
+        config.write_text(original.replace("[sinks", f'connection_url = "{url}"\n[sinks', 1))
+        code, said = bench.run("flusso-worker")
+        assert code == 1, url
+        assert not re.search(SECRET, said), url
+        lock = bench.folder / "flusso.lock"
+        kept = re.sub(r'\?\w+=\w+"', '"', lock.read_text())  # a parameter that is no secret
+        assert not re.search(SECRET, kept), url
 
 
 SILENT = [

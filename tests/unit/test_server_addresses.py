@@ -20,7 +20,7 @@ from flusso_shared.server_addresses import checked_brokers, checked_http, redact
         ("postgresql://a:b@c/d", "postgresql://a:***@c/d"),
         ("postgresql://a@c/d", "postgresql://a@c/d"),
         ("postgresql://a:b@one:1,two:2/d?sslmode=require", "postgresql://a:***@one:1,two:2/d?sslmode=require"),
-        ("postgresql:///d?user=u&password=hidden&x=1", "postgresql:///d?user=u&password=***&x=1"),
+        ("postgresql:///d?user=u&password=hidden&x=1", "postgresql:///d?user=***&password=***&x=***"),
         ("https://u:b:c@[::1]:9200", "https://u:***@[::1]:9200"),
         ("postgresql://u:se cret@host/db", "postgresql://***"),
         ("postgresql://u:se@cret@host/db", "postgresql://***"),
