@@ -140,6 +140,13 @@ def _set_up(connection: Connection, settings: dict[str, str]) -> int:
     return int(row[0])
 
 
+def pooled(connection: Connection) -> bool:
+    """Whether a pooler is in between: it makes up the process id that a client is told (`BackendKeyData`)."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    return bool(row[0] != connection.info.backend_pid)
+
+
 def _shares_sessions(conninfo: str, backend: int) -> bool:
     """Whether a second client is given the same backend, while the first one is still connected.
 

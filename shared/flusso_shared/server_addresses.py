@@ -48,7 +48,7 @@ def redacted(url: str) -> str:
 
 def _shown(parameter: str) -> str:
     name, equals, _ = parameter.partition("=")
-    return parameter if _HARMLESS.fullmatch(parameter) else name + equals + "***"
+    return parameter if not parameter or _HARMLESS.fullmatch(parameter) else name + equals + "***"
 
 
 def host_name(host: str) -> bool:

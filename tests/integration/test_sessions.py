@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,7 +19,8 @@ from flusso_shared.names import TableName
 from flusso_shared.pg_errors import DeniedError
 from flusso_worker.database import Database
 from support import names
-from support.check_kit import role
+from support.check_kit import STORE, checked, role, things
+from support.documents import run
 from support.own_pgbouncer import own_pgbouncer
 
 pytestmark = pytest.mark.services
@@ -151,7 +153,7 @@ def test_a_pooler_in_transaction_mode_is_refused_by_name(database: str) -> None:
 
 
 def test_a_pooler_in_session_mode_passes_sql_and_is_named_where_replication_cannot(
-    database: str,
+    database: str, tmp_path: Path
 ) -> None:
     with own_pgbouncer(database, "session") as url:
         with pg_session.connect(url, "flusso-test") as connection:
@@ -159,6 +161,10 @@ def test_a_pooler_in_session_mode_passes_sql_and_is_named_where_replication_cann
             assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
         with pytest.raises(FatalError, match=r"PgBouncer.* connect to the Postgres server itself"):
             pg_session.connect_replication(url, "flusso-test")
+        run(database, *STORE)
+        (refused,) = checked(tmp_path, url, things()).diagnostics
+        assert refused.rule == "connection"
+        assert "PgBouncer" in refused.message
 
 
 def test_tls_that_the_server_does_not_have_is_not_waited_for(database: str) -> None:

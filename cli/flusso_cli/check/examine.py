@@ -27,6 +27,7 @@ from flusso_cli.check.statements import (
 )
 from flusso_cli.check.tables import check_tables
 from flusso_cli.diagnostics import Diagnostic
+from flusso_shared import pg_session
 from flusso_shared.bound_plan import read_bound
 from flusso_shared.catalog_check import lacks
 from flusso_shared.compile import bind
@@ -73,6 +74,9 @@ def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
         conninfo = source_conninfo(report.project.config.source, env)
         with session.connect(make_conninfo(conninfo, **_session(conninfo))) as connection:
             try:
+                if pg_session.pooled(connection):
+                    # An ordinary server refuses replication by what `check_server` looks at.
+                    session.connect_replication(conninfo).close()
                 plan = read_bound(connection, plan)
                 _Examination(report, options, connection).run(plan)
             except psycopg.Error as error:
