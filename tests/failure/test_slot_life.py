@@ -446,6 +446,20 @@ def test_rows_that_go_with_their_partition_are_noticed(
         assert kit.expect(1)[0].table == USERS
 
 
+def test_rows_of_a_partition_that_was_unlogged_are_published(partitioned: Kit) -> None:
+    """Case 41: Postgres lets a partition be unlogged, whatever the publication has."""
+    kit = partitioned
+    with kit.running(watch_seconds=0.2):
+        kit.sql(
+            "ALTER TABLE orders_1 SET UNLOGGED; INSERT INTO orders VALUES (108, 2);"
+            "ALTER TABLE orders_1 SET LOGGED"
+        )
+        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the resync")
+    changes = kit.log.take()
+    assert {("107",), ("108",)} <= {change.key for change in changes if change.op is Op.READ}
+    assert {change.table for change in changes} == {ORDERS}
+
+
 # --- lost log -------------------------------------------------------------------------------------
 
 
