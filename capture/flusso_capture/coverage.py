@@ -34,10 +34,10 @@ LEFT JOIN pg_publication p ON p.pubname = %s
 _ENTRIES_14 = """
 (SELECT r.oid::text FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
 """
-# Column lists, row filters and publications of whole schemas came with Postgres 15.
+# An entry gets another id with another column list; what a list must hold is judged at the start.  Row filters and publications of whole schemas came with Postgres 15.
 _ENTRIES = """
 (SELECT r.oid::text FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid
-    AND r.prqual IS NULL AND r.prattrs IS NULL),
+    AND r.prqual IS NULL),
 (SELECT 'schema' || s.oid FROM pg_publication_namespace s
  WHERE s.pnpubid = p.oid AND s.pnnspid = n.oid)
 """

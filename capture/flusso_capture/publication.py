@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
@@ -32,7 +32,9 @@ FROM pg_publication p WHERE p.pubname = %s
 _ROUNDS = 4
 # Column lists and row filters came with Postgres 15.
 _RESTRICTED = """
-SELECT n.nspname, c.relname, r.prattrs IS NOT NULL, r.prqual IS NOT NULL
+SELECT n.nspname, c.relname, r.prqual IS NOT NULL,
+       (SELECT array_agg(a.attname::text) FROM pg_attribute a
+        WHERE a.attrelid = r.prrelid AND a.attnum = ANY(r.prattrs))
 FROM pg_publication_rel r
 JOIN pg_publication p ON p.oid = r.prpubid
 JOIN pg_class c ON c.oid = r.prrelid
@@ -50,8 +52,19 @@ class Publication:
     """Whether it publishes inserts, updates, deletes and truncates."""
     via_root: bool = True
     owned: bool = True
-    restricted: frozenset[TableName] = frozenset()
-    """Tables published with a column list or a row filter."""
+    filtered: frozenset[TableName] = frozenset()
+    """Tables published with a row filter."""
+    listed: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
+    """Tables published with a column list, which is given."""
+
+    def lacking(self, needed: Mapping[TableName, Collection[str]]) -> list[TableName]:
+        """Tables of which rows, or `needed` columns, are left out."""
+        short = {
+            table
+            for table, given in self.listed.items()
+            if not given.issuperset(needed.get(table, ()))
+        }
+        return sorted((short | self.filtered) & needed.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +126,6 @@ def ensure(
     steps: list[Step] = []
     for _ in range(_ROUNDS):
         current = read(connection, name)
-        _refuse_restrictions(name, current, tables)
         steps, missing = decide(name, current, tables)
         if not steps:
             break
@@ -136,30 +148,48 @@ def read(connection: Connection, name: str) -> Publication | None:
     if row is None:
         return None
     complete, via_root, owned, tables = row
-    restricted: list[TableName] = []
+    filtered: set[TableName] = set()
+    listed: dict[TableName, frozenset[str]] = {}
     if connection.info.server_version >= 150000:
-        rows = connection.execute(_RESTRICTED, (name,)).fetchall()
-        restricted = [TableName(schema, table) for schema, table, *_ in rows]
+        for schema, table, by_row, columns in connection.execute(_RESTRICTED, (name,)):
+            if by_row:
+                filtered.add(TableName(schema, table))
+            if columns is not None:
+                listed[TableName(schema, table)] = frozenset(columns)
     return Publication(
         tables=frozenset(TableName(*item) for item in tables),
         complete=complete,
         via_root=via_root,
         owned=owned,
-        restricted=frozenset(restricted),
+        filtered=frozenset(filtered),
+        listed=listed,
     )
 
 
-def _refuse_restrictions(
-    name: str, current: Publication | None, tables: Collection[TableName]
+def needed_columns(
+    tables: Mapping[TableName, Table], links: Mapping[TableName, Collection[str]]
+) -> dict[TableName, frozenset[str]]:
+    """Per table what a column list must hold."""
+    return {
+        name: frozenset(table.primary_key)
+        | frozenset(links.get(name, ())).intersection(table.columns)
+        for name, table in tables.items()
+    }
+
+
+def refuse_restrictions(
+    connection: Connection, name: str, needed: Mapping[TableName, Collection[str]]
 ) -> None:
-    found = sorted(current.restricted & set(tables)) if current else []
+    """Raises `FatalError` with the SQL when the publication leaves out rows, or `needed` columns."""
+    current = read(connection, name)
+    found = current.lacking(needed) if current else []
     if not found:
         return
     text = "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};"
     statement = sql.SQL(text).format(sql.Identifier(name), _listed(found))
     raise FatalError(
-        f"publication {name} has a column list or a row filter for {', '.join(map(str, found))}: "
-        "changes would be missed.  Choose another publication with --publication, or run\n"
+        f"publication {name} has a row filter, or a column list without a key or link column, for "
+        f"{', '.join(map(str, found))}: changes would be missed.  Choose another publication with --publication, or run\n"
         f"    {statement.as_string(None)}"
     )
 

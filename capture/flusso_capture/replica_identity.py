@@ -31,6 +31,25 @@ JOIN pg_class c ON c.oid = t.relid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE t.isleaf
 """
+# Column lists came with Postgres 15.
+_LISTED = """
+SELECT n.nspname, c.relname, p.pubname::text,
+       (SELECT array_agg(a.attname::text) FROM pg_attribute a
+        WHERE a.attrelid = r.prrelid AND a.attnum = ANY(r.prattrs))
+FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE r.prattrs IS NOT NULL AND (p.pubupdate OR p.pubdelete)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A column list of a publication: Postgres refuses UPDATEs of the table when its identity is not within."""
+
+    publication: str
+    table: TableName
+    """Which it is for: a partition's root, perhaps."""
+    columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,7 @@ def cures(
 ) -> list[Cure]:
     """What has to be done for all of `tables`."""
     found: list[Cure] = []
+    listings = _listings(connection)
     for name, table in tables.items():
         known = links.get(name, frozenset()).intersection(table.columns)
         needed = known | frozenset(table.primary_key)
@@ -138,8 +158,44 @@ def cures(
                 continue
             cure = decide(part, known, manage, partition=part.name != name)
             if cure is not None:
-                found.append(replace(cure, of=name))
+                listed = [
+                    *listings.get(name, ()),
+                    *(listings.get(part.name, ()) if part.name != name else ()),
+                ]
+                found.append(replace(_within(cure, part, listed), of=name))
     return found
+
+
+def _listings(connection: Connection) -> dict[TableName, list[Listing]]:
+    """The column lists of all publications, ours and others."""
+    found: dict[TableName, list[Listing]] = {}
+    if connection.info.server_version >= 150000:
+        for schema, table, name, columns in connection.execute(_LISTED):
+            found.setdefault(TableName(schema, table), []).append(
+                Listing(name, TableName(schema, table), frozenset(columns))
+            )
+    return found
+
+
+def _within(cure: Cure, table: Table, listed: Sequence[Listing]) -> Cure:
+    """The cure, not to be run by itself when a column list makes Postgres refuse UPDATEs after it."""
+    if not listed:
+        return cure
+    columns = frozenset(cure.missing) | frozenset(table.primary_key)
+    by_index = cure.by_hand[1:] if all(columns <= one.columns for one in listed) else ()
+    without = "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1};"
+    freed = [
+        sql.SQL(without).format(sql.Identifier(one.publication), sql.Identifier(*one.table))
+        for one in listed
+    ]
+    full = " ".join([*(item.as_string(None) for item in freed), full_statement(table.name)])
+    by_hand = by_index or (full,)
+    publications = ", ".join(one.publication for one in listed)
+    advice = (
+        f"{_advice(table, cure.missing, by_hand)}\nIt is not set here: publication {publications} has a column list for"
+        " the table, and Postgres refuses every UPDATE and DELETE of a table whose replica identity is not within"
+    )
+    return replace(cure, allowed=False, advice=advice, by_hand=by_hand)
 
 
 def _parts(connection: Connection, table: Table) -> list[Table]:

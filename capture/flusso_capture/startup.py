@@ -105,6 +105,12 @@ class Startup:
             origin = replication.identify()
             before = coverage.read(connection, options.publication, catalog.tables)
             suspicion = suspicion or coverage.gap(followed, before)
+            # Before an identity is set: with one that a column list does not hold, Postgres refuses UPDATEs.
+            publication.refuse_restrictions(
+                connection,
+                options.publication,
+                publication.needed_columns(catalog.tables, self._plan.link_columns()),
+            )
             self._cure(connection, catalog, followed)
             publication.ensure(
                 connection,

@@ -364,7 +364,7 @@ def test_a_publication_with_a_row_filter_is_refused(kit: Kit) -> None:
     if int(kit.one("SHOW server_version_num")) < 150000:
         return
     kit.sql(f"CREATE PUBLICATION {kit.slot} FOR TABLE users WHERE (id > 5), orders")
-    assert "row filter for public.users" in refusal(kit)
+    assert "has a row filter, or" in refusal(kit)
 
 
 def test_an_unmanaged_identity_is_advice_only(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
@@ -409,3 +409,57 @@ def test_a_slot_in_use_is_waited_for(kit: Kit, caplog: pytest.LogCaptureFixture)
         kit.expect(1)
         with second.running():
             until(lambda: "is active for PID" in caplog.text, "the second to wait")
+
+
+LISTED = [
+    "\nALTER TABLE orders ALTER user_id SET NOT NULL",
+    "\nCREATE UNIQUE INDEX by_both ON orders (id, user_id)",
+    "\nALTER TABLE orders REPLICA IDENTITY USING INDEX by_both\n",
+]
+
+
+def test_a_column_list_that_holds_what_is_needed_is_kept(kit: Kit) -> None:
+    if int(kit.one("SHOW server_version_num")) < 150000:
+        return
+    kit.sql(*LISTED, f"CREATE PUBLICATION {kit.slot} FOR TABLE users (id), orders (id, user_id)")
+    for _ in range(2):
+        with kit.running():
+            kit.sql(
+                "INSERT INTO users VALUES (1)", "UPDATE users SET name = 'x'", "DELETE FROM users"
+            )
+            assert [change.key for change in kit.expect(3)] == [("1",)] * 3
+    assert kit.one("SELECT count(*) FROM pg_publication_rel WHERE prattrs IS NOT NULL") == 2
+
+
+def test_a_column_list_without_a_link_is_refused_before_anything_is_changed(kit: Kit) -> None:
+    if int(kit.one("SHOW server_version_num")) < 150000:
+        return
+    kit.sql(f"CREATE PUBLICATION {kit.slot} FOR TABLE users, orders (id)")
+    message = refusal(kit)
+    assert "column list without a key or link column, for public.orders" in message
+    kit.sql("INSERT INTO orders VALUES (1)", "UPDATE orders SET note = 'x'")
+    kit.sql(*message.splitlines()[-1].split(";")[:2])
+    kit.prepare()
+    assert kit.one(IDENTITY) == "f"
+
+
+@pytest.mark.parametrize("columns", ["id", "id, user_id"])
+def test_no_identity_is_set_that_makes_updates_fail(
+    kit: Kit, columns: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The list is of a publication that others use."""
+    if int(kit.one("SHOW server_version_num")) < 150000:
+        return
+    kit.sql(
+        "ALTER TABLE orders ALTER user_id SET NOT NULL",
+        f"CREATE PUBLICATION {kit.slot}_other FOR TABLE orders ({columns})",
+    )
+    kit.prepare()
+    kit.sql("INSERT INTO orders VALUES (1, 1)", "UPDATE orders SET note = 'x'")
+    (advice,) = [r.message for r in caplog.records if "goes stale" in r.message]
+    assert f"{kit.slot}_other has a column list" in advice
+    kit.sql(*[part for part in advice.splitlines()[1].split(";") if part.strip()])
+    kit.sql("UPDATE orders SET note = 'y'")
+    caplog.clear()
+    kit.prepare()
+    assert "goes stale" not in caplog.text

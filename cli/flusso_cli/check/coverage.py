@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -78,12 +78,16 @@ def _blockers(
 
 
 def check_restrictions(
-    name: str, tables: Collection[TableName], facts: DatabaseFacts
+    name: str, links: Mapping[TableName, Collection[str]], facts: DatabaseFacts
 ) -> list[Diagnostic]:
-    """Column lists and row filters of the publication: changes would be missed."""
-    current = facts.publication
-    found = sorted(current.restricted & set(tables)) if current else []
-    return [_restricted(name, table) for table in found]
+    """Row filters of the publication, and column lists without what is needed: changes would be missed."""
+    return [_restricted(name, table) for table in restricted(links, facts)]
+
+
+def restricted(links: Mapping[TableName, Collection[str]], facts: DatabaseFacts) -> list[TableName]:
+    """The tables of which the publication leaves out what is needed."""
+    needed = publications.needed_columns(facts.catalog.tables, links)
+    return facts.publication.lacking(needed) if facts.publication else []
 
 
 def _restricted(name: str, table: TableName) -> Diagnostic:
@@ -92,7 +96,7 @@ def _restricted(name: str, table: TableName) -> Diagnostic:
     return Diagnostic(
         "error",
         "publication-restricted",
-        f"publication `{name}` has a column list or a row filter for table `{table}`: changes would be missed",
+        f"publication `{name}` has a row filter, or a column list without a key or link column, for table `{table}`: changes would be missed",
         subject=f"table {table}",
         cure="choose another publication with --publication, or let the owner run this",
         sql=(text(whole),),

@@ -117,7 +117,9 @@ class _Examination:
         report.server = facts.server
         report.diagnostics += check_server(facts, options.slot)
         report.diagnostics += check_tables(plan.tables, facts)
-        report.diagnostics += coverage.check_restrictions(options.publication, plan.tables, facts)
+        report.diagnostics += coverage.check_restrictions(
+            options.publication, plan.link_columns(), facts
+        )
         sound = [bound for index in plan.indexes if (bound := self._index(index, facts))]
         report.coverage = coverage.coverage(
             options.publication, plan.tables, facts, manage=options.manage_publication
@@ -156,6 +158,9 @@ class _Examination:
     def _identity(self, plan: Plan, facts: DatabaseFacts) -> None:
         # A schema that the role may not use hides its partitions.
         names = [name for name in plan.tables if facts.tables[name].schema_usable]
+        # A column list that is refused has to go first: it stands in the way of an identity.
+        refused = coverage.restricted(plan.link_columns(), facts)
+        names = [name for name in names if name not in refused]
         tables = {name: facts.catalog.tables[name] for name in names}
         manage = self._options.manage_replica_identity
         found = identity.shortfalls(cures(self._connection, tables, plan.link_columns(), manage))
