@@ -140,7 +140,9 @@ class Documents:
         absent = [name for name in ids if name not in present]
         if not absent:
             return []
-        stored = bench.patiently(lambda: _found(cluster, physical, absent), "read documents")
+        stored = bench.patiently(
+            lambda: _found(cluster, physical, absent, source=False), "read documents"
+        )
         return [
             Sight(cluster.name, name, None, "extra", actual=_marker(stored[name]))
             for name in absent
@@ -212,9 +214,12 @@ def _marker(stored: dict[str, Any]) -> str:
     return f"{stored.get('_seq_no')}/{stored.get('_primary_term')}"
 
 
-def _found(cluster: Cluster, physical: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What the index has under `ids` now, searchable yet or not."""
+def _found(
+    cluster: Cluster, physical: str, ids: Sequence[str], *, source: bool = True
+) -> dict[str, dict[str, Any]]:
+    """What the index has under `ids` now, searchable yet or not; without `source`, whether it has something."""
     if not ids:
         return {}
-    reply = cluster.request("POST", path(physical, "_mget"), {"ids": list(ids)})
+    params = {} if source else {"_source": "false"}
+    reply = cluster.request("POST", path(physical, "_mget"), {"ids": list(ids)}, params=params)
     return {item["_id"]: item for item in parsed(reply.text)["docs"]}
