@@ -177,7 +177,10 @@ class Deployment:
         for worker in self.workers:
             self.check(worker)
         self.revive()
-        known = self.store.look(PLAN.name)
+        try:
+            known = self.store.look(PLAN.name)
+        except RetryableError as error:
+            return str(error)
         found = [(item.generation.name, item.generation.state) for item in known.stored]
         if [(name.hash, state) for name, state in found] != [(self.hash, "live")]:
             return f"{[(name.physical, state) for name, state in found]}, wanted {self.hash}"
@@ -217,7 +220,8 @@ def test_queries_are_answered_through_deploys_and_crashes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(failpoints, "hit", deploy_kit.hit)
-    caplog.set_level(logging.INFO)
+    for name in ("flusso_worker", __name__):
+        caplog.set_level(logging.INFO, name)
     with ExitStack() as stack:
         run = Deployment(services.opensearch_url, index_prefix, seed)
         stack.callback(run.close)
