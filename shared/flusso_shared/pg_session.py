@@ -86,9 +86,10 @@ def connect(conninfo: str, application: str, **settings: str) -> Connection:
     try:
         backend = _set_up(connection, _SETTINGS | settings)
         connection.execute(_OPERATORS)
-        if backend != connection.info.backend_pid and _shares_sessions(conninfo, backend):
+        made_up = backend != connection.info.backend_pid  # by a pooler, see `pooled`
+        if made_up and _shares_sessions(connection, conninfo, backend):
             raise FatalError(
-                f"a connection pooler (such as PgBouncer) in transaction mode answers at {address(conninfo)}: "
+                f"a connection pooler (such as PgBouncer) in transaction or statement mode answers at {address(conninfo)}: "
                 "the settings of a session do not last there; connect to the Postgres server itself, or have the "
                 "pooler use session mode (pool_mode = session) for this user"
             )
@@ -147,14 +148,20 @@ def pooled(connection: Connection) -> bool:
     return bool(row[0] != connection.info.backend_pid)
 
 
-def _shares_sessions(conninfo: str, backend: int) -> bool:
-    """Whether a second client is given the same backend, while the first one is still connected.
+def _shares_sessions(connection: Connection, conninfo: str, backend: int) -> bool:
+    """Whether a second client is given the backend of the first one, or that one another, while both are connected.
 
-    A pooler is known by process ids that it makes up itself (`BackendKeyData` of the protocol).
+    Statement mode refuses a transaction.
     """
     text = connection_text(conninfo, "flusso")
-    with psycopg.connect(text, autocommit=True, prepare_threshold=None) as other:
-        return _set_up(other, {}) == backend
+    try:
+        with (
+            psycopg.connect(text, autocommit=True, prepare_threshold=None) as other,
+            other.transaction(),
+        ):
+            return _set_up(other, {}) == backend or _set_up(connection, {}) != backend
+    except psycopg.errors.ProtocolViolation:
+        return True
 
 
 def _escaped(value: str) -> str:

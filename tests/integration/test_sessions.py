@@ -6,6 +6,7 @@ import re
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 import pytest
@@ -144,10 +145,14 @@ def hiding(url: str, cure: str) -> str:
     return said.partition("policies: ")[2].partition(")")[0]
 
 
-def test_a_pooler_in_transaction_mode_is_refused_by_name(database: str) -> None:
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_a_pooler_that_shares_sessions_is_refused_by_name(
+    database: str, mode: Literal["transaction", "statement"]
+) -> None:
+    says = r"PgBouncer.* transaction or statement mode .*pool_mode = session"
     with (
-        own_pgbouncer(database, "transaction") as url,
-        pytest.raises(FatalError, match=r"PgBouncer.* transaction mode .*pool_mode = session"),
+        own_pgbouncer(database, mode) as url,
+        pytest.raises(FatalError, match=says),
     ):
         pg_session.connect(url, "flusso-test")
 

@@ -32,7 +32,7 @@ pool_mode = {mode}
 
 
 @contextmanager
-def own_pgbouncer(url: str, mode: Literal["session", "transaction"]) -> Iterator[str]:
+def own_pgbouncer(url: str, mode: Literal["session", "transaction", "statement"]) -> Iterator[str]:
     """The URL of the same database through a pooler of that mode."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     assert program, "PgBouncer is not installed: apt-get install pgbouncer"
