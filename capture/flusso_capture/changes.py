@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from flusso_capture.generated import Evaluate, not_evaluated
 from flusso_capture.pgoutput import (
     UNCHANGED,
     Begin,
@@ -34,13 +35,24 @@ class Changes:
     """Makes the changes of one stream, transaction after transaction."""
 
     def __init__(
-        self, relations: Relations, xids: Xids, origin: Origin, max_value_bytes: int
+        self,
+        relations: Relations,
+        xids: Xids,
+        origin: Origin,
+        max_value_bytes: int,
+        evaluate: Evaluate = not_evaluated,
     ) -> None:
-        """Values longer than `max_value_bytes` are left out of images, key and link columns never."""
+        """Values longer than `max_value_bytes` are left out of images, key and link columns never.
+
+        A row whose generated columns `evaluate` cannot tell makes no change: its table is signalled as passed over.
+        """
         self._relations = relations
         self._xids = xids
         self._origin = origin
         self._limit = max_value_bytes
+        self._evaluate = evaluate
+        self._lost: set[int] = set()
+        """Relations with rows of the transaction that make no change."""
         self._commit_lsn = 0
         self._commit_time = 0
         self._xid = 0
@@ -62,6 +74,7 @@ class Changes:
         self._xid = self._xids.widen(message.xid)
         self._sequence = 0
         self._unreadable.clear()
+        self._lost.clear()
 
     def of(self, message: RowMessage, lsn: int, size: int) -> Sequence[Change]:
         """The changes that `message`, of `size` bytes at `lsn`, comes to; none for other tables."""
@@ -79,6 +92,8 @@ class Changes:
         if shape is None:
             return _NO_CHANGES
         row = self._row(shape, message.new, lsn)
+        if not self._completed(shape, row):
+            return self._lose(message.relation)
         after, omitted = self._image(shape, row)
         return (self._change(Op.CREATE, shape, _key(shape, row), None, after, omitted, lsn),)
 
@@ -90,11 +105,18 @@ class Changes:
         row = self._row(shape, message.new, lsn)
         old = message.old
         if old is None:
+            if not self._completed(shape, row):
+                return self._lose(message.relation)
             after, omitted = self._image(shape, row)
             key = _key(shape, row)
             return (self._change(Op.UPDATE, shape, key, None, after, omitted, lsn),)
-        before, omitted_before = self._old_image(shape, self._row(shape, old, lsn), message.full)
+        old = self._row(shape, old, lsn)
+        if not self._old_completed(shape, old, message.full):
+            return self._lose(message.relation)
+        before, omitted_before = self._old_image(shape, old, message.full)
         _fill_unchanged(shape, row, before)
+        if not self._completed(shape, row):
+            return self._lose(message.relation)
         after, omitted = self._image(shape, row)
         key, old_key = _key(shape, row), self._old_key(shape, before, row)
         if old_key == key:
@@ -109,7 +131,10 @@ class Changes:
         shape = self._relations.shape(message.relation)
         if shape is None:
             return _NO_CHANGES
-        before, omitted = self._old_image(shape, self._row(shape, message.old, lsn), message.full)
+        old = self._row(shape, message.old, lsn)
+        if not self._old_completed(shape, old, message.full):
+            return self._lose(message.relation)
+        before, omitted = self._old_image(shape, old, message.full)
         key = self._old_key(shape, before, None)
         return (self._change(Op.DELETE, shape, key, before, None, omitted, lsn),)
 
@@ -121,6 +146,34 @@ class Changes:
             for shape in shapes
             if shape is not None
         ]
+
+    def _completed(self, shape: Shape, row: Row) -> bool:
+        """Append the generated columns that the log left out; false when they cannot be told."""
+        computed = shape.computed
+        if computed is None:
+            return True
+        values = tuple([row[position] for position in computed.inputs])
+        if UNCHANGED in values:
+            return False
+        found = self._evaluate(computed, cast("tuple[str | None, ...]", values))
+        if found is None:
+            return False
+        row.extend(found)
+        return True
+
+    def _old_completed(self, shape: Shape, row: Row, full: bool) -> bool:
+        """The same of an old row, in which key-only ones need no more than the key."""
+        if shape.computed is None:
+            return True
+        if full or shape.old_computed:
+            return self._completed(shape, row)
+        return not shape.key_computed
+
+    def _lose(self, relation: int) -> Sequence[Change]:
+        if relation not in self._lost:
+            self._lost.add(relation)
+            self._relations.lose(relation)
+        return _NO_CHANGES
 
     def _change(
         self,
@@ -150,10 +203,10 @@ class Changes:
         )
 
     def _row(self, shape: Shape, row: Row, lsn: int) -> Row:
-        if len(row) != len(shape.columns):
+        if len(row) != shape.sent:
             raise DecodeError(
                 f"the replication stream has a row of {len(row)} columns for table {shape.table}, "
-                f"which it described with {len(shape.columns)}"
+                f"which it described with {shape.sent}"
             )
         return self._without_unreadable(shape, row, lsn) if type(row) is UnreadableRow else row
 
@@ -164,7 +217,9 @@ class Changes:
         """
         known: Row = []
         lost: list[str] = []
-        for position, (name, value) in enumerate(zip(shape.columns, row, strict=True)):
+        for position, (name, value) in enumerate(
+            zip(shape.columns[: shape.sent], row, strict=True)
+        ):
             if not isinstance(value, Unreadable):
                 known.append(value)
             elif name in shape.kept or position in shape.identity:
@@ -231,7 +286,7 @@ def _fill_unchanged(shape: Shape, row: Row, before: _Image) -> None:
     """Take key and link values that were not sent again from the old row."""
     if UNCHANGED not in row:
         return
-    for position, name in enumerate(shape.columns):
+    for position, name in enumerate(shape.columns[: shape.sent]):
         if row[position] is UNCHANGED and name in shape.kept and name in before:
             row[position] = before[name]
 

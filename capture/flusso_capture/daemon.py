@@ -13,6 +13,7 @@ from flusso_capture import snapshotter as snapshots
 from flusso_capture.changes import Changes
 from flusso_capture.crew import Crew
 from flusso_capture.doubts import Doubts
+from flusso_capture.generated import Evaluator
 from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.relations import Relations, Signals
@@ -176,8 +177,14 @@ class Capture:
         relations = Relations(
             footing.catalog.tables, self._plan.link_columns(), self._read_table, signals
         )
+        evaluator = Evaluator(options.conninfo)
+        stack.callback(evaluator.close)
         changes = Changes(
-            relations, Xids(footing.next_xid), replication.identify(), options.max_value_bytes
+            relations,
+            Xids(footing.next_xid),
+            replication.identify(),
+            options.max_value_bytes,
+            evaluator,
         )
         writer = self._log.writer()
         # What is not acknowledged yet comes again from the slot; by then another process may have it, and published

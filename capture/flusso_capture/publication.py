@@ -28,6 +28,10 @@ SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate, p.pubviaro
                  FROM pg_publication_tables t WHERE t.pubname = p.pubname), '{}')
 FROM pg_publication p WHERE p.pubname = %s
 """
+# From 18 on the log can hold generated columns; where a table's replica identity has such columns and the publication
+# leaves them out, Postgres refuses to change its rows.
+_GENERATED_SINCE = 180000
+_READ_GENERATED = "SELECT pubgencols = 's' FROM pg_publication WHERE pubname = %s"
 # What is published via the root shows only after the second.
 _ROUNDS = 4
 # Column lists and row filters came with Postgres 15.
@@ -56,6 +60,8 @@ class Publication:
     """Tables published with a row filter."""
     listed: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
     """Tables published with a column list, which is given."""
+    generated: bool = True
+    """Whether stored generated columns are published, if the server can."""
 
     def lacking(self, needed: Mapping[TableName, Collection[str]]) -> list[TableName]:
         """Tables of which rows, or `needed` columns, are left out."""
@@ -76,15 +82,22 @@ class Step:
 
 
 def decide(
-    name: str, current: Publication | None, tables: Mapping[TableName, Table]
+    name: str, current: Publication | None, tables: Mapping[TableName, Table], server: int = 0
 ) -> tuple[list[Step], list[TableName]]:
-    """The statements that make the publication cover `tables`, and the tables that this adds."""
+    """The statements that make the publication cover `tables`, and the tables that this adds.
+
+    `server` is its version, as `server_version_num`.
+    """
+    generated = server >= _GENERATED_SINCE and any(
+        column.generated for table in tables.values() for column in table.columns.values()
+    )
     wanted = sorted(tables)
     identifier = sql.Identifier(name)
     if current is None:
+        more = sql.SQL(", publish_generated_columns = stored" if generated else "")
         statement = sql.SQL(
-            "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true)"
-        ).format(identifier, _listed(wanted))
+            "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true{})"
+        ).format(identifier, _listed(wanted), more)
         return [Step(statement, f"publication {name} does not exist")], wanted
     steps: list[Step] = []
     if not current.complete:
@@ -94,6 +107,10 @@ def decide(
                 sql.SQL(text).format(identifier), f"publication {name} leaves out kinds of changes"
             )
         )
+    if generated and not current.generated:
+        text = "ALTER PUBLICATION {} SET (publish_generated_columns = stored)"
+        statement = sql.SQL(text).format(identifier)
+        steps.append(Step(statement, f"publication {name} leaves out generated columns"))
     if not current.via_root and any(table.partitioned for table in tables.values()):
         text = "ALTER PUBLICATION {} SET (publish_via_partition_root = true)"
         steps.append(
@@ -126,7 +143,7 @@ def ensure(
     steps: list[Step] = []
     for _ in range(_ROUNDS):
         current = read(connection, name)
-        steps, missing = decide(name, current, tables)
+        steps, missing = decide(name, current, tables, connection.info.server_version)
         if not steps:
             break
         if not manage:
@@ -156,6 +173,10 @@ def read(connection: Connection, name: str) -> Publication | None:
                 filtered.add(TableName(schema, table))
             if columns is not None:
                 listed[TableName(schema, table)] = frozenset(columns)
+    generated = True
+    if connection.info.server_version >= _GENERATED_SINCE:
+        told = connection.execute(_READ_GENERATED, (name,)).fetchone()
+        generated = told is not None and bool(told[0])
     return Publication(
         tables=frozenset(TableName(*item) for item in tables),
         complete=complete,
@@ -163,6 +184,7 @@ def read(connection: Connection, name: str) -> Publication | None:
         owned=owned,
         filtered=frozenset(filtered),
         listed=listed,
+        generated=generated,
     )
 
 
@@ -171,8 +193,7 @@ def needed_columns(
 ) -> dict[TableName, frozenset[str]]:
     """Per table what a column list must hold."""
     return {
-        name: frozenset(table.primary_key)
-        | frozenset(links.get(name, ())).intersection(table.columns)
+        name: table.logged({*table.primary_key, *table.columns.keys() & set(links.get(name, ()))})
         for name, table in tables.items()
     }
 

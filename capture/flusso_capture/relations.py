@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flusso_capture import pgoutput
+from flusso_capture.generated import Computed, composed
 from flusso_shared.catalog import Table
 from flusso_shared.names import TableName
 
@@ -19,12 +20,27 @@ class Shape:
 
     table: TableName
     columns: tuple[str, ...]
+    """Those in the log, then the computed ones."""
     key: tuple[int, ...]
     """Positions of the primary key's columns, in the key's order."""
     identity: tuple[int, ...]
     """Positions of the columns that a key-only old row holds."""
     kept: frozenset[str]
-    """Key and link columns: never left out of an image."""
+    """Key and link columns, and what those are computed from: never left out of an image."""
+    sent: int
+    """How many columns the log has."""
+    computed: Computed | None = None
+    """Generated columns that the log does not hold."""
+
+    @property
+    def old_computed(self) -> bool:
+        """Whether a key-only old row tells the computed columns."""
+        return self.computed is not None and set(self.computed.inputs) <= set(self.identity)
+
+    @property
+    def key_computed(self) -> bool:
+        """Whether the key has computed columns."""
+        return any(position >= self.sent for position in self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,9 @@ class Relations:
                 self._signals.passed_over(known)
             self._ignore(relation)
             return
-        columns = tuple(column.name for column in relation.columns)
+        sent = tuple(column.name for column in relation.columns)
+        computed = self._computed(name, sent)
+        columns = sent if computed is None else (*sent, *computed.names)
         key = self._key(name, columns)
         if not key:
             self._signals.passed_over(name)
@@ -87,13 +105,18 @@ class Relations:
         if again or self._tables[name].partitioned or relation.identity == "d":
             self._signals.described()
         flagged = tuple(n for n, column in enumerate(relation.columns) if column.identity)
+        # A full identity has no key-only rows, but for partitions with another one than their root.
+        held = tuple(n for n in key if n < len(sent)) if relation.identity == "f" else flagged
+        if computed is not None and set(computed.inputs) <= set(held):
+            held = (*held, *range(len(sent), len(columns)))
         self._shapes[relation.id] = Shape(
             table=name,
             columns=columns,
             key=key,
-            # A full identity has no key-only rows, but for partitions with another one than their root.
-            identity=key if relation.identity == "f" else flagged,
+            identity=held,
             kept=self._kept(name),
+            sent=len(sent),
+            computed=computed,
         )
 
     def _ignore(self, relation: pgoutput.Relation) -> None:
@@ -113,15 +136,32 @@ class Relations:
         """A row's `columns`, of those that are kept, cannot be read."""
         self._signals.unreadable(shape.table, columns, lsn)
 
+    def lose(self, relation: int) -> None:
+        """A row of it cannot be made a change of: its table is to be read again."""
+        shape = self.shape(relation)
+        if shape is not None:
+            self._signals.passed_over(shape.table)
+
+    def _computed(self, name: TableName, sent: tuple[str, ...]) -> Computed | None:
+        """The generated columns among key and links that the log leaves out."""
+        table = self._tables[name]
+        plain = {column for column, known in table.columns.items() if known.generated is None}
+        needed = self._links.get(name, frozenset()).union(table.primary_key)
+        computed = needed.intersection(table.columns).difference(plain).difference(sent)
+        if not table.primary_key or computed or not plain <= set(sent) <= table.columns.keys():
+            # Dropped meanwhile: what the log still holds of it reads as before.
+            table = self._tables[name] = self._read_table(name) or table
+            needed = self._links.get(name, frozenset()).union(table.primary_key)
+        return composed(table, sent, needed)
+
     def _key(self, name: TableName, columns: tuple[str, ...]) -> tuple[int, ...]:
         """Where the primary key stands; nowhere when there is none, or not in this part of the log."""
         table = self._tables[name]
-        if not table.primary_key or set(columns) != set(table.columns):
-            # Dropped meanwhile: what the log still holds of it reads as before.
-            table = self._tables[name] = self._read_table(name) or table
-        if not set(table.primary_key).issubset(columns):
+        if not table.primary_key or not set(table.primary_key).issubset(columns):
             return ()
         return tuple(columns.index(column) for column in table.primary_key)
 
     def _kept(self, name: TableName) -> frozenset[str]:
-        return self._links.get(name, frozenset()) | frozenset(self._tables[name].primary_key)
+        table = self._tables[name]
+        named = self._links.get(name, frozenset()).union(table.primary_key)
+        return named | table.logged(named)

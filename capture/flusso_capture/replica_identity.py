@@ -80,17 +80,18 @@ def decide(
 
     FULL, also where an index would do: an index can be dropped, and then Postgres refuses to change rows.
     """
-    needed = links | frozenset(table.primary_key)
+    key = table.logged(table.primary_key)
+    needed = table.logged(links) | key
     missing = needed - table.identity_columns
     if not missing:
         return None
-    by_hand = _by_hand(table, sorted(links - frozenset(table.primary_key)), partition)
+    by_hand = _by_hand(table, sorted(needed - frozenset(table.primary_key)), partition)
     return Cure(
         table=table.name,
         missing=tuple(sorted(missing)),
         statement=_full(table),
         allowed=manage and table.owned,
-        fatal=not missing.isdisjoint(table.primary_key),
+        fatal=not missing.isdisjoint(key),
         advice=_advice(table, missing, by_hand),
         of=table.name,
         by_hand=by_hand,
@@ -152,7 +153,7 @@ def cures(
     listings = _listings(connection)
     for name, table in tables.items():
         known = links.get(name, frozenset()).intersection(table.columns)
-        needed = known | frozenset(table.primary_key)
+        needed = table.logged(known.union(table.primary_key))
         for part in _parts(connection, table):
             if needed <= part.identity_columns:
                 continue

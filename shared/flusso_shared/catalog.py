@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,6 +41,16 @@ class Equality:
 
 
 @dataclass(frozen=True, slots=True)
+class Generated:
+    """How a generated column follows from others of its row."""
+
+    expression: str
+    """As Postgres prints it, for a session with our settings."""
+    columns: tuple[str, ...]
+    """The columns in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column: `type` is `format_type(atttypid, atttypmod)`, e.g. `character varying(32)`."""
 
@@ -51,6 +61,7 @@ class Column:
     """For a column of a domain, the type under it (and under further domains); empty otherwise."""
     shape: Shape = Shape()
     equality: Equality = Equality()
+    generated: Generated | None = None
 
     @property
     def compared_type(self) -> str:
@@ -76,6 +87,15 @@ class Table:
     owned: bool
     """Whether the connected role may ALTER it."""
     partitioned: bool = False
+
+    def logged(self, columns: Iterable[str]) -> frozenset[str]:
+        """The columns that must be in the log for `columns` to be known: it need not hold generated ones."""
+        found: set[str] = set()
+        for name in columns:
+            known = self.columns.get(name)
+            generated = None if known is None else known.generated
+            found.update((name,) if generated is None else generated.columns)
+        return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 
-from flusso_shared.catalog import Catalog, Column, Equality, Shape, Table
+from flusso_shared.catalog import Catalog, Column, Equality, Generated, Shape, Table
 from flusso_shared.catalog_shapes import read_shapes
 from flusso_shared.names import TableName
 from flusso_shared.relation_kinds import read_refusals
@@ -66,6 +67,20 @@ WHERE attrelid = ANY(%s) AND attnum > 0 AND NOT attisdropped
 ORDER BY attrelid, attnum
 """
 
+# Until Postgres 14 it is the column that depends on the others, since then its expression.
+_GENERATED = """
+SELECT a.attrelid, a.attname::text, pg_get_expr(d.adbin, d.adrelid),
+       ARRAY(SELECT DISTINCT b.attname::text FROM pg_depend p
+             JOIN pg_attribute b ON b.attrelid = p.refobjid AND b.attnum = p.refobjsubid
+             WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid
+               AND p.refobjsubid NOT IN (0, a.attnum)
+               AND (p.classid, p.objid, p.objsubid) IN (('pg_attrdef'::regclass::oid, d.oid, 0),
+                                                        ('pg_class'::regclass::oid, a.attrelid, a.attnum::int))
+             ORDER BY 1)
+FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = ANY(%s) AND a.attgenerated <> '' AND NOT a.attisdropped
+"""
+
 
 def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableName]) -> Catalog:
     """The tables that exist, of those asked for.  Raises `psycopg.Error`."""
@@ -80,6 +95,9 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
         columns[oid][name] = Column(
             name, shown, not_null, under, shapes.get(type_, Shape()), Equality(*equality)
         )
+    for oid, name, expression, others in connection.execute(_GENERATED, (oids,)):
+        generated = Generated(expression, tuple(others))
+        columns[oid][name] = replace(columns[oid][name], generated=generated)
     result: dict[TableName, Table] = {}
     for oid, schema, name, identity, partitioned, owned, primary_key, index in found:
         table = TableName(schema, name)

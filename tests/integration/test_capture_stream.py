@@ -274,3 +274,71 @@ def test_a_change_that_the_server_cannot_send_is_passed_and_made_up_for(
         assert "in the change callback, associated LSN" in caplog.text
         kit.sql("INSERT INTO users VALUES (3)")
         assert kit.expect(1)[0].key == ("3",)
+
+
+def generated_columns(kit: Kit) -> None:
+    """A key that is generated from two columns, and a link from one, by functions and collations of any schema."""
+    kit.sql(
+        "CREATE SCHEMA other",
+        "CREATE FUNCTION other.tag(value text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower(value) $$",
+        "DROP TABLE users, orders",
+        'CREATE TABLE users (name text, "Country" char(3) NOT NULL, day date NOT NULL, note text,'
+        " id text COLLATE \"C\" GENERATED ALWAYS AS (other.tag(\"Country\") || '-' || (day - date '2024-01-01')) STORED"
+        " PRIMARY KEY)",
+        'CREATE TABLE orders (id bigint PRIMARY KEY, owner text COLLATE "C",'
+        " user_id text GENERATED ALWAYS AS (lower(owner)) STORED, note text)",
+        "ALTER TABLE users ALTER COLUMN note SET STORAGE EXTERNAL",
+        "ALTER TABLE orders ALTER COLUMN owner SET STORAGE EXTERNAL",
+    )
+
+
+def test_generated_keys_and_links_are_computed(kit: Kit) -> None:
+    """Before Postgres 18 the log has none of them, neither in new rows nor in old ones."""
+    generated_columns(kit)
+    with kit.running(max_value_bytes=1000):
+        kit.sql(
+            "INSERT INTO users VALUES ('ada', 'FR', '2024-01-03', repeat('x', 5000))",
+            "UPDATE users SET name = 'eve'",
+            "UPDATE users SET day = '2024-02-01'",
+            "DELETE FROM users",
+            "INSERT INTO orders VALUES (7, repeat('A\u00c9', 3000)), (8, NULL)",
+            "UPDATE orders SET note = 'x' WHERE id = 7",
+            "UPDATE orders SET owner = 'B' WHERE id = 7",
+            "DELETE FROM orders WHERE id = 7",
+        )
+        created, updated, left, entered, deleted, *ordered = kit.expect(10)
+    assert [(item.op, item.key) for item in (created, updated, left, entered, deleted)] == [
+        (Op.CREATE, ("fr-2",)),
+        (Op.UPDATE, ("fr-2",)),
+        (Op.DELETE, ("fr-2",)),
+        (Op.CREATE, ("fr-31",)),
+        (Op.DELETE, ("fr-31",)),
+    ]
+    assert created.after is not None
+    assert created.after["id"] == "fr-2"
+    assert created.omitted == ("note",)
+    # Under "C" other letters than those of ASCII have no lower case.
+    long = "a\u00c9" * 3000
+    links = [
+        tuple(None if image is None else image["user_id"] for image in (item.before, item.after))
+        for item in ordered
+    ]
+    assert links == [(None, long), (None, None), (long, long), (long, "b"), ("b", None)]
+
+
+def test_a_row_whose_key_cannot_be_computed_is_made_up_for(kit: Kit) -> None:
+    """Its old values are not in the log: the table is read again, and the process goes on."""
+    generated_columns(kit)
+    kit.sql("INSERT INTO users VALUES ('ada', 'FR', '2024-01-03'), ('eve', 'FR', '2024-01-04')")
+    with kit.running(watch_seconds=60.0):
+        kit.sql(
+            "ALTER TABLE users REPLICA IDENTITY DEFAULT",
+            "DELETE FROM users WHERE name = 'ada'",
+            "INSERT INTO orders VALUES (1, 'fr-3')",
+        )
+        found = kit.expect(3)
+    assert {(item.op, item.table, item.key) for item in found} == {
+        (Op.CREATE, ORDERS, ("1",)),
+        (Op.READ, USERS, ("fr-3",)),
+        (Op.TRUNCATE, USERS, ()),
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flusso_capture.publication import Publication, decide
-from flusso_shared.catalog import Table
+from flusso_shared.catalog import Column, Generated, Table
 from flusso_shared.names import TableName
 
 A, B = TableName("public", "a"), TableName("Shop", 'b"c')
@@ -52,3 +52,17 @@ def test_a_partitioned_table_is_published_by_its_root() -> None:
         'ALTER PUBLICATION "p" SET (publish_via_partition_root = true)'
     ]
     assert statements(Publication(frozenset({A}), via_root=False), tables(A)) == []
+
+
+def test_generated_columns_are_published_where_the_server_can() -> None:
+    column = Column("id", "text", True, generated=Generated("lower(name)", ("name",)))
+    wanted = {A: Table(A, {"id": column}, ("id",), "f", frozenset({"id"}), owned=True)}
+    (made,), _ = decide("p", None, wanted, 180000)
+    assert made.statement.as_string(None).endswith(", publish_generated_columns = stored)")
+    without = Publication(frozenset({A}), generated=False)
+    (step,), _ = decide("p", without, wanted, 180000)
+    assert step.statement.as_string(None) == (
+        'ALTER PUBLICATION "p" SET (publish_generated_columns = stored)'
+    )
+    assert decide("p", without, wanted, 170000) == ([], [])
+    assert decide("p", without, tables(A), 180000) == ([], [])

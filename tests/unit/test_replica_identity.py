@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from flusso_capture.replica_identity import decide
-from flusso_shared.catalog import Column, Table
+from flusso_shared.catalog import Column, Generated, Table
 from flusso_shared.names import TableName
 
 LINKS = frozenset({"order_id"})
@@ -93,3 +93,16 @@ def test_an_identity_without_the_key_is_fatal() -> None:
         cure = decide(without, LINKS, manage=False)
         assert cure is not None
         assert cure.fatal
+
+
+def test_what_generated_columns_are_computed_from_is_needed_instead() -> None:
+    """An identity holds generated columns, the log does not."""
+    key = Column("id", "text", True, generated=Generated("lower(code)", ("code",)))
+    link = Column("order_id", "text", False, generated=Generated("lower(name)", ("name",)))
+    plain = {name: Column(name, "text", False) for name in ("code", "name")}
+    known = replace(table("d"), columns={"id": key, "order_id": link, **plain})
+    cure = decide(known, LINKS, manage=True)
+    assert cure is not None
+    assert (cure.missing, cure.fatal) == (("code", "name"), True)
+    whole = frozenset(known.columns)
+    assert decide(replace(known, identity_columns=whole), LINKS, manage=True) is None

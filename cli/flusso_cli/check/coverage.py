@@ -41,7 +41,9 @@ def coverage(
         table: facts.catalog.followed[table] for table in tables if table in facts.catalog.followed
     }
     absent = [table for table in sorted(set(tables)) if table not in known]
-    steps, _ = publications.decide(name, current, known) if known else ([], [])
+    steps, _ = (
+        publications.decide(name, current, known, facts.server.version) if known else ([], [])
+    )
     covered = current.tables if current else frozenset()
     satisfied = not steps and not absent
     blockers = tuple(_blockers(name, covered, absent, facts))
