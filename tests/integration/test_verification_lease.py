@@ -53,4 +53,8 @@ def test_a_lease_passes_on_when_its_holder_is_silent(services: Services, index_p
         mine.wait(59)
         assert second.hold()
         assert not first.hold()
+        first.release()
+        assert not first.hold()
+        second.release()
+        assert first.hold()
         cluster.request("DELETE", path(f"{index_prefix}flusso_meta"))

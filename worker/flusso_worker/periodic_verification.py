@@ -91,23 +91,32 @@ class PeriodicVerification:
     def _work(self) -> None:
         try:
             while True:
-                self._place.clock.wait(self._index.verify_every)
-                self._attempt()
+                every, held = self._index.verify_every, self._attempt()
+                self._place.clock.wait(every if held else min(every, _BEAT))
         except StoppedError:
-            logger.debug("index %s: no more verifications", self._index.name)
+            self._release()
         except BaseException as error:  # noqa: BLE001 - raised by the lead thread
             self.failure = error
 
-    def _attempt(self) -> None:
+    def _attempt(self) -> bool:
+        """Verify, unless another worker does; False in that case."""
         try:
-            if self._lease.hold():
-                self._verify()
+            if not self._lease.hold():
+                return False
+            self._verify()
         except StoppedError:
             raise
         except FlussoError as error:
             message = f"index {self._index.name}: cannot be verified, next try in {self._index.verify_every:.0f} s: {error}"
             self._place.status.failed(message)
             logger.warning("%s", message, extra={"action": "verify", "index": self._index.name})
+        return True
+
+    def _release(self) -> None:
+        try:
+            self._lease.release()
+        except FlussoError as error:
+            logger.debug("index %s: its lease will expire: %s", self._index.name, error)
 
     def _verify(self) -> None:
         live = self._place.store.look(self._index.name).live

@@ -44,6 +44,17 @@ class VerificationLease:
             return False
         return self._put({"if_seq_no": str(seen[0]), "if_primary_term": str(seen[1])})
 
+    def release(self) -> None:
+        """Let another worker have it at once, if it is held here."""
+        known = self._cluster.request("GET", self._where, allow=(_NOT_FOUND,)).json()
+        if known.get("found") and known["_source"]["owner"] == self._owner:
+            params = {
+                "if_seq_no": str(known["_seq_no"]),
+                "if_primary_term": str(known["_primary_term"]),
+            }
+            allow = (_NOT_FOUND, _CONFLICT)
+            self._cluster.request("DELETE", self._where, params=params, allow=allow)
+
     def _expired(self, seen: tuple[int, int]) -> bool:
         now = self._clock.monotonic()
         if seen != self._seen:
