@@ -46,14 +46,15 @@ def test_a_start_completes_what_was_interrupted(kit: Kit, interrupted_after: int
 
 def test_a_slot_in_use_is_left_alone(kit: Kit) -> None:
     kit.sql(f"CREATE PUBLICATION {kit.slot} FOR TABLE users, orders")
+    active = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{kit.slot}'"
     with kit.running(), psycopg.connect(kit.url, autocommit=True) as connection:
+        kit.sql("INSERT INTO users VALUES (1)")
+        kit.expect(1)
+        pid = kit.one(active)
         two_phase.turn_off(connection, kit.slot)
-        pid = kit.one(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{kit.slot}'")
         kit.sql("INSERT INTO users VALUES (2)")
         assert kit.expect(1)[0].key == ("2",)
-        assert pid == kit.one(
-            f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{kit.slot}'"
-        )
+        assert kit.one(active) == pid is not None
 
 
 def test_the_copy_has_a_name_that_postgres_takes() -> None:
