@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from flusso_capture.session import Connection
+from flusso_shared import privileges
 from flusso_shared.catalog import Catalog
 from flusso_shared.catalog_check import altered_only, missing_things
 from flusso_shared.catalog_reader import read_catalog
@@ -30,14 +31,6 @@ _EXISTING = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-_UNREADABLE = """
-SELECT n.nspname, c.relname, NOT has_schema_privilege(n.oid, 'USAGE')
-FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
-JOIN pg_namespace n ON n.nspname = wanted.nspname
-JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
-WHERE NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_table_privilege(c.oid, 'SELECT')
-ORDER BY 1, 2
-"""
 
 
 def check(connection: Connection, plan: Plan, followed: Collection[TableName] = ()) -> Catalog:
@@ -58,7 +51,7 @@ def check(connection: Connection, plan: Plan, followed: Collection[TableName] = 
                 logger.error("%s", problem, extra={"action": "index_unsound", "index": index.name})
         else:
             problems += found
-    problems += _unreadable(connection, plan)
+    problems += privileges.unreadable(connection, plan.tables)
     if problems:
         raise FatalError("\n".join(problems))
     return catalog
@@ -97,20 +90,3 @@ def _check_server(connection: Connection) -> None:
             f"role {role} may not replicate; let a superuser run {statement.as_string(None)} "
             f"(on Amazon RDS: GRANT rds_replication TO {sql.Identifier(role).as_string(None)};)"
         )
-
-
-def _unreadable(connection: Connection, plan: Plan) -> list[str]:
-    names = ([table.schema for table in plan.tables], [table.name for table in plan.tables])
-    problems: list[str] = []
-    role = sql.Identifier(connection.info.user)
-    for schema, name, no_usage in connection.execute(_UNREADABLE, names):
-        table = sql.Identifier(schema, name)
-        grants = [sql.SQL("GRANT SELECT ON {} TO {};").format(table, role)]
-        if no_usage:
-            usage = sql.SQL("GRANT USAGE ON SCHEMA {} TO {};")
-            grants.insert(0, usage.format(sql.Identifier(schema), role))
-        text = " ".join(grant.as_string(None) for grant in grants)
-        problems.append(
-            f"role {connection.info.user} may not read table {schema}.{name}; run {text}"
-        )
-    return problems

@@ -21,6 +21,7 @@ from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.pg_errors import translate
 from flusso_shared.plan import IndexPlan, Plan
+from flusso_shared.privileges import unreadable
 from flusso_shared.row_security import require_visible
 from flusso_shared.seams import Sink
 from flusso_worker import filter_reads
@@ -188,6 +189,13 @@ def checked_catalog(plan: Plan, database: Database) -> Catalog:
     catalog = _reading(database, lambda connection: read_catalog(connection, plan.tables))
     _require(plan.indexes, catalog)
     return catalog
+
+
+def require_readable(plan: Plan, database: Database) -> None:
+    """Raises `FatalError` naming everything of a bound plan that is missing, or that the role may not read."""
+    checked_catalog(plan, database)
+    if denied := _reading(database, lambda connection: unreadable(connection, plan.tables)):
+        raise FatalError("\n".join(denied))
 
 
 def _require_comparable(index: IndexPlan, catalog: Catalog, database: Database) -> None:

@@ -11,7 +11,7 @@ from flusso_shared.first_answer import FirstAnswer
 from flusso_shared.pg_session import address
 from flusso_shared.plan import Plan
 from flusso_shared.seams import ChangeLog
-from flusso_worker.assembly import checked_catalog, checked_plan
+from flusso_worker.assembly import checked_plan, require_readable
 from flusso_worker.database import Database
 from flusso_worker.opensearch import Cluster
 
@@ -41,14 +41,14 @@ class Startup:
         return self._ask(conninfo, attempt)
 
     def require_new(self, conninfo: str, plan: Plan, known: Callable[[], Collection[str]]) -> None:
-        """Check that the database has all that indexes need of which nothing is known yet.
+        """Check that the database has all that indexes need of which nothing is known yet, and lets the role read it.
 
-        An index that was kept before, and lacks a column now, stops alone.  Raises `FatalError`.
+        An index that was kept before, and lacks a column or a privilege now, stops alone.  Raises `FatalError`.
         """
         before = self.first.wait_for("what is known of the indexes", known)
         new = Plan(tuple([index for index in plan.indexes if index.name not in before]))
         if new.indexes:
-            self._ask(conninfo, lambda database: checked_catalog(new, database))
+            self._ask(conninfo, lambda database: require_readable(new, database))
 
     def _ask(self, conninfo: str, question: Callable[[Database], T]) -> T:
         def attempt() -> T:
