@@ -29,9 +29,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from services import Services
 from support import names, oracle
 from support.chance import oracle as chance_oracle
+from support.chance.interludes import INTERLUDES
 from support.chance.schemas import Spec, schemas
-from support.chance.tables import DDL, LAST_CHANGE, first_rows
-from support.chance.transactions import Transactions
+from support.chance.tables import LAST_CHANGE, prepare
+from support.chance.transactions import Transactions, changes_catalog
+from support.chance.world import World, own_url, worlds
+from support.check_kit import role
 from support.processes import Daemon, Pipeline, Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import SOAK
@@ -62,23 +65,28 @@ class Schedule(Scenario):
     """A scenario over random schemas."""
 
     specs: Mapping[str, Spec]
+    world: World
 
     def __init__(self, site: Site, pipeline: Pipeline, embedded: bool) -> None:
         super().__init__(site, pipeline, embedded)
         self._progress = replace(self._progress, last_change=LAST_CHANGE)
 
     def _expected(self) -> dict[str, oracle.Documents]:
-        return chance_oracle.expected(self.site.database_url, self.specs)
+        return chance_oracle.expected(self.site.database_url, self.specs, self.world.comparable())
 
 
 class Writers:
     """Two connections: most transactions run alone, some around another one."""
 
-    def __init__(self, random: Random, connections: tuple[Connection, Connection]) -> None:
+    def __init__(
+        self, random: Random, world: World, connections: tuple[Connection, Connection]
+    ) -> None:
         self._random = random
-        self._transactions = Transactions(random)
+        self._transactions = Transactions(random, world)
         self._one, self._other = connections
         self.committed = 0
+        self.noticed_late = False
+        """Whether there may be documents that are put right some time after all is applied."""
 
     def work(self) -> None:
         """One transaction, or two in each other."""
@@ -86,6 +94,7 @@ class Writers:
         middle = self._random.randrange(len(statements)) if self._random.random() < 0.15 else None
         whole = self._random.random() < 0.93
         inner = self._transactions.next() if middle is not None else []
+        self._catalog_changed = changes_catalog([*statements, *inner])
         try:
             for number, statement in enumerate(statements):
                 if number == middle:
@@ -109,6 +118,7 @@ class Writers:
         if whole:
             connection.commit()
             self.committed += 1
+            self.noticed_late = self.noticed_late or self._catalog_changed
         else:
             connection.rollback()
 
@@ -119,6 +129,8 @@ class Writers:
             psycopg.errors.LockNotAvailable,
             psycopg.errors.DeadlockDetected,
             psycopg.errors.UniqueViolation,
+            # Of a row for a partition that is detached.
+            psycopg.errors.CheckViolation,
         )
         if not isinstance(error, passing):
             raise error
@@ -144,10 +156,7 @@ class Machine(RuleBasedStateMachine):
             self._stack.enter_context(psycopg.connect(self._scenario.site.database_url))
             for _ in range(2)
         )
-        for connection in (one, other):
-            connection.execute("SET lock_timeout = '2s'")
-            connection.commit()
-        self._writers = Writers(self._random, (one, other))
+        self._writers = Writers(self._random, self._scenario.world, (one, other))
         self._scenario.pipeline.start()
         if self._random.random() < 0.7:
             self._scenario.wait_until_live(DEADLINE)
@@ -155,25 +164,31 @@ class Machine(RuleBasedStateMachine):
     @contextmanager
     def _made(self) -> Iterator[Schedule]:
         random, folder = self._random, self._folder
-        specs = schemas(random)
-        with names.site(self._services) as site:
+        world = worlds(random)
+        specs = schemas(random, world)
+        with names.site(self._services, world.encoding) as site, ExitStack() as roles:
             for name, spec in specs.items():
                 text = yaml.safe_dump(spec, sort_keys=False)
                 (folder / f"{name}.schema.yml").write_text(text)
+            own, url = own_url(site.database_url), site.database_url
+            user = names.unique("flusso_test_") if world.restricted else None
+            if user is not None:
+                url = roles.enter_context(role(own, user, "REPLICATION")).partition("?")[0]
+            with psycopg.connect(own, autocommit=True) as connection:
+                for statement in prepare(random, world, site.slot, user):
+                    connection.execute(statement.encode())
             site = replace(
                 site,
+                database_url=url,
                 schemas=folder,
                 indexes=tuple(specs),
                 partitions=random.randint(1, 3),
                 more=QUICK,
             )
-            with psycopg.connect(site.database_url, autocommit=True) as connection:
-                connection.execute(DDL)
-                for statement in first_rows(random):
-                    connection.execute(statement.encode())
             scenario = Schedule.over(self._queue, site, folder)
             assert isinstance(scenario, Schedule)
-            scenario.specs = specs
+            scenario.watch(own)
+            scenario.specs, scenario.world = specs, world
             with cleaned_up(scenario.pipeline):
                 yield scenario
 
@@ -182,14 +197,17 @@ class Machine(RuleBasedStateMachine):
         who=st.sets(st.integers(0, 3), min_size=1, max_size=2),
         transactions=st.integers(0, 40),
         then=st.sampled_from(["go on", "go on", "go on", "compare"]),
+        interlude=st.sampled_from(["none"] * 4 + sorted(INTERLUDES)),
     )
-    def work(self, fault: str, who: set[int], transactions: int, then: str) -> None:
-        """Some transactions; from before the first to after the last of them `who` is down, or stands still.
+    def work(self, fault: str, who: set[int], transactions: int, then: str, interlude: str) -> None:
+        """Some transactions; from before the first to after the last of them `who` is down, or stands still, and
+        the database is not as it should be (`interlude`).
 
         One rule, not one for each fault: of several rules some would never be drawn in a schedule.
         """
         daemons = self._struck(fault, who)
-        self._write(transactions)
+        with self._during(interlude):
+            self._write(transactions)
         for daemon in daemons:
             if fault == "pause":
                 daemon.resume()
@@ -230,6 +248,32 @@ class Machine(RuleBasedStateMachine):
                 daemon.kill()
         return daemons
 
+    @contextmanager
+    def _during(self, name: str) -> Iterator[None]:
+        """The database as the interlude has it, in the block; as it was, after it."""
+        made = INTERLUDES.get(name)
+        interlude = made and made(self._random, self._scenario.world)
+        if not interlude:
+            yield
+            return
+        self._happened.append(f"{name} after {self._writers.committed}")
+        self._writers.noticed_late = True
+        self._alter(interlude.begin)
+        yield
+        self._alter(interlude.end)
+
+    def _alter(self, statements: tuple[str, ...]) -> None:
+        """In transactions of their own; each as soon as it gets its locks."""
+        deadline = time.monotonic() + DEADLINE
+        with psycopg.connect(self._scenario.site.database_url, autocommit=True) as connection:
+            for statement in statements:
+                while True:
+                    try:
+                        connection.execute(statement.encode())
+                        break
+                    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+                        assert time.monotonic() < deadline, statement
+
     def _write(self, transactions: int) -> None:
         for _ in range(transactions):
             self._writers.work()
@@ -238,6 +282,9 @@ class Machine(RuleBasedStateMachine):
     def _compare(self) -> None:
         """In between as well: a later change of the same rows would hide what is wrong."""
         self._scenario.wait_until_live(DEADLINE)
+        if self._writers.noticed_late:
+            self._scenario.await_equal(DEADLINE)
+            self._writers.noticed_late = False
         self._scenario.assert_equal(DEADLINE)
 
 

@@ -10,29 +10,38 @@ import psycopg
 from psycopg.rows import dict_row
 
 from support.chance.schemas import RAW, Spec
-from support.chance.tables import TABLES
+from support.chance.tables import BY_CODE, TABLES
 from support.oracle import Average, Documents
 
 Row = Mapping[str, Any]
 
+_CODES = (BY_CODE[1], TABLES[BY_CODE[2]].code)
 
-def expected(database_url: str, schemas: Mapping[str, Spec]) -> dict[str, Documents]:
-    """Per index its documents, by id."""
+
+def expected(
+    database_url: str, schemas: Mapping[str, Spec], comparable: Callable[[Any], Any]
+) -> dict[str, Documents]:
+    """Per index its documents, by id.  `comparable` makes codes equal that are equal in the database."""
     with psycopg.connect(database_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.cursor(row_factory=dict_row) as cursor:
             tables = {name: list(cursor.execute(f"TABLE {name}".encode())) for name in TABLES}
-    return {index: _Reader(tables).documents(spec) for index, spec in schemas.items()}
+    return {index: _Reader(tables, comparable).documents(spec) for index, spec in schemas.items()}
 
 
 class _Reader:
-    def __init__(self, tables: Mapping[str, Sequence[Row]]) -> None:
+    def __init__(
+        self, tables: Mapping[str, Sequence[Row]], comparable: Callable[[Any], Any]
+    ) -> None:
         self._tables = tables
+        self._comparable = comparable
 
     def documents(self, spec: Spec) -> Documents:
         key = _columns(spec.get("doc_id") or spec["primary_key"])
         return {
-            ":".join(str(value) for value in found): self._fields(spec["fields"], spec, row)
+            ":".join(str(value).rstrip(" ") for value in found): self._fields(
+                spec["fields"], spec, row
+            )
             for row in self._tables[spec["table"]]
             if (found := _values(row, key)) is not None
             and not _gone(row, spec)
@@ -67,11 +76,13 @@ class _Reader:
     def _related(self, spec: Spec, level: Spec, row: Row) -> list[Row]:
         """The rows of a relation or an aggregate, in order."""
         key = TABLES[spec["table"]].key
-        mine = _values(row, _columns(spec.get("references") or level["primary_key"]))
+        mine = self._ends(row, _columns(spec.get("references") or level["primary_key"]))
         rows = self._tables[spec["table"]]
         if "foreign_key" in spec:
             columns = _columns(spec["foreign_key"])
-            found = [each for each in rows if mine is not None and _values(each, columns) == mine]
+            found = [
+                each for each in rows if mine is not None and self._ends(each, columns) == mine
+            ]
         elif "through" in spec:
             through = spec["through"]
             ends = {
@@ -81,9 +92,12 @@ class _Reader:
             }
             found = [each for each in rows if each["id"] in ends]
         else:
-            wanted, theirs = _values(row, _columns(spec["column"])), _columns(spec["primary_key"])
+            wanted, theirs = (
+                self._ends(row, _columns(spec["column"])),
+                _columns(spec["primary_key"]),
+            )
             found = [
-                each for each in rows if wanted is not None and _values(each, theirs) == wanted
+                each for each in rows if wanted is not None and self._ends(each, theirs) == wanted
             ]
         found = [each for each in found if _passes(each, spec)]
         orders = spec.get("order_by") or [{"column": column} for column in key]
@@ -91,6 +105,16 @@ class _Reader:
             descending = order.get("direction") == "desc"
             found.sort(key=lambda each, at=order["column"]: _place(each[at]), reverse=descending)  # type: ignore[misc]
         return found
+
+    def _ends(self, row: Row, columns: Sequence[str]) -> tuple[Any, ...] | None:
+        """What a row is related by; NULL is related to nothing."""
+        found = _values(row, columns)
+        if found is None:
+            return None
+        codes = zip(columns, found, strict=True)
+        return tuple(
+            self._comparable(value) if column in _CODES else value for column, value in codes
+        )
 
 
 def _place(value: Any) -> tuple[bool, Any]:

@@ -8,20 +8,40 @@ from random import Random
 from typing import Any
 
 from support.chance.tables import BY_CODE, TABLES, THROUGH, TO_MANY, TO_ONE
+from support.chance.world import World
 
 Spec = dict[str, Any]
 """A schema, or a field of one, as in the file."""
 
 _DEEPEST = 3
+_SHORT = {"ignore_above": 1000}
+"""OpenSearch indexes no longer keyword than 32,766 bytes."""
 _ROOTS = ("roots", "targets", "children", "parts", "kinds", "leaves")
 
 
-def schemas(random: Random) -> dict[str, Spec]:
+def schemas(random: Random, world: World) -> dict[str, Spec]:
     """Index -> schema, two or three of them."""
-    return {
+    made = {
         f"{table}_docs": _schema(random, table)
         for table in random.sample(_ROOTS, random.randint(2, 3))
     }
+    if world.code_texts:
+        for spec in made.values():
+            _relate_by_own_key(spec["fields"], spec["table"], spec["primary_key"])
+    return made
+
+
+def _relate_by_own_key(fields: list[Spec], table: str, key: str | list[str]) -> None:
+    """Nothing but a code is compared with a code: the keys are numbers."""
+    own = _one(TABLES[table].key)
+    for field in fields:
+        if "table" not in field:
+            _relate_by_own_key(field.get("fields", []), table, key)
+            continue
+        if key != own and not {"references", "belongs_to"} & field.keys():
+            field["references"] = own
+        inner = field.get("primary_key", _one(TABLES[field["table"]].key))
+        _relate_by_own_key(field.get("fields", []), field["table"], inner)
 
 
 def _schema(random: Random, table: str) -> Spec:
@@ -46,7 +66,7 @@ def _fields(
     about = TABLES[table]
     found: list[Spec] = [{"integer": next(names), "column": column} for column in about.integers]
     for column in about.texts:
-        field: Spec = {"keyword": next(names), "column": column}
+        field: Spec = {"keyword": next(names), "column": column, "options": _SHORT}
         if random.random() < 0.3:
             field["transforms"] = random.choice([["lowercase"], ["trim"], ["trim", "lowercase"]])
         if random.random() < 0.3:
@@ -55,6 +75,7 @@ def _fields(
     found += [{"decimal": next(names), "column": column} for column in about.decimals]
     if table == "roots":
         found.append({"boolean": next(names), "column": "flag"})
+        found.append({"keyword": next(names), "column": "status"})
         found.append(
             {"keyword": next(names), "column": "data", "path": ["a", random.choice([1, -1])]}
         )

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-DDL = """
-CREATE TABLE kinds (id int PRIMARY KEY, name text, rank int);
-CREATE TABLE targets (id int PRIMARY KEY, name text, rank int, kind_id int, code int UNIQUE);
-CREATE TABLE roots (
-    id int PRIMARY KEY, name text, rank int, flag boolean, gone boolean, data jsonb, parent_id int, target_id int
-);
-CREATE TABLE children (
-    id int PRIMARY KEY, root_id int, target_id int, name text, rank int, amount numeric(10, 2), target_code int
-);
-CREATE TABLE leaves (id int PRIMARY KEY, child_id int, name text, rank int);
-CREATE TABLE links (root_id int, target_id int, PRIMARY KEY (root_id, target_id));
-CREATE TABLE parts (region text, no int, root_id int, name text, rank int, PRIMARY KEY (region, no));
-CREATE TABLE screws (id int PRIMARY KEY, region text, no int, rank int) PARTITION BY RANGE (id);
-CREATE TABLE screws_0 PARTITION OF screws FOR VALUES FROM (0) TO (500);
-CREATE TABLE screws_1 PARTITION OF screws FOR VALUES FROM (500) TO (1000000);
-CREATE INDEX ON targets (kind_id);
-CREATE INDEX ON roots (parent_id);
-CREATE INDEX ON roots (target_id);
-CREATE INDEX ON children (root_id);
-CREATE INDEX ON children (target_id);
-CREATE INDEX ON children (target_code);
-CREATE INDEX ON leaves (child_id);
-CREATE INDEX ON links (target_id);
-CREATE INDEX ON parts (root_id);
-CREATE INDEX ON screws (region, no);
-"""
-LAST_CHANGE = "INSERT INTO kinds VALUES (0, 'last', 0) ON CONFLICT (id) DO UPDATE SET rank = 0"
+from support.chance.world import World
+
+LAST_CHANGE = "INSERT INTO kinds (id, name, rank) VALUES (0, 'last', 0) ON CONFLICT (id) DO UPDATE SET rank = 0"
 """Every index has `kinds` somewhere; row 0 is in no document but those of `kinds`."""
 
 
@@ -57,6 +34,8 @@ TABLES = {
     "parts": Table(("region", "no"), ("name",), ("rank",)),
     "screws": Table(("id",), (), ("rank",)),
 }
+
+_PARTITIONS = ("screws_0", "screws_1")
 
 Columns = str | tuple[str, ...]
 
@@ -86,22 +65,25 @@ THROUGH = {
 """Table -> (the table at the other end of `links`, the columns for this end and that one)."""
 
 
-def first_rows(random: Random) -> list[str]:
+def _first_rows(random: Random, world: World) -> list[str]:
     """Statements that fill the tables."""
 
     def some(most: int) -> str:
         return f"nullif((random() * {most})::int, 0)"
 
+    def code(number: str) -> str:
+        return f"'k' || {number}" if world.code_texts else number
+
     size = random.randint(10, 80)
     return [
         f"SELECT setseed({random.random():.6f})",
         "INSERT INTO kinds SELECT n, 'kind ' || n, n % 3 FROM generate_series(1, 4) n",
-        f"INSERT INTO targets SELECT n, 'Target ' || n, {some(5)}, {some(4)}, nullif(n, 8)"
+        f"INSERT INTO targets SELECT n, 'Target ' || n, {some(5)}, {some(4)}, {code('nullif(n, 8)')}"
         " FROM generate_series(1, 10) n",
         f"INSERT INTO roots SELECT n, ' Root ' || n, {some(9)}, random() < 0.5, random() < 0.1,"
         f" jsonb_build_object('a', jsonb_build_array(n, 'x' || n)), {some(size)}, {some(10)}"
         f" FROM generate_series(1, {size}) n",
-        f"INSERT INTO children SELECT n, {some(size)}, {some(10)}, 'child ' || n, {some(9)}, n + 0.25, {some(20)}"
+        f"INSERT INTO children SELECT n, {some(size)}, {some(10)}, 'child ' || n, {some(9)}, n + 0.25, {code(some(20))}"
         f" FROM generate_series(1, {2 * size}) n",
         f"INSERT INTO leaves SELECT n, {some(2 * size)}, 'leaf ' || n, {some(9)} FROM generate_series(1, {3 * size}) n",
         f"INSERT INTO links SELECT r, t FROM generate_series(1, {size}) r, generate_series(1, 10) t WHERE random() < 0.15",
@@ -110,3 +92,20 @@ def first_rows(random: Random) -> list[str]:
         f"INSERT INTO screws SELECT n * 20, (ARRAY['n', 's'])[1 + n % 2], 1 + n % {size}, {some(9)}"
         f" FROM generate_series(1, {size}) n",
     ]
+
+
+def prepare(random: Random, world: World, publication: str, role: str | None) -> Iterator[str]:
+    """Statements that make the database; `role` is the processes', if it is not the owner."""
+    yield world.ddl
+    yield from _first_rows(random, world)
+    if role is not None:
+        yield f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+        yield from (
+            f"ALTER TABLE {table} REPLICA IDENTITY FULL" for table in (*TABLES, *_PARTITIONS)
+        )
+        # The processes do not own the tables, so that they cannot publish them.
+    if role is not None or world.all_tables:
+        tables = "ALL TABLES" if world.all_tables else f"TABLE {', '.join(TABLES)}"
+        yield f"CREATE PUBLICATION {publication} FOR {tables} WITH (publish_via_partition_root = true)"
+    for setting in world.settings:
+        yield f"DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting.replace(chr(39), chr(39) * 2)}', current_database()); END $$"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
 
+from support.chance.world import Place, World
+
 _NAMED = ("kinds", "targets", "roots", "children", "leaves", "parts")
 _RANKED = (*_NAMED, "screws")
 _KEYED = ("targets", "roots", "children", "leaves", "screws")
@@ -22,10 +24,11 @@ _TRUNCATED = ("children", "leaves", "links", "parts", "roots", "screws")
 
 
 class Transactions:
-    """An endless supply.  What it makes depends on `random` alone."""
+    """An endless supply.  What it makes depends on `random` and `world` alone."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, world: World) -> None:
         self._random = random
+        self._world = world
         self._fresh: Iterator[int] = count(1000)
         self._usual: list[Callable[[], list[str]]] = [
             self._insert,
@@ -42,6 +45,8 @@ class Transactions:
             self._composite,
             self._flags,
             self._codes,
+            self._codes,
+            self._leaf_rows,
         ]
         self._rare: list[Callable[[], list[str]]] = [
             self._swap,
@@ -51,6 +56,10 @@ class Transactions:
             self._come_and_go,
             self._truncate,
             self._add_column,
+            self._large,
+            self._rename_label,
+            self._alter_type,
+            self._replace_column,
         ]
 
     def next(self) -> list[str]:
@@ -78,10 +87,11 @@ class Transactions:
             f"({key}) IN (SELECT {key} FROM {table} ORDER BY md5({text} || '{salt}') LIMIT {rows})"
         )
 
-    def _reference(self, table: str) -> str:
-        """A key of some row of the table, sometimes of none, or NULL."""
+    def _reference(self, table: str, place: Place | None = None) -> str:
+        """A key of some row of the table, sometimes of none, or NULL; for `place`, if it is told."""
         if self._random.random() < 0.15:
-            return self._random.choice(["NULL", "999999"])
+            beyond = "9007199254740994" if place in self._world.wide else "999999"
+            return self._random.choice(["NULL", beyond])
         salt = self._random.randrange(10**6)
         return f"(SELECT id FROM {table} ORDER BY md5(id::text || '{salt}') LIMIT 1)"
 
@@ -125,7 +135,9 @@ class Transactions:
     def _move(self) -> list[str]:
         table = self._random.choice(sorted(_REFERENCES))
         column, other = self._random.choice(_REFERENCES[table])
-        return [f"UPDATE {table} SET {column} = {self._reference(other)} WHERE {self._some(table)}"]
+        reference = self._reference(other, (table, column))
+        written = self._world.column(table, column)
+        return [f"UPDATE {table} SET {written} = {reference} WHERE {self._some(table)}"]
 
     def _delete(self) -> list[str]:
         table = self._random.choice([*_KEYED, "parts"])
@@ -189,7 +201,8 @@ class Transactions:
     def _composite(self) -> list[str]:
         number = next(self._fresh)
         if self._random.random() < 0.5:
-            return [f"UPDATE parts SET no = {number} WHERE {self._some('parts', 1)}"]
+            written = self._world.column("parts", "no")
+            return [f"UPDATE parts SET {written} = {number} WHERE {self._some('parts', 1)}"]
         part = f"SELECT region, no FROM parts ORDER BY md5(region || no || '{number}') LIMIT 1"
         return [f"UPDATE screws SET (region, no) = ({part}) WHERE {self._some('screws')}"]
 
@@ -201,13 +214,16 @@ class Transactions:
                 "gone = NULL",
                 "data = NULL",
                 "data = jsonb_build_object('a', '[]'::jsonb)",
+                "status = (enum_range(NULL::mood))[1 + (id % 3)::int]",
+                "status = NULL",
             ]
         )
         return [f"UPDATE roots SET {change} WHERE {self._some('roots')}"]
 
     def _codes(self) -> list[str]:
         """A unique column that is not the key, and one that refers to it."""
-        number = self._random.choice([str(self._random.randint(1, 20)), "NULL"])
+        code = self._world.code(self._random, self._random.randint(1, 20))
+        number = self._random.choice([code, code, "NULL"])
         if self._random.random() < 0.5:
             return [f"UPDATE children SET target_code = {number} WHERE {self._some('children')}"]
         free = f"NOT EXISTS (SELECT FROM targets WHERE code = {number})"
@@ -224,10 +240,11 @@ class Transactions:
         first, rank = self._random.choice([next(self._fresh) * 50, 1]), self._rank()
         rows = f"FROM generate_series({first}, {first + self._random.randint(10, 40)}) n"
         root = self._reference("roots")
+        code = "'k' || n % 20" if self._world.code_texts else "n % 20"
         made = self._random.choice(
             [
                 f"roots SELECT n, 'grown', {rank}, n % 2 = 0, false, NULL, {root}, n % 10 {rows}",
-                f"children SELECT n, {root}, n % 10, 'grown', {rank}, n, n % 20 {rows}",
+                f"children SELECT n, {root}, n % 10, 'grown', {rank}, n, {code} {rows}",
                 f"leaves SELECT n, {self._reference('children')}, 'grown', n % 9 {rows}",
                 f"targets SELECT n, 'grown', {rank}, n % 5 {rows}",
                 f"parts SELECT 'n', n, {root}, 'grown', {rank} {rows}",
@@ -251,5 +268,51 @@ class Transactions:
         return [f"TRUNCATE {self._random.choice(_TRUNCATED)}"]
 
     def _add_column(self) -> list[str]:
-        table = self._random.choice(_RANKED)
+        table = self._random.choice(_NAMED)
         return [f"ALTER TABLE {table} ADD COLUMN extra_{next(self._fresh)} int DEFAULT 7"]
+
+    def _leaf_rows(self) -> list[str]:
+        """Rows of a partition by its own name."""
+        number, rank = next(self._fresh), self._rank()
+        part = "SELECT region, no FROM parts ORDER BY md5(region || no) LIMIT 1"
+        some = f"SELECT id FROM screws_0 ORDER BY md5(id::text || '{number}') LIMIT 2"
+        return [
+            self._random.choice(
+                [
+                    f"INSERT INTO screws_1 SELECT {number}, region, no, {rank} FROM ({part}) p",
+                    f"UPDATE screws_0 SET rank = {rank} WHERE id IN ({some})",
+                    f"DELETE FROM screws_0 WHERE id IN ({some})",
+                ]
+            )
+        ]
+
+    def _large(self) -> list[str]:
+        table = self._random.choice(_NAMED)
+        size = self._random.choice([40_000, 400_000])
+        return [f"UPDATE {table} SET name = repeat('x', {size}) WHERE {self._some(table, 1)}"]
+
+    def _rename_label(self) -> list[str]:
+        """Every row with the label reads differently, and none is written."""
+        last = "SELECT enumlabel FROM pg_enum WHERE enumtypid = 'mood'::regtype ORDER BY enumsortorder DESC LIMIT 1"
+        rename = (
+            f"format('ALTER TYPE mood RENAME VALUE %L TO %L', ({last}), 'done {next(self._fresh)}')"
+        )
+        return [f"DO $$ BEGIN EXECUTE {rename}; END $$"]
+
+    def _alter_type(self) -> list[str]:
+        """The table is rewritten, with other values."""
+        table = self._random.choice(_NAMED)  # a partition that is detached would keep its type
+        type_ = self._random.choice(["int", "bigint", "grade"])
+        return [f"ALTER TABLE {table} ALTER COLUMN rank TYPE {type_} USING (rank + 1) % 9"]
+
+    def _replace_column(self) -> list[str]:
+        """Another column of the same name."""
+        return [
+            "ALTER TABLE kinds DROP COLUMN name",
+            f"ALTER TABLE kinds ADD COLUMN name text DEFAULT 'again {next(self._fresh)}'",
+        ]
+
+
+def changes_catalog(statements: list[str]) -> bool:
+    """Whether what rows read as may change without a change of a row: this is noticed some time later."""
+    return any("ALTER T" in statement and "extra_" not in statement for statement in statements)
