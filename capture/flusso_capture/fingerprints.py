@@ -95,7 +95,7 @@ GROUP BY p.proname
 
 
 class Fingerprints:
-    """Those of one process.  Owned by whoever looks: the start first, the watch's thread after it."""
+    """Those of one process.  Owned by one thread at a time: the start, then the watch."""
 
     def __init__(self, control: Control, doubts: Doubts) -> None:
         self._control = control

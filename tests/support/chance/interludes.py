@@ -64,7 +64,7 @@ def _detached(random: Random, world: World) -> Interlude | None:
 def _swapped(random: Random, world: World) -> Interlude | None:
     """Another table under the same name."""
     if world.restricted:
-        return None  # nobody but the owner can publish it
+        return None  # only the owner can publish it
     table = random.choice(["kinds", "leaves"])
     return Interlude(
         (
