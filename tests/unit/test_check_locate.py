@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flusso_cli.check.locate import located, place
+from flusso_cli.check.locate import Mention, located, place
 from flusso_cli.diagnostics import Diagnostic
 from flusso_shared.yaml_nodes import Document
 
@@ -88,10 +88,13 @@ def test_diagnostics_of_indexes_get_their_places(tmp_path: Path) -> None:
         Diagnostic("error", "r", "m", index="a", field="name"),
         Diagnostic("error", "r", "m", subject="server"),
         Diagnostic("error", "r", "m", index="b", field="name"),
+        Diagnostic("error", "r", "m", subject="table public.copy"),
     ]
+    tables = {"table public.copy": Mention("a", "edition.copies", "copy")}
     files = {"a": str(path), "b": str(tmp_path / "gone.yml")}
-    assert [(item.file, item.line, item.column) for item in located(found, files)] == [
+    assert [(item.file, item.line, item.column) for item in located(found, files, tables)] == [
         (str(path), 17, 5),
         ("", 0, 0),
         ("", 0, 0),
+        (str(path), 24, 16),
     ]

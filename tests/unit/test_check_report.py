@@ -203,7 +203,7 @@ def test_coverage_has_one_verdict(tmp_path: Path, found: Coverage, verdict: str)
 
 def test_replica_identity_that_the_next_run_sets(tmp_path: Path) -> None:
     report = report_of(tmp_path)
-    report.identity = [Shortfall(_TABLE, ("title_id",), True, ("FULL;", "INDEX;"), False)]
+    report.identity = [Shortfall(_TABLE, ("title_id",), True, ("FULL;", "INDEX;"), False, _TABLE)]
     text = shown(report)
     assert "• table library.copy: the log lacks title_id" in text
     assert "INDEX;" in text

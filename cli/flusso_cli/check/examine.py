@@ -15,7 +15,7 @@ from flusso_cli.check.database import read_facts
 from flusso_cli.check.facts import DatabaseFacts
 from flusso_cli.check.fields import check_fields
 from flusso_cli.check.links import check_links
-from flusso_cli.check.locate import located
+from flusso_cli.check.locate import located, mentions
 from flusso_cli.check.prune import pruned
 from flusso_cli.check.report import Report
 from flusso_cli.check.server import check_server
@@ -61,7 +61,8 @@ def examine(report: Report, options: Options, env: Mapping[str, str]) -> None:
         _brokers(report, plan, env)
     _clusters(report, plan, options.index_prefix, env)
     files = {index.name: index.schema_file for index in report.project.indexes}
-    report.diagnostics = located(report.diagnostics, files)
+    partitions = {item.table: item.of for item in report.identity or ()}
+    report.diagnostics = located(report.diagnostics, files, mentions(plan, partitions))
 
 
 # --- Postgres -----------------------------------------------------------------------------------

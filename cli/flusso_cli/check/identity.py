@@ -21,12 +21,14 @@ class Shortfall:
     cures: tuple[str, ...]
     """Ways to do it by hand: simple, then with less log written where the columns are NOT NULL."""
     fatal: bool
+    of: TableName
+    """The table of the plan that it is, or is a partition of."""
 
 
 def shortfalls(cures: Iterable[Cure]) -> list[Shortfall]:
     """What `capture` would find."""
     return [
-        Shortfall(cure.table, cure.missing, cure.allowed, cure.by_hand, cure.fatal)
+        Shortfall(cure.table, cure.missing, cure.allowed, cure.by_hand, cure.fatal, cure.of)
         for cure in cures
     ]
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from flusso_cli.diagnostics import Diagnostic
+from flusso_shared.catalog_check import needs
+from flusso_shared.names import TableName
+from flusso_shared.plan import Plan
 from flusso_shared.schema_types import TAGS
 from flusso_shared.yaml_nodes import Document, Node
 
@@ -16,17 +20,51 @@ Place = tuple[int, int]
 """Line and column, counted from 1."""
 
 
-def located(found: Iterable[Diagnostic], files: Mapping[str, str]) -> list[Diagnostic]:
-    """The same with places, where `files` (index -> schema file) can be read."""
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Where a schema names something."""
+
+    index: str
+    field: str
+    name: str
+
+
+def mentions(plan: Plan, partitions: Mapping[TableName, TableName]) -> dict[str, Mention]:
+    """For each table of the plan, by the subject of diagnostics, where it is named first.
+
+    `partitions` stand where their roots do.
+    """
+    found: dict[str, Mention] = {}
+    for index in plan.indexes:
+        for need in needs(index):
+            if not need.column:
+                mention = Mention(index.name, need.field, need.table.name)
+                found.setdefault(f"table {need.table}", mention)
+    for partition, root in partitions.items():
+        if (mention_of_root := found.get(f"table {root}")) is not None:
+            found.setdefault(f"table {partition}", mention_of_root)
+    return found
+
+
+def located(
+    found: Iterable[Diagnostic], files: Mapping[str, str], tables: Mapping[str, Mention]
+) -> list[Diagnostic]:
+    """The same with places, where `files` (index -> schema file) can be read.
+
+    What is about a table, and about no index, stands where that table is named first.
+    """
     roots: dict[str, Node | None] = {}
     result: list[Diagnostic] = []
     for item in found:
-        file = files.get(item.index, "")
+        at = Mention(item.index, item.field, item.name)
+        if not item.index:
+            at = tables.get(item.subject, at)
+        file = files.get(at.index, "")
         if file not in roots:
             roots[file] = _root(file)
         root = roots[file]
         if root is not None:
-            line, column = place(root, item.field, item.name)
+            line, column = place(root, at.field, at.name)
             item = dataclasses.replace(item, file=file, line=line, column=column)
         result.append(item)
     return result
