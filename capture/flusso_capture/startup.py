@@ -85,7 +85,7 @@ class Startup:
         process, conninfo = self._process, self._options.conninfo
         first = FirstAnswer(process.clock, process.status, self._options.startup_timeout)
         first.wait_for(f"Postgres at {address(conninfo)}", lambda: connect(conninfo).close())
-        first.wait_for("the change log", lambda: self._log.prepare(()))
+        first.wait_for(self._log.where, lambda: self._log.prepare(()))
 
     def prepare(self, suspicion: str | None = None) -> Footing:
         """One attempt at all of it; with a `suspicion`, reading cannot go on where it ended.

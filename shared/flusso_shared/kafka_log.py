@@ -32,6 +32,10 @@ class KafkaLog:
         self._control = ControlTopic(self._clients, self._admin, self._topics.control)
         self._keep: Keep = keep or {}
 
+    @property
+    def where(self) -> str:
+        return f"the change log in Kafka at {self._clients.connection.bootstrap_servers}"
+
     def prepare(self, tables: Collection[TableName]) -> dict[TableName, str]:
         return self._topics.prepare(tables)
 

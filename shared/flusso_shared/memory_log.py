@@ -28,6 +28,7 @@ _PATIENCE = 1.0
 class MemoryLog:
     """A `ChangeLog` between threads of one process."""
 
+    where = "the change log in memory"
     durable = False
 
     def __init__(

@@ -129,6 +129,11 @@ class ChangeLog(Protocol):
     """The log of row changes: one topic per table, each key's changes in order."""
 
     @property
+    def where(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
     def durable(self) -> bool:
         """Whether changes and positions outlive the process.  If not, positions start anew with it."""
         ...

@@ -224,7 +224,9 @@ def test_a_change_log_that_never_answers_ends_the_start(scene: Scene) -> None:
     queue = change_logs.connection("127.0.0.1:1", scene.topic_prefix)
     log = KafkaLog(queue)
     worker = RunningWorker(replace(scene.options, startup_timeout=0.5), log)
-    with pytest.raises(FatalError, match="the change log did not answer within"):
+    with pytest.raises(
+        FatalError, match=r"the change log in Kafka at 127\.0\.0\.1:1 did not answer within"
+    ):
         worker.finish_by_itself()
     log.close()
 

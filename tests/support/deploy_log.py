@@ -22,6 +22,7 @@ PARTITION = TopicPartition("users", 0)
 class DeployLog:
     """`Groups`, `Control` and the log itself.  Thread-safe."""
 
+    where = "the change log in memory"
     durable = True
 
     def __init__(self, rows: int) -> None:

@@ -15,6 +15,7 @@ from flusso_shared.seams import ChangeReader, Offsets, TopicPartition
 class HeldLog:
     """A `ChangeLog` without readers.  `hold` keeps acknowledgements back; `full` refuses changes."""
 
+    where = "the change log in memory"
     durable = True
 
     def __init__(self) -> None:

@@ -67,4 +67,4 @@ class Startup:
 
     def await_log(self, log: ChangeLog) -> None:
         """Wait until the change log answers; what is still missing in it is the keepers' to wait for."""
-        self.first.wait_for("the change log", lambda: log.missing(()))
+        self.first.wait_for(log.where, lambda: log.missing(()))
