@@ -206,4 +206,5 @@ def worlds(random: Random) -> World:
 def own_url(database_url: str) -> str:
     """The URL for sessions of the test, which the settings do not concern."""
     options = " ".join(f"-c {name}={value}" for name, value in _OWN_SETTINGS.items())
-    return f"{database_url}?options={quote(options)}"
+    # Statements are written in UTF-8, whatever the encoding of the database.
+    return f"{database_url}?client_encoding=UTF8&options={quote(options)}"
