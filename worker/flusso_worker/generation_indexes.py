@@ -88,9 +88,10 @@ class GenerationIndexes:
         return reply.status != _NOT_FOUND
 
     def delete(self, name: GenerationName, heir: GenerationName | None) -> bool:
-        """Delete a generation's index, if there is one; in the same step `heir` gets the aliases.
+        """Delete a generation's index, if there is one; False when that has to wait for another call.
 
-        Without an heir, False, and nothing done, while queries see the index.
+        An index that queries see stays until the `heir` has its aliases, and for one call more: a query that was
+        on its way to it would find no shard, and be answered 503.
         """
         aliases = self._aliases(name)
         if aliases is None:
@@ -104,6 +105,16 @@ class GenerationIndexes:
             {"add": {"index": heir.physical, "alias": alias}}
             for alias in (heir.plain_alias, heir.hash_alias)
         ]
+        if seen := aliases & {heir.plain_alias, heir.hash_alias}:
+            actions += [
+                {"remove": {"index": name.physical, "alias": alias, "must_exist": True}}
+                for alias in sorted(seen)
+            ]
+            if not self._change_aliases(actions):
+                raise RetryableError(
+                    f"sink {self._cluster.name}: aliases changed while they were to be moved to {heir.physical}"
+                )
+            return False
         if not self._change_aliases([*actions, {"remove_index": {"index": name.physical}}]):
             raise RetryableError(
                 f"sink {self._cluster.name}: indexes changed while {name.physical} was to be deleted"
