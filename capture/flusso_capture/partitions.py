@@ -1,6 +1,7 @@
 """Partitions that come, go or are emptied: none of it is in the stream, which speaks of their root only.
 
-`compare` is pure.  The catalog's ids tell: a partition's own, and that of its file, which a truncate replaces.
+`compare` is pure.  The catalog's ids tell: a partition's own, that of its file, which a truncate replaces, and the
+transactions that attached it and the partitions above it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 _KEY = "partitions"
 _READ = """
-SELECT rn.nspname, r.relname, n.nspname, c.relname, c.oid::text, coalesce(pg_relation_filenode(c.oid), 0)::text
+SELECT rn.nspname, r.relname, n.nspname, c.relname, c.oid::text,
+       concat(coalesce(pg_relation_filenode(c.oid), 0), '/',
+              (SELECT string_agg(i.xmin::text, ',' ORDER BY i.inhrelid)
+               FROM pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid))
 FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
 JOIN pg_namespace rn ON rn.nspname = wanted.nspname
 JOIN pg_class r ON r.relnamespace = rn.oid AND r.relname = wanted.relname AND r.relkind = 'p'
@@ -35,7 +39,15 @@ class Leaf:
 
     name: TableName
     oid: str
-    file: str
+    state: str
+    """The number of its file, `/`, and the transactions that made the entries of `pg_inherits` that lead to its root.
+    Earlier versions recorded the file alone."""
+
+    def continues(self, before: Leaf) -> bool:
+        """Whether it was a partition all the time since `before`, with the same file."""
+        if self.oid != before.oid:
+            return False
+        return before.state in (self.state, self.state.partition("/")[0])
 
 
 Leaves = Mapping[TableName, frozenset[Leaf]]
@@ -48,7 +60,8 @@ class Shift:
 
     table: TableName
     attached: frozenset[TableName]
-    """With rows that may be unknown: those with a new file too, which may have been unlogged or rewritten."""
+    """With rows that may be unknown: those with a new file too, which may have been unlogged or rewritten, and those that
+    were away in between."""
     lost: bool
     """Whether one was detached, dropped or emptied."""
 
@@ -57,9 +70,9 @@ def read(connection: Connection, tables: Collection[TableName]) -> dict[TableNam
     """The leaves of those of `tables` that are partitioned."""
     names = ([table.schema for table in tables], [table.name for table in tables])
     found: dict[TableName, set[Leaf]] = {}
-    for root_schema, root, schema, name, oid, file in connection.execute(_READ, names):
+    for root_schema, root, schema, name, oid, state in connection.execute(_READ, names):
         leaves = found.setdefault(TableName(root_schema, root), set())
-        leaves.add(Leaf(TableName(schema, name), oid, file))
+        leaves.add(Leaf(TableName(schema, name), oid, state))
     return {table: frozenset(leaves) for table, leaves in found.items()}
 
 
@@ -70,10 +83,10 @@ def compare(before: Leaves, now: Leaves) -> list[Shift]:
         was, is_now = before[table], now[table]
         if was == is_now:
             continue
-        known = {(leaf.oid, leaf.file) for leaf in was}
-        attached = frozenset(leaf.name for leaf in is_now if (leaf.oid, leaf.file) not in known)
-        files = {(leaf.oid, leaf.file) for leaf in is_now}
-        lost = any((leaf.oid, leaf.file) not in files for leaf in was)
+        earlier, later = {leaf.oid: leaf for leaf in was}, {leaf.oid: leaf for leaf in is_now}
+        kept = {oid for oid in earlier.keys() & later.keys() if later[oid].continues(earlier[oid])}
+        attached = frozenset(leaf.name for leaf in is_now if leaf.oid not in kept)
+        lost = any(leaf.oid not in kept for leaf in was)
         if attached or lost:
             shifts.append(Shift(table, attached, lost))
     return shifts
@@ -102,7 +115,7 @@ def load(control: Control) -> dict[TableName, frozenset[Leaf]]:
     value = control.load().get(_KEY, {"tables": []})
     return {
         TableName(*table): frozenset(
-            Leaf(TableName(*name), oid, file) for name, oid, file in leaves
+            Leaf(TableName(*name), oid, state) for name, oid, state in leaves
         )
         for table, leaves in value["tables"]
     }
@@ -111,7 +124,7 @@ def load(control: Control) -> dict[TableName, frozenset[Leaf]]:
 def save(control: Control, tables: Leaves) -> None:
     """Record it."""
     value = [
-        [[*table], sorted([[*leaf.name], leaf.oid, leaf.file] for leaf in leaves)]
+        [[*table], sorted([[*leaf.name], leaf.oid, leaf.state] for leaf in leaves)]
         for table, leaves in sorted(tables.items())
     ]
     control.put(_KEY, {"tables": value})

@@ -460,6 +460,22 @@ def test_rows_of_a_partition_that_was_unlogged_are_published(partitioned: Kit) -
     assert {change.table for change in changes} == {ORDERS}
 
 
+def test_a_partition_that_was_away_between_two_looks_is_read_again(partitioned: Kit) -> None:
+    """Case 41: what happened to it meanwhile was not published as its root's, and it looks as before.
+
+    Found by schedule 30009.
+    """
+    kit = partitioned
+    with kit.running(watch_seconds=0.2):
+        kit.sql(
+            "BEGIN; ALTER TABLE orders DETACH PARTITION orders_1; INSERT INTO orders_1 VALUES (109, 2);"
+            "DELETE FROM orders_1 WHERE id = 107;"
+            "ALTER TABLE orders ATTACH PARTITION orders_1 FOR VALUES FROM (100) TO (200); COMMIT"
+        )
+        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the resync")
+    assert ("109",) in {change.key for change in kit.log.take() if change.op is Op.READ}
+
+
 # --- lost log -------------------------------------------------------------------------------------
 
 
