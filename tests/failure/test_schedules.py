@@ -206,7 +206,8 @@ class Machine(RuleBasedStateMachine):
         One rule, not one for each fault: of several rules some would never be drawn in a schedule.
         """
         daemons = self._struck(fault, who)
-        with self._during(interlude):
+        # A process that stands still keeps its locks, which an interlude would wait for.
+        with self._during("none" if fault == "pause" else interlude):
             self._write(transactions)
         for daemon in daemons:
             if fault == "pause":
