@@ -75,17 +75,21 @@ class GenerationIndexes:
             ]
             if name.physical not in holders:
                 actions.append({"add": {"index": name.physical, "alias": alias}})
-        if actions and not self._change_aliases(actions):
-            raise RetryableError(
-                f"sink {self._cluster.name}: aliases changed while they were to be moved to {name.physical}"
+        if actions:
+            self._change_aliases(
+                actions, f"aliases changed while they were to be moved to {name.physical}"
             )
 
-    def _change_aliases(self, actions: list[dict[str, Any]]) -> bool:
-        """All of `actions` in one step, or, when something that they name is gone, none of them and False."""
+    def _change_aliases(self, actions: list[dict[str, Any]], otherwise: str) -> None:
+        """All of `actions` in one step, or, when something that they name is gone, none of them.
+
+        Raises `RetryableError` with `otherwise` then.
+        """
         reply = self._cluster.request(
             "POST", "/_aliases", {"actions": actions}, allow=(_NOT_FOUND,)
         )
-        return reply.status != _NOT_FOUND
+        if reply.status == _NOT_FOUND:
+            raise RetryableError(f"sink {self._cluster.name}: {otherwise}")
 
     def delete(self, name: GenerationName, heir: GenerationName | None) -> bool:
         """Delete a generation's index, if there is one; False when that has to wait for another call.
@@ -110,15 +114,12 @@ class GenerationIndexes:
                 {"remove": {"index": name.physical, "alias": alias, "must_exist": True}}
                 for alias in sorted(seen)
             ]
-            if not self._change_aliases(actions):
-                raise RetryableError(
-                    f"sink {self._cluster.name}: aliases changed while they were to be moved to {heir.physical}"
-                )
-            return False
-        if not self._change_aliases([*actions, {"remove_index": {"index": name.physical}}]):
-            raise RetryableError(
-                f"sink {self._cluster.name}: indexes changed while {name.physical} was to be deleted"
+            self._change_aliases(
+                actions, f"aliases changed while they were to be moved to {heir.physical}"
             )
+            return False
+        actions.append({"remove_index": {"index": name.physical}})
+        self._change_aliases(actions, f"indexes changed while {name.physical} was to be deleted")
         return True
 
     def _aliases(self, name: GenerationName) -> set[str] | None:
