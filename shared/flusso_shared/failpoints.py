@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from flusso_shared.errors import ConfigError
 
@@ -22,30 +23,33 @@ VARIABLE = "FLUSSO_FAILPOINT"
 EXIT_CODE = 86
 """Tells an exit that was asked for from every other."""
 
-PLACES = {
+Place = Literal[
     # capture
-    "slot_created": "the slot was made, its lineage is not recorded",
-    "after_produce": "a change was handed to the change log",
-    "after_broker_ack": "the change log acknowledged a change",
-    "before_slot_confirm": "a new position is about to be confirmed to the slot",
-    "after_slot_confirm": "it was sent",
-    "snapshot_chunk": "a chunk of a table's snapshot was published",
-    "before_snapshot_complete": "all rows of a snapshot are acknowledged, that is not recorded",
+    "slot_created",  # the slot was made, its lineage is not recorded
+    "after_produce",  # a change was handed to the change log
+    "after_broker_ack",  # the change log acknowledged a change
+    "before_slot_confirm",  # a new position is about to be confirmed to the slot
+    "after_slot_confirm",  # it was sent
+    "snapshot_chunk",  # a chunk of a table's snapshot was published
+    "before_snapshot_complete",  # all rows of a snapshot are acknowledged, that is not recorded
     # worker
-    "after_poll": "a batch of changes was taken in",
-    "before_build": "the snapshot of a batch was taken, nothing was read in it",
-    "before_bulk": "documents are built, none is sent",
-    "mid_bulk": "the first half of a chunk's documents is acknowledged, the rest is not sent",
-    "after_bulk_ack": "every sink has a chunk, nobody was told",
-    "after_quarantine": "documents were put into quarantine, the offsets are not committed",
-    "before_offset_commit": "offsets are about to be committed",
-    "after_offset_commit": "they were committed",
-    "generation_created": "a generation is recorded, it has no index",
-    "generation_prepared": "it has its index and its offsets, that is not recorded",
-    "generation_promoting": "it is recorded that its aliases are about to be moved, they are not",
-    "generation_published": "its aliases point at it, that is not recorded",
-    "generation_retired": "a superseded generation's index was deleted, its record was not",
-}
+    "after_poll",  # a batch of changes was taken in
+    "before_build",  # the snapshot of a batch was taken, nothing was read in it
+    "before_bulk",  # documents are built, none is sent
+    "mid_bulk",  # the first half of a chunk's documents is acknowledged, the rest is not sent
+    "after_bulk_ack",  # every sink has a chunk, nobody was told
+    "after_quarantine",  # documents were put into quarantine, the offsets are not committed
+    "before_offset_commit",  # offsets are about to be committed
+    "after_offset_commit",  # they were committed
+    "generation_created",  # a generation is recorded, it has no index
+    "generation_prepared",  # it has its index and its offsets, that is not recorded
+    "generation_promoting",  # it is recorded that its aliases are about to be moved, they are not
+    "generation_published",  # its aliases point at it, that is not recorded
+    "generation_retired",  # a superseded generation's index was deleted, its record was not
+]
+"""Every place that a setting can name."""
+PLACES: tuple[Place, ...] = get_args(Place)
+_BY_NAME: dict[str, Place] = {place: place for place in PLACES}
 
 _ITEM = re.compile(
     r"(?P<name>[a-z_]+):(?:(?P<exit>exit)|delay=(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m))(?:@(?P<nth>[1-9]\d*))?"
@@ -58,7 +62,7 @@ _FORM = "name:exit, name:delay=500ms (or s, m), either with @N for the Nth hit o
 class Point:
     """What happens at one place.  Thread-safe."""
 
-    name: str
+    name: Place
     delay: float | None
     """Seconds; None ends the process."""
     nth: int | None = None
@@ -82,7 +86,7 @@ class Point:
 
 armed = False
 """Whether any place does something."""
-_points: dict[str, Point] = {}
+_points: dict[Place, Point] = {}
 
 
 def arm(text: str) -> None:
@@ -96,18 +100,18 @@ def arm(text: str) -> None:
         logger.warning("%s=%s: this process is under test", VARIABLE, text)
 
 
-def hit(name: str) -> None:
+def hit(name: Place) -> None:
     """Do what is set for this place, if anything is."""
     if armed and (point := _points.get(name)) is not None:
         point.hit()
 
 
-def watched(name: str) -> bool:
+def watched(name: Place) -> bool:
     """Whether something is set for this place."""
     return armed and name in _points
 
 
-def after(name: str, action: Callable[[], None]) -> Callable[[], None]:
+def after(name: Place, action: Callable[[], None]) -> Callable[[], None]:
     """`action`, with this place right after it; itself when nothing is set."""
     if not watched(name):
         return action
@@ -121,14 +125,15 @@ def after(name: str, action: Callable[[], None]) -> Callable[[], None]:
 
 def parse(text: str) -> list[Point]:
     """The points of a setting.  Raises `ConfigError` saying what is wrong with it."""
-    found: dict[str, Point] = {}
+    found: dict[Place, Point] = {}
     for item in [part.strip() for part in text.split(",") if part.strip()]:
         match = _ITEM.fullmatch(item)
         if match is None:
             raise ConfigError(f"{VARIABLE}: cannot read {item!r}; it is {_FORM}")
-        name, nth = match["name"], match["nth"]
-        if name not in PLACES:
-            raise ConfigError(f"{VARIABLE}: there is no failpoint {name}{_near(name)}")
+        name, nth = _BY_NAME.get(match["name"]), match["nth"]
+        if name is None:
+            written = match["name"]
+            raise ConfigError(f"{VARIABLE}: there is no failpoint {written}{_near(written)}")
         if name in found:
             raise ConfigError(f"{VARIABLE}: {name} is set twice")
         delay = None if match["exit"] else float(match["number"]) * _SECONDS[match["unit"]]

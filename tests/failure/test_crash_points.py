@@ -14,6 +14,7 @@ import pytest
 
 from flusso_shared import failpoints
 from support import store
+from support.failpoint import exit_at
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
 
@@ -23,20 +24,20 @@ DEADLINE = 90.0
 
 CAPTURE = (
     # In the middle of a transaction whose rows share one commit position (case 8).
-    "after_produce:exit@25",
-    "after_broker_ack:exit",
-    "after_broker_ack:exit@25",
-    "before_slot_confirm:exit",
-    "after_slot_confirm:exit@2",
+    exit_at("after_produce", 25),
+    exit_at("after_broker_ack"),
+    exit_at("after_broker_ack", 25),
+    exit_at("before_slot_confirm"),
+    exit_at("after_slot_confirm", 2),
 )
 WORKER = (
-    "after_poll:exit",
-    "before_build:exit",
-    "before_bulk:exit",
-    "mid_bulk:exit",
-    "after_bulk_ack:exit",
-    "before_offset_commit:exit",
-    "after_offset_commit:exit",
+    exit_at("after_poll"),
+    exit_at("before_build"),
+    exit_at("before_bulk"),
+    exit_at("mid_bulk"),
+    exit_at("after_bulk_ack"),
+    exit_at("before_offset_commit"),
+    exit_at("after_offset_commit"),
 )
 BATCH_SIZES = (1000, 3)
 """One bulk request for a chunk, and many."""
@@ -123,7 +124,7 @@ def test_a_crash_after_quarantine_keeps_one_entry_that_a_repair_clears(
         scenario.wait_until_live(DEADLINE)
         process = pipeline.daemons[-1]
         process.kill()
-        process.start("after_quarantine:exit")
+        process.start(exit_at("after_quarantine"))
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute("UPDATE users SET email = repeat('x', 40000) WHERE id = 1")
             assert process.wait_exit(DEADLINE) == failpoints.EXIT_CODE, process.tail()

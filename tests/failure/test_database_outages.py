@@ -13,6 +13,7 @@ import pytest
 from support import store
 from support.capture_kit import Kit, create_tables, until
 from support.edits import steady_edits
+from support.failpoint import delay_at
 from support.idle import wait_until
 from support.own_postgres import OwnPostgres, own_postgres
 from support.processes import Site, cleaned_up
@@ -80,7 +81,7 @@ def test_transaction_ids_that_a_crash_takes_back_do_not_freeze_documents(
     scenario = Scenario.over("flusso run", site, tmp_path)
     (process,) = scenario.pipeline.daemons
     with cleaned_up(scenario.pipeline):
-        process.start("after_poll:delay=1500ms")
+        process.start(delay_at("after_poll", 1500))
         scenario.wait_until_live(DEADLINE)
         server.stop_writing_log()
         with psycopg.connect(site.database_url, autocommit=True) as connection:

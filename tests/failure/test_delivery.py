@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from support import store
 from support.edits import steady_edits
+from support.failpoint import delay_at, exit_at
 from support.http_proxy import BulkProxy
 from support.idle import end_offsets, wait_until
 from support.processes import Site, cleaned_up, living_through
@@ -90,7 +91,7 @@ def test_a_stop_in_the_middle_of_a_transaction_loses_none_of_it(site: Site, tmp_
         scenario.wait_until_live(DEADLINE)
         capture = pipeline.daemons[0]
         capture.stop()
-        capture.start("after_produce:delay=20ms")
+        capture.start(delay_at("after_produce", 20))
         capture.await_log("streaming from slot", DEADLINE)
         before = records(site)
         with psycopg.connect(site.database_url) as connection:
@@ -160,7 +161,7 @@ def outlive(site: Site, tmp_path: Path, *, deleted: bool, stood: float) -> None:
     with cleaned_up(scenario.pipeline) as pipeline:
         capture, zombie, heir = pipeline.daemons
         capture.start()
-        zombie.start("before_bulk:delay=3s")
+        zombie.start(delay_at("before_bulk", 3000))
         scenario.wait_until_live(DEADLINE, only=[capture, zombie])
         scenario.assert_equal(DEADLINE, only=[capture, zombie])
         with psycopg.connect(site.database_url, autocommit=True) as connection:
@@ -325,11 +326,11 @@ def test_a_snapshot_goes_on_where_it_was(queue: str, site: Site, tmp_path: Path)
         # A tag or a product is in hundreds of documents: more than this is more than small machines index.
         with steady_edits(site.database_url, 47, pause=0.05):
             for place in (
-                "slot_created:exit",
-                "snapshot_chunk:exit",
-                "snapshot_chunk:exit@2",
-                "before_snapshot_complete:exit",
-                "before_snapshot_complete:exit@2",
+                exit_at("slot_created"),
+                exit_at("snapshot_chunk"),
+                exit_at("snapshot_chunk", 2),
+                exit_at("before_snapshot_complete"),
+                exit_at("before_snapshot_complete", 2),
             ):
                 capture.start(place)
                 capture.wait_exit(DEADLINE)

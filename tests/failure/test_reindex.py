@@ -22,6 +22,7 @@ from flusso_worker.generation_indexes import GenerationIndexes
 from services import Services
 from support import store
 from support.alias_watch import AliasWatch
+from support.failpoint import exit_at
 from support.idle import wait_until
 from support.keeper_kit import DeathError, Process, Scene, run_until_death
 from support.processes import Daemon, Site, cleaned_up
@@ -33,7 +34,7 @@ from support.worker_kit import until
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 90.0
-PLACES = also(["generation_published:exit"], ["generation_prepared:exit"])
+PLACES = also([exit_at("generation_published")], [exit_at("generation_prepared")])
 """The rest is covered request by request."""
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, cast
 
+from flusso_shared import failpoints
 from flusso_shared.clock import SystemClock
 from flusso_shared.config import OpenSearchConnection
 from flusso_shared.errors import RetryableError
+from flusso_shared.failpoints import Place
 from flusso_shared.metrics import Metrics
 from flusso_shared.plan import IndexPlan
 from flusso_shared.seams import ChangeLog
@@ -27,13 +29,7 @@ from support.index_kit import connection
 from support.keeper_kit import DeathError
 from support.small_store import PLAN
 
-PLACES = (
-    "generation_created",
-    "generation_prepared",
-    "generation_promoting",
-    "generation_published",
-    "generation_retired",
-)
+PLACES = tuple(place for place in failpoints.PLACES if place.startswith("generation_"))
 TERMS = Terms(beat=0.2, lease=6.0, grace=2.5)
 _ROUND = 0.03
 _SKEW = 3600.0
@@ -45,7 +41,7 @@ _here = threading.local()
 class Fate:
     """Where a worker dies or stands still."""
 
-    place: str | None = None
+    place: Place | None = None
     """A failpoint."""
     stall: float | None = None
     """Seconds that it stands still there; None: it dies."""
@@ -53,7 +49,7 @@ class Fate:
     """It dies after so many requests that change something."""
 
 
-def hit(place: str) -> None:
+def hit(place: Place) -> None:
     """Takes the place of `failpoints.hit`: what the worker of this thread is fated to."""
     worker: SimulatedWorker | None = getattr(_here, "worker", None)
     if worker is not None:
@@ -141,7 +137,7 @@ class SimulatedWorker:
     def name(self) -> str:
         return self._thread.name
 
-    def at(self, place: str) -> None:
+    def at(self, place: Place) -> None:
         """Its keeper came to a failpoint."""
         if place != self.fate.place:
             return
