@@ -6,13 +6,17 @@ fail, and print values the one way that everything here expects.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
 from psycopg import conninfo as conninfos
+from psycopg import generators, sql
 
-from flusso_shared.errors import FatalError
-from flusso_shared.pg_errors import translate
+from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.pg_errors import DENIED, DeniedError, translate
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -76,15 +80,49 @@ Without it `=`, `<`, `min()` and the like of such a type, in a schema that is no
 a type that it is cast to: of `text` for `citext`.
 """
 
+_UTF8: Final = b"SET client_encoding TO 'UTF8'"
+"""Before any other statement: psycopg sends no text in an encoding that Python lacks, such as EUC_TW."""
+
+_CANNOT_CHANGE: Final = "55P02"
+"""`cant_change_runtime_param`: of its class the one error that does not pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Settings that the server does not let a session have, for one reason."""
+
+    settings: tuple[str, ...]
+    """As `name = value`."""
+    reason: str
+    """The server's words, with the SQLSTATE."""
+    cure: str
+    sql: str = ""
+    """A statement that is the cure, where there is one."""
+
+    def __str__(self) -> str:
+        return f"the server refuses to set {', '.join(self.settings)}: {self.reason}"
+
+
+class RefusedSettingsError(DeniedError):
+    """The server refuses settings without which values would be read wrongly, or not at all."""
+
+    def __init__(self, refusals: Iterable[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        cures = (" ".join(filter(None, (item.cure, item.sql))) for item in self.refusals)
+        said = "; ".join(f"{item}; {cure}" for item, cure in zip(self.refusals, cures, strict=True))
+        super().__init__(f"cannot set up a Postgres session: {said}")
+
 
 def connect(conninfo: str, application: str, **settings: str) -> Connection:
     """A session for SQL, in autocommit mode, with `settings` over ours.
 
-    Raises `RetryableError` or `FatalError`; the latter also for a pooler that gives every transaction another session.
+    Raises `RetryableError` or `FatalError`; the latter also for a pooler that gives every transaction another session,
+    and as `RefusedSettingsError` for settings that the server refuses.
     """
     connection = _connect(connection_text(conninfo, application), "connect to Postgres")
     try:
-        backend = _set_up(connection, _SETTINGS | settings)
+        _speak_utf8(connection)
+        backend = _set_all(connection, _SETTINGS | settings)
         connection.execute(_OPERATORS)
         made_up = backend != connection.info.backend_pid  # by a pooler, see `pooled`
         if made_up and _shares_sessions(connection, conninfo, backend):
@@ -139,6 +177,87 @@ def _set_up(connection: Connection, settings: dict[str, str]) -> int:
     row = connection.execute(_SET, (list(settings), list(settings.values()))).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _speak_utf8(connection: Connection) -> None:
+    """Raises `RefusedSettingsError` where the server cannot give what it stores in UTF-8, and `psycopg.Error`."""
+    connection.pgconn.send_query(_UTF8)
+    (result,) = connection.wait(generators.execute(connection.pgconn))
+    if result.status == psycopg.pq.ExecStatus.COMMAND_OK:
+        return
+    error = psycopg.errors.error_from_result(result)
+    if error.sqlstate is None:
+        raise psycopg.OperationalError(str(error))
+    if not _refuses(error):
+        raise error
+    raise RefusedSettingsError(
+        [
+            Refusal(
+                ("client_encoding = UTF8",),
+                _reason(error),
+                "make a database with the encoding UTF8 and move the data there",
+            )
+        ]
+    )
+
+
+def _set_all(connection: Connection, settings: dict[str, str]) -> int:
+    """As `_set_up`; raises `RefusedSettingsError` naming all settings that the server refuses, and `psycopg.Error`."""
+    try:
+        return _set_up(connection, settings)
+    except psycopg.Error as error:
+        if not _refuses(error) or not (refusals := _refusals(connection, settings)):
+            raise
+        raise RefusedSettingsError(refusals) from error
+
+
+def _refusals(connection: Connection, settings: dict[str, str]) -> list[Refusal]:
+    """What is refused when each is set by itself."""
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, value in settings.items():
+        try:
+            _set_up(connection, {name: value})
+        except psycopg.Error as error:
+            if not _refuses(error):
+                raise
+            key = (_reason(error), _grant(connection, error))
+            reasons[key].append(f"{name} = {value}")
+    return [
+        Refusal(
+            tuple(names),
+            reason,
+            "let a superuser run this:"
+            if grant
+            else "change on the server what the message names, or connect as a role that it lets set this",
+            grant,
+        )
+        for (reason, grant), names in reasons.items()
+    ]
+
+
+def _refuses(error: psycopg.Error) -> bool:
+    """Whether the server refuses a setting, and is not only busy, going down or gone."""
+    passes = isinstance(translate(error, "set up a Postgres session"), RetryableError)
+    return error.sqlstate == _CANNOT_CHANGE or not passes
+
+
+def _grant(connection: Connection, error: psycopg.Error) -> str:
+    """The statement that allows what is denied, where it is the use of what `_SET` is made of."""
+    if error.sqlstate != DENIED:
+        return ""
+    name = sql.Identifier(connection.info.user).as_string(None)
+    said = error.diag.message_primary or ""
+    if "set_config" in said:
+        return f"GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {name};"
+    if "pg_settings" in said:
+        return f"GRANT SELECT ON pg_catalog.pg_settings TO {name};"
+    return ""
+
+
+def _reason(error: psycopg.Error) -> str:
+    parts = (error.diag.message_primary, error.diag.message_detail)
+    said = ": ".join(part.rstrip(".") for part in parts if part)
+    return f"{said} (SQLSTATE {error.sqlstate})"
 
 
 def pooled(connection: Connection) -> bool:

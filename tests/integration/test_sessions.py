@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, LiteralString
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
 from flusso_shared.pg_errors import DeniedError
+from flusso_shared.pg_session import RefusedSettingsError
 from flusso_worker.database import Database
 from support import names
 from support.check_kit import STORE, checked, role, things
@@ -143,6 +146,76 @@ def hiding(url: str, cure: str) -> str:
     ):
         row_security.require_visible(connection, [TableName("public", "notes")])
     return said.partition("policies: ")[2].partition(")")[0]
+
+
+def test_any_role_may_set_all_that_we_set(database: str) -> None:
+    """A parameter of another context is one that servers refuse to an ordinary role."""
+    with pg_session.connect(database, "flusso-test") as connection:
+        found = connection.execute(
+            "SELECT DISTINCT context FROM pg_settings WHERE source = 'session'"
+        )
+        assert found.fetchall() == [("user",)]
+
+
+@pytest.mark.parametrize(
+    ("right", "object"),
+    [
+        ("EXECUTE", "FUNCTION pg_catalog.set_config(text, text, boolean)"),
+        ("SELECT", "pg_catalog.pg_settings"),
+    ],
+)
+def test_a_right_that_settings_need_is_asked_for_until_it_is_granted(
+    database: str, tmp_path: Path, right: str, object: str
+) -> None:
+    run(database, *STORE, f"REVOKE {right} ON {object} FROM PUBLIC")
+    with role(database, names.unique("Flusso_Test_"), "REPLICATION") as url:
+        run(database, "GRANT SELECT ON things TO PUBLIC")
+        with pytest.raises(DeniedError, match=rf"row_security = off.*GRANT {right} ON"):
+            pg_session.connect(url, "flusso-test")
+        (refused,) = checked(tmp_path, url, things()).diagnostics
+        assert (refused.severity, refused.rule) == ("error", "session-setting")
+        said = "the server refuses to set client_encoding = UTF8, TimeZone = UTC, "
+        assert refused.message.startswith(said)
+        assert "permission denied for" in refused.message
+        assert "SQLSTATE 42501" in refused.message
+        run(database, *refused.sql)
+        assert checked(tmp_path, url, things()).diagnostics == []
+
+
+def test_an_encoding_that_the_server_cannot_turn_into_utf8_is_named(
+    database: str, tmp_path: Path
+) -> None:
+    """Every client encoding but its own is refused by such a database."""
+    with encoded(database, "MULE_INTERNAL") as url:
+        with pytest.raises(RefusedSettingsError, match="client_encoding = UTF8"):
+            pg_session.connect(url, "flusso-test")
+        (refused,) = checked(tmp_path, url, things()).diagnostics
+    assert (refused.severity, refused.rule) == ("error", "session-setting")
+    assert "the server refuses to set client_encoding = UTF8: " in refused.message
+    assert "onversion between UTF8 and MULE_INTERNAL is not supported" in refused.message
+    assert "encoding UTF8" in refused.cure
+
+
+def test_an_encoding_that_python_lacks_does_not_matter(database: str) -> None:
+    with (
+        encoded(database, "EUC_TW") as url,
+        pg_session.connect(url, "flusso-test") as connection,
+    ):
+        assert connection.execute("SELECT '\u4e2d'").fetchone() == ("\u4e2d",)
+
+
+@contextmanager
+def encoded(url: str, encoding: LiteralString) -> Iterator[str]:
+    """The URL of a new database in that encoding, gone at the end."""
+    name = names.unique("flusso_test_")
+    identifier = sql.Identifier(name)
+    make = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'")
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(make.format(identifier, encoding))
+        try:
+            yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
 
 
 @pytest.mark.parametrize("mode", ["transaction", "statement"])

@@ -18,7 +18,7 @@ from flusso_cli.check.links import check_links
 from flusso_cli.check.locate import located, mentions
 from flusso_cli.check.prune import pruned
 from flusso_cli.check.report import Report
-from flusso_cli.check.server import check_server
+from flusso_cli.check.server import check_server, check_session
 from flusso_cli.check.statements import (
     check_statements,
     incomparable,
@@ -82,6 +82,8 @@ def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
                 _Examination(report, options, connection).run(plan)
             except psycopg.Error as error:
                 raise translate(error, "check the database") from error
+    except pg_session.RefusedSettingsError as error:
+        report.diagnostics += check_session(error.refusals)
     except FlussoError as error:
         refused = isinstance(error, FatalError)
         report.diagnostics.append(

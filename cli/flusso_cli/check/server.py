@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from psycopg import sql
 
 from flusso_cli.check.facts import DatabaseFacts, ServerFacts, SlotFacts
 from flusso_cli.diagnostics import Diagnostic, text
+from flusso_shared.pg_session import Refusal
 
 _OLDEST = 14
 _SUBJECT = "server"
@@ -19,6 +20,21 @@ def check_server(facts: DatabaseFacts, slot: str) -> list[Diagnostic]:
     found = [*_settings(server), *_role(server)]
     found += _no_slot(server) if facts.slot is None else _slot(facts.slot, slot)
     return found
+
+
+def check_session(refusals: Iterable[Refusal]) -> list[Diagnostic]:
+    """Settings of our sessions that the server refuses."""
+    return [
+        Diagnostic(
+            "error",
+            "session-setting",
+            str(item),
+            subject=_SUBJECT,
+            cure=item.cure,
+            sql=(item.sql,) if item.sql else (),
+        )
+        for item in refusals
+    ]
 
 
 def _settings(server: ServerFacts) -> Iterator[Diagnostic]:
