@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
 
 from flusso_cli.check.machine import document
+from services import Services
+from support import names
 from support.check_kit import STORE, checked, only, role, things, told
 from support.documents import run
 from support.store import ROOT
@@ -385,16 +388,48 @@ def test_all_tables_and_other_options(database: str, tmp_path: Path) -> None:
     assert again.satisfied
 
 
-def test_a_slot_that_is_somebody_elses(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        ("pg_create_physical_replication_slot(%s)", "physical with plugin none"),
+        (
+            "pg_create_logical_replication_slot(%s, 'test_decoding')",
+            "logical with plugin test_decoding",
+        ),
+    ],
+)
+def test_a_slot_of_another_kind_is_dropped_by_what_is_printed(
+    database: str, tmp_path: Path, slot_name: str, make: LiteralString, kind: str
+) -> None:
+    run(database, "CREATE TABLE things (id int PRIMARY KEY)")
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("CREATE TABLE things (id int PRIMARY KEY)")
-        taken = "flusso_check_taken"
-        connection.execute("SELECT pg_create_physical_replication_slot(%s)", (taken,))
+        connection.execute("SELECT " + make, (slot_name,))
         try:
-            report = checked(tmp_path, database, things(), slot=taken)
+            report = checked(tmp_path, database, things(), slot=slot_name)
+            assert told(report) == [("error", "foreign-slot", f"slot {slot_name}")]
+            assert f"is {kind}, not pgoutput" in report.diagnostics[0].message
+            run(database, *report.diagnostics[0].sql)
+            assert told(checked(tmp_path, database, things(), slot=slot_name)) == []
         finally:
-            connection.execute("SELECT pg_drop_replication_slot(%s)", (taken,))
-    assert told(report) == [("error", "foreign-slot", f"slot {taken}")]
+            connection.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+                " WHERE slot_name = %s",
+                (slot_name,),
+            )
+
+
+def test_a_slot_of_another_database_is_left_alone(
+    database: str, services: Services, tmp_path: Path, slot_name: str
+) -> None:
+    run(database, "CREATE TABLE things (id int PRIMARY KEY)")
+    with names.database(services) as other:
+        run(other, f"SELECT pg_create_logical_replication_slot('{slot_name}', 'pgoutput')")
+        report = checked(tmp_path, database, things(), slot=slot_name)
+        assert told(report) == [("error", "foreign-slot", f"slot {slot_name}")]
+        found = report.diagnostics[0]
+        assert found.sql == ()
+        assert "another name with --slot" in found.cure
+        assert told(checked(tmp_path, database, things(), slot=f"{slot_name}_own")) == []
 
 
 def test_a_database_that_does_not_answer(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +25,12 @@ _GRACE = 30.0
 class OwnPostgres:
     """One server.  `wal_writer_delay` and the like come as settings."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, in_file: bool = False) -> None:
         layout = Layout.temporary(folder)
         self._server = Postgres(layout)
         self._daemon = Daemon(folder / "run")
         self._settings = {"fsync": "off", "max_connections": "60", **settings}
+        self._in_file = in_file
         self.port = layout.ports["postgres"]
 
     @property
@@ -45,7 +46,10 @@ class OwnPostgres:
         self._server.prepare()
         launch = self._server.launch(self.port)
         extra = [part for item in self._settings.items() for part in ("-c", "=".join(item))]
-        self._daemon.start(replace(launch, command=[*launch.command, *extra]), self.port)
+        command = [*launch.command, *extra]
+        if self._in_file:
+            command = self._into_file(command)
+        self._daemon.start(replace(launch, command=command), self.port)
         wait_until("the server is up", self._not_ready, 60.0)
 
     def stop(self) -> None:
@@ -103,6 +107,14 @@ class OwnPostgres:
             extra_groups=None if user is None else [],
         )
 
+    def _into_file(self, command: Sequence[str | Path]) -> list[str | Path]:
+        """Write the settings of a command line to the server's file; gives the command without them."""
+        at = command.index("-c")
+        settings = [str(part).partition("=") for part in command[at + 1 :: 2]]
+        lines = [f"{name} = '{value}'\n" for name, _, value in settings]
+        (self._server._data / "postgresql.conf").write_text("".join(lines), encoding="utf-8")
+        return list(command[:at])
+
     def _not_ready(self) -> str | None:
         if self._daemon.running() is None:
             return f"it stopped: {self._daemon.tail()}"
@@ -118,6 +130,14 @@ def own_postgres(**settings: str) -> Iterator[OwnPostgres]:
 
 
 @contextmanager
+def configured_postgres(**settings: str) -> Iterator[OwnPostgres]:
+    """As `own_postgres`, with all settings in the server's file, so that ALTER SYSTEM goes over them."""
+    with _made(settings, in_file=True) as server:
+        server.start()
+        yield server
+
+
+@contextmanager
 def standby_of(primary: OwnPostgres, name: str, **settings: str) -> Iterator[OwnPostgres]:
     """A standby that follows `primary`, gone at the end."""
     with _made(settings) as server:
@@ -127,11 +147,11 @@ def standby_of(primary: OwnPostgres, name: str, **settings: str) -> Iterator[Own
 
 
 @contextmanager
-def _made(settings: Mapping[str, str]) -> Iterator[OwnPostgres]:
+def _made(settings: Mapping[str, str], *, in_file: bool = False) -> Iterator[OwnPostgres]:
     with tempfile.TemporaryDirectory(prefix="flusso-test-", ignore_cleanup_errors=True) as folder:
         # Postgres' own user has to get in here.
         Path(folder).chmod(0o755)
-        server = OwnPostgres(Path(folder), settings)
+        server = OwnPostgres(Path(folder), settings, in_file=in_file)
         try:
             yield server
         finally:
