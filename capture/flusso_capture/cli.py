@@ -7,6 +7,7 @@ import typer
 from flusso_capture.daemon import Capture, CaptureOptions, Process
 from flusso_shared import command_line as shared
 from flusso_shared import lock as locks
+from flusso_shared import metrics
 from flusso_shared.bound_plan import every_spelling
 from flusso_shared.http import Credentials
 from flusso_shared.kafka_log import KafkaLog
@@ -41,7 +42,7 @@ def capture(
     source, queue = project.config.source, project.config.queue
     credentials = Credentials(admin_user, admin_password)
     addresses = shared.addresses(project, public_address, private_address, credentials)
-    core = Core()
+    core = Core(metrics.of_process("capture"))
 
     def make() -> Parts:
         options = CaptureOptions(

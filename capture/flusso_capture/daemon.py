@@ -123,7 +123,7 @@ class Capture:
         except StoppedError:
             logger.debug("stopped while waiting")
         except FlussoError as error:
-            process.metrics.errors.inc()
+            process.metrics.counter("flusso_errors_total").inc()
             process.status.failed(str(error))
             raise
         finally:
@@ -141,7 +141,7 @@ class Capture:
             with ExitStack() as stack:
                 self._open(stack, crew).run()
         except RetryableError as error:
-            self._process.metrics.retries.labels("stream").inc()
+            self._process.metrics.counter("flusso_retries_total", "stream").inc()
             # Whatever broke, the ground may have shifted: another primary, no slot, other columns.
             self._shaken = True
             if isinstance(error, PositionLostError) or self._is_stuck(error):

@@ -107,7 +107,7 @@ class DoubtRun:
         while not writer.publish(change, self._acknowledge):
             self._poll(writer)
         self._outstanding += 1
-        self._process.metrics.changes_captured.inc()
+        self._process.metrics.counter("flusso_changes_captured_total").inc()
         self._tally.take(1)
 
     def _poll(self, writer: ChangeWriter) -> None:

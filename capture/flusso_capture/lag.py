@@ -43,9 +43,9 @@ class LagGauge:
         status.set_slot_lag(None if health is None else health.lag)
         if health is None:
             return
-        metrics.slot_lag_bytes.set(health.lag)
+        metrics.gauge("flusso_replication_slot_lag_bytes").set(health.lag)
         at_risk = health.wal_status in _AT_RISK
-        metrics.slot_at_risk.set(at_risk)
+        metrics.gauge("flusso_replication_slot_at_risk").set(at_risk)
         if at_risk and not self._at_risk:
             logger.error(
                 "replication slot %s is about to be invalidated: it is %d bytes behind, more than "

@@ -205,8 +205,8 @@ class SnapshotRun:
     def _count(self, rows: int) -> None:
         self._published += rows
         metrics = self._process.metrics
-        metrics.snapshot_rows.labels(str(self._table)).inc(rows)
-        metrics.changes_captured.inc(rows)
+        metrics.counter("flusso_snapshot_rows_total", str(self._table)).inc(rows)
+        metrics.counter("flusso_changes_captured_total").inc(rows)
         self._tally.take(rows)
         self._tell()
 

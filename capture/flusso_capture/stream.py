@@ -197,14 +197,14 @@ class Stream:
 
     def _count(self) -> None:
         metrics = self._process.metrics
-        metrics.transactions_open.set(self._watermark.outstanding)
+        metrics.gauge("flusso_transactions_outstanding").set(self._watermark.outstanding)
         if self._captured:
-            metrics.changes_captured.inc(self._captured)
+            metrics.counter("flusso_changes_captured_total").inc(self._captured)
             self._tally.take(self._captured)
             self._captured = 0
         done = self._watermark.acknowledged - self._acknowledged
         if done:
-            metrics.changes_acknowledged.inc(done)
+            metrics.counter("flusso_changes_acknowledged_total").inc(done)
             self._tally.finish(done)
             self._acknowledged += done
 

@@ -11,6 +11,7 @@ from flusso_capture.daemon import Capture, CaptureOptions
 from flusso_capture.daemon import Process as CaptureProcess
 from flusso_shared import command_line as shared
 from flusso_shared import lock as locks
+from flusso_shared import metrics
 from flusso_shared.http import Credentials
 from flusso_shared.memory_log import CAPACITY, MemoryLog
 from flusso_shared.service import Core, Parts, serve
@@ -62,7 +63,7 @@ def run(
     source = project.config.source
     credentials = Credentials(admin_user, admin_password)
     addresses = shared.addresses(project, public_address, private_address, credentials)
-    core = Core()
+    core = Core(metrics.of_process("capture", "worker"))
 
     def make() -> Parts:
         options = worker_options(project, index_prefix, startup_timeout, pretty=pretty)

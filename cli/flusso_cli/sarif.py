@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flusso_cli.diagnostics import Diagnostic
+from flusso_shared.names import DISTRIBUTION
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -19,7 +20,7 @@ def to_sarif(found: Sequence[Diagnostic], origin: str) -> str:
     rules = sorted({item.rule for item in found})
     driver = {
         "name": "flusso",
-        "version": version("flusso-kafka"),
+        "version": version(DISTRIBUTION),
         "rules": [{"id": rule} for rule in rules],
     }
     results = [_result(item, rules, origin) for item in found]

@@ -19,13 +19,14 @@ from flusso_shared.config import OnLostPosition
 from flusso_shared.config_file import check_address, check_prefix
 from flusso_shared.errors import FlussoError
 from flusso_shared.http import Credentials
+from flusso_shared.names import DISTRIBUTION
 from flusso_shared.project import Project
 from flusso_shared.settings import environment
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"flusso {version('flusso-kafka')}")
+        typer.echo(f"flusso {version(DISTRIBUTION)}")
         raise typer.Exit
 
 

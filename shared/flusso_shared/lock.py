@@ -21,6 +21,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from flusso_shared.config import Config, ConnectionParts, EnvRef, OpenSearchSinkConfig
 from flusso_shared.config_file import read_config
 from flusso_shared.errors import ConfigError
+from flusso_shared.names import DISTRIBUTION
 from flusso_shared.plan_codec import plan_from_json, plan_to_json
 from flusso_shared.project import Project, load_project
 from flusso_shared.resolve_env import without_secrets
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 _SECRET = re.compile(r"password|secret|key\.pem|jaas|token(?!\.endpoint)", re.IGNORECASE)
-_DISTRIBUTION = "flusso-kafka"
 _PROPERTIES = "queue.properties."
 
 
@@ -98,7 +98,7 @@ def choose(config: Path | None, lock: Path, *, locked: bool) -> Project:
 def _to_json(project: Project) -> dict[str, Any]:
     return {
         "format_version": FORMAT,
-        "flusso_version": version(_DISTRIBUTION),
+        "flusso_version": version(DISTRIBUTION),
         "config": config_to_json(project.config),
         "withheld": sorted(_withheld(project.config)),
         "indexes": [plan_to_json(plan) for plan in project.indexes],

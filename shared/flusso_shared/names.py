@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+DISTRIBUTION = "flusso-kafka"
+"""The name under which this product is installed; its version is asked for by it."""
+
 
 class TableName(NamedTuple):
     """A table, exactly as the catalog spells it (no folding, no quoting)."""

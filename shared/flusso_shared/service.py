@@ -37,8 +37,8 @@ class Addresses:
 class Core:
     """What every part of a process shares."""
 
+    metrics: Metrics
     stop: threading.Event = field(default_factory=threading.Event)
-    metrics: Metrics = field(default_factory=Metrics)
     status: Status = field(default_factory=Status)
     reception: Reception = field(default_factory=Reception)
     """Where `make` says who carries out what the private surface is asked."""

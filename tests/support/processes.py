@@ -228,10 +228,18 @@ class Daemon:
 
     def metric(self, name: str) -> float:
         """The sum over all labels of the metric `name`; 0 when there is none."""
+        return sum(value for key, value in self.samples().items() if key.partition("{")[0] == name)
+
+    def samples(self) -> dict[str, float]:
+        """What `/metrics` has: name with labels, as it is written there -> value."""
+        lines = [line for line in self.exposition().splitlines() if not line.startswith("#")]
+        return {key: float(value) for key, _, value in (line.rpartition(" ") for line in lines)}
+
+    def exposition(self) -> str:
+        """The text of `/metrics`."""
         answer = httpx.get(f"{self.public_url()}/metrics", timeout=60)
         answer.raise_for_status()
-        samples = [line.rpartition(" ") for line in answer.text.splitlines()]
-        return sum(float(value) for key, _, value in samples if key.partition("{")[0] == name)
+        return answer.text
 
 
 _PUBLIC = re.compile(r"(?=[^\n]*public)[^\n]*?(127\.0\.0\.1:[1-9]\d*)")

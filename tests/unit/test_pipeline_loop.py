@@ -380,7 +380,9 @@ def test_in_flight_changes_are_counted_back_when_the_pipeline_fails(rig: Rig) ->
     rig.stages.await_produced(1)
     rig.stages.land("3", PoisonError("no"))
     rig.pipeline.join(DEADLINE)
-    assert rig.metrics.registry.get_sample_value("flusso_changes_in_flight") == 0
+    assert (
+        rig.metrics.registry.get_sample_value("flusso_changes_in_flight", {"index": "users"}) == 0
+    )
     assert rig.status.to_json()["changes_in_flight"] == 0
 
 

@@ -67,7 +67,7 @@ def test_the_status_document(public: httpx.Client, status: Status) -> None:
 
 
 def test_metrics_are_exposed(public: httpx.Client, metrics: Metrics) -> None:
-    metrics.documents_built.labels("users").inc(5)
+    metrics.counter("flusso_documents_built_total", "users").inc(5)
     answer = public.get("/metrics")
     assert 'flusso_documents_built_total{index="users"} 5.0' in answer.text
 

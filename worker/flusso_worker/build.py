@@ -108,7 +108,7 @@ class Builder:
         except RowError:
             database.finish()
             raise
-        self.metrics.build_duration.observe(time.monotonic() - started)
+        self.metrics.histogram("flusso_build_duration_seconds").observe(time.monotonic() - started)
         if not whole:
             return self._cut(snapshot, part, taken)
         version = snapshot.version

@@ -6,6 +6,7 @@ import typer
 
 from flusso_shared import command_line as shared
 from flusso_shared import lock as locks
+from flusso_shared import metrics
 from flusso_shared.clock import Clock
 from flusso_shared.config import StdoutSinkConfig
 from flusso_shared.http import Credentials
@@ -70,7 +71,7 @@ def worker(
     project = locks.choose(config, lock, locked=locked)
     credentials = Credentials(admin_user, admin_password)
     addresses = shared.addresses(project, public_address, private_address, credentials)
-    core = Core()
+    core = Core(metrics.of_process("worker"))
 
     def make() -> Parts:
         options = worker_options(project, index_prefix, startup_timeout)

@@ -93,7 +93,7 @@ class Worker:
             with self._destinations() as destinations:
                 self._await_servers(destinations)
                 self._runners = [destinations.runner(index) for index in self._plan.indexes]
-                self._process.metrics.indexes.set(len(self._runners))
+                self._process.metrics.gauge("flusso_indexes").set(len(self._runners))
                 try:
                     self._register(destinations)
                     self._verifications = destinations.verifications(self._plan)

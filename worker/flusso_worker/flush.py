@@ -72,9 +72,11 @@ class Flusher:
         failpoints.hit("after_bulk_ack")
         self._settle(built, outcome)
         seconds = time.monotonic() - started
-        self.metrics.flush_duration.observe(seconds)
-        self.metrics.batches.inc()
-        self.metrics.documents_built.labels(self.generation.index).inc(len(built.operations))
+        self.metrics.histogram("flusso_flush_duration_seconds").observe(seconds)
+        self.metrics.counter("flusso_batches_total").inc()
+        self.metrics.counter("flusso_documents_built_total", self.generation.index).inc(
+            len(built.operations)
+        )
         self.status.flushed(seconds)
         self.status.add("documents_built", len(built.operations))
 
@@ -138,7 +140,7 @@ class Flusher:
         if not conflicts:
             return []
         behind = self.aftermath.behind(conflicts)
-        self.metrics.version_conflicts.labels(self.generation.index).inc(
+        self.metrics.counter("flusso_version_conflicts_total", self.generation.index).inc(
             len(conflicts) - len(behind)
         )
         if not behind:

@@ -40,7 +40,7 @@ class Gate:
             if not hidden:
                 return snapshot
             self.database.finish()
-            self.metrics.gate_waits.labels(self.index).inc()
+            self.metrics.counter("flusso_visibility_gate_waits_total", self.index).inc()
             now = self.clock.monotonic()
             if now >= speak_at:
                 speak_at = now + _SAY_AGAIN

@@ -202,7 +202,7 @@ class GenerationSteps:
         failpoints.hit("generation_published")
         if not self.put(stored, generation.evolve(state="live", promoting=False)):
             return True
-        self._teller.metrics.indexes_seeded.labels(self._plan.name).inc()
+        self._teller.metrics.counter("flusso_indexes_seeded_total", self._plan.name).inc()
         logger.info(
             "index %s: %s is seeded and live",
             self._plan.name,

@@ -136,7 +136,7 @@ class IndexRunner:
             self.wanted = self._keeper.wanted_snapshot()
         except RetryableError as error:
             delay = self._step.postpone(self._now())
-            self._metrics.retries.labels("generations").inc()
+            self._metrics.counter("flusso_retries_total", "generations").inc()
             if self._step.passing.attempt >= TOLD_AFTER:
                 self._status.retrying(self._doing, f"cannot {self._doing} yet: {error}")
             if self._step.passing.attempt >= _LASTING:
@@ -239,9 +239,9 @@ class IndexRunner:
         delay = trial.fail(self._now())
         self.state = "stopped"
         self._status.set_index(self.index, "stopped")
-        self._metrics.index_up.labels(self.index).set(0)
+        self._metrics.gauge("flusso_index_up", self.index).set(0)
         self._status.failed(f"index {self.index}: {error}")
-        self._metrics.errors.inc()
+        self._metrics.counter("flusso_errors_total").inc()
         logger.error(
             "index %s stopped, next try in %.0f s: %s",
             self.index,
@@ -261,7 +261,7 @@ class IndexRunner:
         if self._keeper.standby:
             self.state = "standby"
         self._status.set_index(self.index, self.state, seeding[-1].progress if seeding else None)
-        self._metrics.index_up.labels(self.index).set(1)
+        self._metrics.gauge("flusso_index_up", self.index).set(1)
 
     def _bury(self) -> None:
         """Join pipelines that were stopped and have ended."""

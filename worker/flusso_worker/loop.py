@@ -53,6 +53,9 @@ class Loop:
             subject.generation.physical, subject.flushes, stages.flush, process.air
         )
         self._in_flight = 0
+        index, metrics = subject.generation.index, process.metrics
+        self._in_flight_gauge = metrics.gauge("flusso_changes_in_flight", index)
+        self._committed = metrics.counter("flusso_changes_committed_total", index)
         # Else capture is in the same process and counts them, each once for all indexes.
         self._tally = Tally(process.status) if process.log.durable else None
         self._committed_at = 0.0
@@ -114,7 +117,7 @@ class Loop:
                 error,
                 extra={"action": "retry"},
             )
-            self._process.metrics.retries.labels("poll").inc()
+            self._process.metrics.counter("flusso_retries_total", "poll").inc()
             if self._backoff.attempt >= retry.TOLD_AFTER:
                 self._process.status.retrying(self._polling, f"cannot {self._polling} yet: {error}")
             self._clock.wait(delay)
@@ -139,7 +142,7 @@ class Loop:
     def _count(self, changes: int) -> None:
         """Changes that are taken in."""
         self._in_flight += changes
-        self._process.metrics.changes_in_flight.inc(changes)
+        self._in_flight_gauge.inc(changes)
         if self._tally is not None:
             self._tally.take(changes)
 
@@ -184,10 +187,10 @@ class Loop:
         failpoints.hit("after_offset_commit")
         self._committed_at = time.monotonic()
         self._in_flight -= changes
-        self._process.metrics.changes_in_flight.dec(changes)
+        self._in_flight_gauge.dec(changes)
         if self._tally is not None:
             self._tally.finish(changes)
-        self._process.metrics.changes_committed.inc(changes)
+        self._committed.inc(changes)
 
     def _give_up(self, reader: ChangeReader, partitions: Collection[TopicPartition]) -> None:
         """Flush and commit what is in flight, before other members get the partitions."""
@@ -221,7 +224,7 @@ class Loop:
             if self._ledger.releasable:
                 self._commit(reader)
         finally:
-            self._process.metrics.changes_in_flight.dec(self._in_flight)
+            self._in_flight_gauge.dec(self._in_flight)
             if self._tally is not None:
                 self._tally.give_up()
             reader.close()

@@ -159,12 +159,16 @@ class Quarantine:
         retry.forever(attempt, doing=doing, clock=self._clock)
 
     def _count(self) -> None:
-        self._metrics.quarantine_documents.labels(self.generation.index).set(len(self._known))
+        self._metrics.gauge("flusso_quarantine_documents", self.generation.index).set(
+            len(self._known)
+        )
 
     def _tell(self, failures: Sequence[Failure]) -> None:
         if not failures:
             return
-        self._metrics.documents_quarantined.labels(self.generation.index).inc(len(failures))
+        self._metrics.counter("flusso_documents_quarantined_total", self.generation.index).inc(
+            len(failures)
+        )
         self._status.add("documents_quarantined", len(failures))
         for failure in failures:
             logger.warning(

@@ -10,9 +10,8 @@ from importlib.metadata import version
 from typing import Any, TextIO
 
 from flusso_shared.config import StdoutSinkConfig
+from flusso_shared.names import DISTRIBUTION
 from flusso_shared.seams import Batch, Operation, Written
-
-_DISTRIBUTION = "flusso-kafka"
 
 
 class StdoutSink:
@@ -23,7 +22,7 @@ class StdoutSink:
         self._out = out or sys.stdout
         self._lock = threading.Lock()
         self._sequence = 0
-        self._version = version(_DISTRIBUTION)
+        self._version = version(DISTRIBUTION)
 
     @property
     def name(self) -> str:
