@@ -118,6 +118,7 @@ class DoubtRun:
     def _acknowledge(self) -> None:
         self._outstanding -= 1
         self._tally.finish(1)
+        self._process.metrics.counter("flusso_changes_acknowledged_total").inc()
 
 
 def _key(row: tuple[str | None, ...], width: int) -> tuple[str, ...]:

@@ -180,6 +180,7 @@ class SnapshotRun:
             chunk = self._chunks.popleft()
             record = replace(record, last_key=chunk.last, rows=record.rows + chunk.rows)
             self._tally.finish(chunk.rows)
+            self._process.metrics.counter("flusso_changes_acknowledged_total").inc(chunk.rows)
         now = self._process.clock.monotonic()
         changed = record.rows != self._record.rows
         self._record = record
