@@ -152,6 +152,7 @@ class Machine(RuleBasedStateMachine):
         hypothesis.assume(seed)
         self._random = Random(seed)
         self._scenario = self._stack.enter_context(self._made())
+        self._happened.append(f"made in {self._scenario.world.encoding}")
         one, other = (
             self._stack.enter_context(psycopg.connect(self._scenario.site.database_url))
             for _ in range(2)

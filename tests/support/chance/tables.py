@@ -72,9 +72,10 @@ def _first_rows(random: Random, world: World) -> list[str]:
         return f"nullif((random() * {most})::int, 0)"
 
     def code(number: str) -> str:
-        return f"'k' || {number}" if world.code_texts else number
+        return f"'{world.letter}' || {number}" if world.code_texts else number
 
     size = random.randint(10, 80)
+    region = f"(ARRAY['{world.regions[0]}', '{world.regions[1]}'])[1 + n % 2]"
     return [
         f"SELECT setseed({random.random():.6f})",
         "INSERT INTO kinds SELECT n, 'kind ' || n, n % 3 FROM generate_series(1, 4) n",
@@ -87,9 +88,9 @@ def _first_rows(random: Random, world: World) -> list[str]:
         f" FROM generate_series(1, {2 * size}) n",
         f"INSERT INTO leaves SELECT n, {some(2 * size)}, 'leaf ' || n, {some(9)} FROM generate_series(1, {3 * size}) n",
         f"INSERT INTO links SELECT r, t FROM generate_series(1, {size}) r, generate_series(1, 10) t WHERE random() < 0.15",
-        f"INSERT INTO parts SELECT (ARRAY['n', 's'])[1 + n % 2], n, {some(size)}, 'part ' || n, {some(9)}"
+        f"INSERT INTO parts SELECT {region}, n, {some(size)}, 'part ' || n, {some(9)}"
         f" FROM generate_series(1, {size}) n",
-        f"INSERT INTO screws SELECT n * 20, (ARRAY['n', 's'])[1 + n % 2], 1 + n % {size}, {some(9)}"
+        f"INSERT INTO screws SELECT n * 20, {region}, 1 + n % {size}, {some(9)}"
         f" FROM generate_series(1, {size}) n",
     ]
 

@@ -114,7 +114,7 @@ class Transactions:
             child = self._reference("children")
             return [f"INSERT INTO leaves VALUES ({number}, {child}, NULL, {rank})"]
         if kind == 3:
-            region = self._random.choice("ns")
+            region = self._random.choice(self._world.regions)
             return [f"INSERT INTO parts VALUES ('{region}', {number}, {root}, 'new', {rank})"]
         if kind == 4:
             part = "SELECT region, no FROM parts ORDER BY md5(region || no) LIMIT 1"
@@ -127,7 +127,12 @@ class Transactions:
         table = self._random.choice(_RANKED)
         if table in _NAMED and self._random.random() < 0.5:
             name = self._random.choice(
-                ["NULL", f"' Renamed {next(self._fresh)} '", "'ä \"x\" \\\\ y'"]
+                [
+                    "NULL",
+                    f"' Renamed {next(self._fresh)} '",
+                    "'ä \"x\" \\\\ y'",
+                    f"'{self._random.choice(self._world.texts)}'",
+                ]
             )
             return [f"UPDATE {table} SET name = {name} WHERE {self._some(table)}"]
         return [f"UPDATE {table} SET rank = {self._rank()} WHERE {self._some(table, 4)}"]
@@ -214,6 +219,7 @@ class Transactions:
                 "gone = NULL",
                 "data = NULL",
                 "data = jsonb_build_object('a', '[]'::jsonb)",
+                f"data = jsonb_build_object('a', ARRAY['{self._random.choice(self._world.texts)}'])",
                 "status = (enum_range(NULL::mood))[1 + (id % 3)::int]",
                 "status = NULL",
             ]
@@ -240,14 +246,14 @@ class Transactions:
         first, rank = self._random.choice([next(self._fresh) * 50, 1]), self._rank()
         rows = f"FROM generate_series({first}, {first + self._random.randint(10, 40)}) n"
         root = self._reference("roots")
-        code = "'k' || n % 20" if self._world.code_texts else "n % 20"
+        code = f"'{self._world.letter}' || n % 20" if self._world.code_texts else "n % 20"
         made = self._random.choice(
             [
                 f"roots SELECT n, 'grown', {rank}, n % 2 = 0, false, NULL, {root}, n % 10 {rows}",
                 f"children SELECT n, {root}, n % 10, 'grown', {rank}, n, {code} {rows}",
                 f"leaves SELECT n, {self._reference('children')}, 'grown', n % 9 {rows}",
                 f"targets SELECT n, 'grown', {rank}, n % 5 {rows}",
-                f"parts SELECT 'n', n, {root}, 'grown', {rank} {rows}",
+                f"parts SELECT '{self._world.regions[0]}', n, {root}, 'grown', {rank} {rows}",
                 f"links SELECT coalesce({root}, {first}), id FROM targets",
                 f"screws SELECT no % 1000, region, no, {rank} FROM parts",
             ]

@@ -42,6 +42,11 @@ _CODES = (
 )
 """Types of `targets.code`, and of `children.target_code` that refers to it."""
 
+_ENCODINGS = ("UTF8", "UTF8", "LATIN1", "SQL_ASCII")
+_LATIN = ("naïve café, ÿ", "ß", "½ ¡ó!")
+_BEYOND = ("日本語", "€ 😀", "e\u0301")
+"""Text that LATIN1 does not have.  No upper case: in the databases' locale, C, only ASCII has one."""
+
 _SETTINGS = (
     "DateStyle = 'SQL, DMY'",
     "IntervalStyle = 'iso_8601'",
@@ -68,9 +73,11 @@ _OWN_SETTINGS = {
     "lock_timeout": "2s",
 }
 
+_COLLATION = """
+CREATE COLLATION either_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+"""
 _TYPES = """
 CREATE EXTENSION citext;
-CREATE COLLATION either_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE DOMAIN ref AS int;
 CREATE DOMAIN wide_ref AS bigint CHECK (VALUE <> -7);
 CREATE DOMAIN code AS varchar(8);
@@ -114,6 +121,12 @@ class World:
     ddl: str
     """Makes the types and the tables."""
     encoding: str
+    texts: tuple[str, ...]
+    """Values that are not ASCII.  What is written in SQL_ASCII is UTF-8."""
+    letter: str
+    """What a code that is a text starts with."""
+    regions: tuple[str, str]
+    """The texts in the key of `parts`."""
     settings: tuple[str, ...]
     """`name = value`, for every session in the database that does not say otherwise."""
     writable: Mapping[Place, str]
@@ -134,8 +147,8 @@ class World:
         """A literal for a code, spelled in one of the ways that are equal."""
         if not self.code_texts:
             return str(number)
-        letter = random.choice("kK") if self._ignores_case else "k"
-        return f"'{letter}{number}'"
+        upper = self._ignores_case and random.random() < 0.5
+        return f"'{self.letter[:-1]}{'K' if upper else 'k'}{number}'"
 
     @property
     def code_texts(self) -> bool:
@@ -162,7 +175,10 @@ class World:
 def worlds(random: Random) -> World:
     """A random one."""
     types = {place: random.choice(_REFERENCE_TYPES) for place in _REFERENCES}
-    code, code_reference = random.choice(_CODES)
+    encoding = random.choice(_ENCODINGS)
+    code, code_reference = random.choice(
+        [pair for pair in _CODES if encoding != "SQL_ASCII" or "either_case" not in pair[0]]
+    )
     writable: dict[Place, str] = {}
     rank = random.choice(["int", "int", "grade"])
     leaf_columns = f"child_id {types['leaves', 'child_id']}, name text, rank {rank}"
@@ -182,7 +198,9 @@ def worlds(random: Random) -> World:
             f"region text, number int, root_id {types['parts', 'root_id']}, name text, rank {rank},"
             " no int GENERATED ALWAYS AS (number) STORED"
         )
-    ddl = _TYPES + _TABLES.format(
+    # ICU knows no SQL_ASCII.
+    types_ddl = _TYPES if encoding == "SQL_ASCII" else _COLLATION + _TYPES
+    ddl = types_ddl + _TABLES.format(
         key=random.choice(["int", "int", "bigint"]),
         rank=rank,
         code=code,
@@ -193,7 +211,10 @@ def worlds(random: Random) -> World:
     )
     return World(
         ddl=ddl,
-        encoding=random.choice(["UTF8", "UTF8", "LATIN1"]),
+        encoding=encoding,
+        texts=_LATIN if encoding == "LATIN1" else _LATIN + _BEYOND,
+        letter=random.choice(["k", "ök"]),
+        regions=random.choice([("n", "s"), ("ñ", "ß")]),
         settings=tuple(random.sample(_SETTINGS, random.choice([0, 0, 3]))),
         writable=writable,
         wide=frozenset(place for place, type_ in types.items() if type_ in _WIDE),
