@@ -30,6 +30,7 @@ from services import Services
 from support import names, oracle
 from support.chance import oracle as chance_oracle
 from support.chance.interludes import INTERLUDES
+from support.chance.prepared import Prepared
 from support.chance.schemas import Spec, schemas
 from support.chance.tables import LAST_CHANGE, prepare
 from support.chance.transactions import Transactions, changes_catalog
@@ -79,17 +80,23 @@ class Writers:
     """Two connections: most transactions run alone, some around another one."""
 
     def __init__(
-        self, random: Random, world: World, connections: tuple[Connection, Connection]
+        self,
+        random: Random,
+        world: World,
+        connections: tuple[Connection, Connection],
+        prepared: Prepared,
     ) -> None:
         self._random = random
         self._transactions = Transactions(random, world)
         self._one, self._other = connections
+        self._prepared = prepared
         self.committed = 0
         self.noticed_late = False
         """Whether there may be documents that are put right some time after all is applied."""
 
     def work(self) -> None:
-        """One transaction, or two in each other."""
+        """One transaction, or two in each other; one that was prepared before may end."""
+        self._prepared.pass_by()
         statements = self._transactions.next()
         middle = self._random.randrange(len(statements)) if self._random.random() < 0.15 else None
         whole = self._random.random() < 0.93
@@ -114,16 +121,21 @@ class Writers:
             return
         self._end(self._other, whole=True)
 
+    def settle(self) -> None:
+        """End what is prepared: nothing is open after it."""
+        self._prepared.settle()
+
     def _end(self, connection: Connection, *, whole: bool) -> None:
+        if not self._prepared.take(connection, whole=whole):
+            if whole:
+                connection.commit()
+            else:
+                connection.rollback()
         if whole:
-            connection.commit()
             self.committed += 1
             self.noticed_late = self.noticed_late or self._catalog_changed
-        else:
-            connection.rollback()
 
-    @staticmethod
-    def _refused(connection: Connection, error: psycopg.Error) -> None:
+    def _refused(self, connection: Connection, error: psycopg.Error) -> None:
         """Two transactions in each other's way, or a key that is there: it never was."""
         passing = (
             psycopg.errors.LockNotAvailable,
@@ -135,6 +147,8 @@ class Writers:
         if not isinstance(error, passing):
             raise error
         connection.rollback()
+        # What is in the way may be prepared.
+        self._prepared.settle()
 
 
 class Machine(RuleBasedStateMachine):
@@ -157,7 +171,12 @@ class Machine(RuleBasedStateMachine):
             self._stack.enter_context(psycopg.connect(self._scenario.site.database_url))
             for _ in range(2)
         )
-        self._writers = Writers(self._random, self._scenario.world, (one, other))
+        ending = self._stack.enter_context(
+            psycopg.connect(self._scenario.site.database_url, autocommit=True)
+        )
+        prepared = Prepared(self._random, ending)
+        self._writers = Writers(self._random, self._scenario.world, (one, other), prepared)
+        self._stack.callback(self._writers.settle)
         self._scenario.pipeline.start()
         if self._random.random() < 0.7:
             self._scenario.wait_until_live(DEADLINE)
@@ -266,6 +285,7 @@ class Machine(RuleBasedStateMachine):
 
     def _alter(self, statements: tuple[str, ...]) -> None:
         """In transactions of their own; each as soon as it gets its locks."""
+        self._writers.settle()
         deadline = time.monotonic() + DEADLINE
         with psycopg.connect(self._scenario.site.database_url, autocommit=True) as connection:
             for statement in statements:
@@ -283,6 +303,7 @@ class Machine(RuleBasedStateMachine):
 
     def _compare(self) -> None:
         """In between as well: a later change of the same rows would hide what is wrong."""
+        self._writers.settle()
         self._scenario.wait_until_live(DEADLINE)
         if self._writers.noticed_late:
             self._scenario.await_equal(DEADLINE)
