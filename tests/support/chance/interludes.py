@@ -10,6 +10,16 @@ from support.chance.world import World
 
 _PLAIN = ("kinds", "targets", "roots", "children", "leaves", "parts")
 
+_KEYS = (
+    ("kinds", "id"),
+    ("targets", "id"),
+    ("roots", "id"),
+    ("children", "id"),
+    ("leaves", "id"),
+    ("links", "root_id"),
+    ("links", "target_id"),
+)
+
 
 @dataclass(frozen=True)
 class Interlude:
@@ -77,11 +87,22 @@ def _swapped(random: Random, world: World) -> Interlude | None:
     )
 
 
+def _key_types(random: Random, world: World) -> Interlude | None:
+    """A column that rows are found by has another type, with the same values; it may stay so."""
+    table, column = random.choice([*_KEYS, *world.references])
+    types = ["bigint"] if (table, column) in _KEYS else ["bigint", "numeric"]
+    alter = f"ALTER TABLE {table} ALTER COLUMN {column} TYPE"
+    # What no int can be may be there where a reference was wide from the start.
+    narrow = (table, column) not in world.wide and random.random() < 0.5
+    return Interlude((f"{alter} {random.choice(types)}",), (f"{alter} int",) if narrow else ())
+
+
 INTERLUDES: Mapping[str, Callable[[Random, World], Interlude | None]] = {
     "row security": _row_security,
     "unlogged": _unlogged,
     "inherited": _inherited,
     "detached": _detached,
     "swapped": _swapped,
+    "key types": _key_types,
 }
 """Name -> what makes one, if the database can go through it."""

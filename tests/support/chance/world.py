@@ -139,6 +139,11 @@ class World:
     restricted: bool
     """The processes have a role that owns nothing and is subject to row-level security."""
 
+    @property
+    def references(self) -> list[Place]:
+        """Columns that hold keys and are not generated."""
+        return [place for place in _REFERENCES if place not in self.writable]
+
     def column(self, table: str, name: str) -> str:
         """The column to write for the value of that one."""
         return self.writable.get((table, name), name)
