@@ -25,7 +25,7 @@ def schemas(random: Random, world: World) -> dict[str, Spec]:
         f"{table}_docs": _schema(random, table)
         for table in random.sample(_ROOTS, random.randint(2, 3))
     }
-    if world.code_texts:
+    if not world.code_numbers:
         for spec in made.values():
             _relate_by_own_key(spec["fields"], spec["table"], spec["primary_key"])
     return made

@@ -71,20 +71,17 @@ def _first_rows(random: Random, world: World) -> list[str]:
     def some(most: int) -> str:
         return f"nullif((random() * {most})::int, 0)"
 
-    def code(number: str) -> str:
-        return f"'{world.letter}' || {number}" if world.code_texts else number
-
     size = random.randint(10, 80)
     region = f"(ARRAY['{world.regions[0]}', '{world.regions[1]}'])[1 + n % 2]"
     return [
         f"SELECT setseed({random.random():.6f})",
         "INSERT INTO kinds SELECT n, 'kind ' || n, n % 3 FROM generate_series(1, 4) n",
-        f"INSERT INTO targets SELECT n, 'Target ' || n, {some(5)}, {some(4)}, {code('nullif(n, 8)')}"
+        f"INSERT INTO targets SELECT n, 'Target ' || n, {some(5)}, {some(4)}, {world.code_of('nullif(n, 8)')}"
         " FROM generate_series(1, 10) n",
         f"INSERT INTO roots SELECT n, ' Root ' || n, {some(9)}, random() < 0.5, random() < 0.1,"
         f" jsonb_build_object('a', jsonb_build_array(n, 'x' || n)), {some(size)}, {some(10)}"
         f" FROM generate_series(1, {size}) n",
-        f"INSERT INTO children SELECT n, {some(size)}, {some(10)}, 'child ' || n, {some(9)}, n + 0.25, {code(some(20))}"
+        f"INSERT INTO children SELECT n, {some(size)}, {some(10)}, 'child ' || n, {some(9)}, n + 0.25, {world.code_of(some(20))}"
         f" FROM generate_series(1, {2 * size}) n",
         f"INSERT INTO leaves SELECT n, {some(2 * size)}, 'leaf ' || n, {some(9)} FROM generate_series(1, {3 * size}) n",
         f"INSERT INTO links SELECT r, t FROM generate_series(1, {size}) r, generate_series(1, 10) t WHERE random() < 0.15",
@@ -109,4 +106,7 @@ def prepare(random: Random, world: World, publication: str, role: str | None) ->
         tables = "ALL TABLES" if world.all_tables else f"TABLE {', '.join(TABLES)}"
         yield f"CREATE PUBLICATION {publication} FOR {tables} WITH (publish_via_partition_root = true)"
     for setting in world.settings:
+        if role is not None and random.random() < 0.5:
+            yield f"ALTER ROLE {role} SET {setting}"
+            continue
         yield f"DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting.replace(chr(39), chr(39) * 2)}', current_database()); END $$"

@@ -247,7 +247,7 @@ class Transactions:
         first, rank = self._random.choice([next(self._fresh) * 50, 1]), self._rank()
         rows = f"FROM generate_series({first}, {first + self._random.randint(10, 40)}) n"
         root = self._reference("roots")
-        code = f"'{self._world.letter}' || n % 20" if self._world.code_texts else "n % 20"
+        code = self._world.code_of("n % 20")
         made = self._random.choice(
             [
                 f"roots SELECT n, 'grown', {rank}, n % 2 = 0, false, NULL, {root}, n % 10 {rows}",

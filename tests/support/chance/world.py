@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from random import Random
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +40,10 @@ _CODES = (
     ("citext", "citext"),
     ("text COLLATE either_case", "text COLLATE either_case"),
     ("code", "varchar"),
+    ("uuid", "uuid"),
+    ("mark", "mark"),
+    ("date", "timestamp"),
+    ("timestamp", "date"),
 )
 """Types of `targets.code`, and of `children.target_code` that refers to it."""
 
@@ -83,7 +88,8 @@ CREATE DOMAIN wide_ref AS bigint CHECK (VALUE <> -7);
 CREATE DOMAIN code AS varchar(8);
 CREATE DOMAIN grade AS int;
 CREATE TYPE mood AS ENUM ('new', 'busy', 'done');
-"""
+CREATE TYPE mark AS ENUM ({});
+""".format(", ".join(f"'k{number}'" for number in range(21)))
 _TABLES = """
 CREATE TABLE kinds (id int PRIMARY KEY, name text, rank {rank});
 CREATE TABLE targets (id {key} PRIMARY KEY, name text, rank {rank}, kind_id {targets_kind_id}, code {code} UNIQUE);
@@ -149,16 +155,26 @@ class World:
         return self.writable.get((table, name), name)
 
     def code(self, random: Random, number: int) -> str:
-        """A literal for a code, spelled in one of the ways that are equal."""
-        if not self.code_texts:
-            return str(number)
+        """SQL of a code, spelled in one of the ways that are equal."""
         upper = self._ignores_case and random.random() < 0.5
-        return f"'{self.letter[:-1]}{'K' if upper else 'k'}{number}'"
+        return self.code_of(str(number), self.letter.replace("k", "K") if upper else self.letter)
+
+    def code_of(self, number: str, letter: str | None = None) -> str:
+        """SQL of the code for a number from 0 to 20, which is SQL as well; `letter` spells the text otherwise."""
+        if self.code_numbers:
+            return number
+        if self.code_types[0] in ("date", "timestamp"):
+            return f"(date '2024-01-01' + ({number}))"
+        if self.code_types[0] == "uuid":
+            return f"md5('k' || ({number}))::uuid"
+        if self.code_types[0] == "mark":
+            return f"('k' || ({number}))::mark"
+        return f"('{letter or self.letter}' || ({number}))"
 
     @property
-    def code_texts(self) -> bool:
-        """Whether codes are texts."""
-        return not self.code_types[0].startswith(("int", "bigint", "numeric"))
+    def code_numbers(self) -> bool:
+        """Whether codes are numbers, as the keys are."""
+        return self.code_types[0].startswith(("int", "bigint", "numeric"))
 
     @property
     def _ignores_case(self) -> bool:
@@ -168,6 +184,8 @@ class World:
         """What makes values equal in Python that are equal codes in the database."""
 
         def same(value: Any) -> Any:
+            if isinstance(value, date) and not isinstance(value, datetime):
+                return datetime.combine(value, time())
             if not isinstance(value, str):
                 return value
             padded = any("char(" in each and "var" not in each for each in self.code_types)
