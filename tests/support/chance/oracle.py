@@ -8,6 +8,9 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types import TypeInfo
+from psycopg.types.composite import CompositeInfo, register_composite
+from psycopg.types.hstore import register_hstore
 
 from support.chance.schemas import RAW, Spec
 from support.chance.tables import BY_CODE, TABLES
@@ -24,9 +27,24 @@ def expected(
     """Per index its documents, by id.  `comparable` makes codes equal that are equal in the database."""
     with psycopg.connect(database_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        _register(connection)
         with connection.cursor(row_factory=dict_row) as cursor:
             tables = {name: list(cursor.execute(f"TABLE {name}".encode())) for name in TABLES}
     return {index: _Reader(tables, comparable).documents(spec) for index, spec in schemas.items()}
+
+
+def _register(connection: psycopg.Connection) -> None:
+    """Have values of the composite type and of the extension read as dicts."""
+    spot = CompositeInfo.fetch(connection, "spot")
+    tags = TypeInfo.fetch(connection, "hstore")
+    assert spot is not None
+    assert tags is not None
+
+    def named(values: Sequence[Any], info: CompositeInfo) -> dict[str, Any]:
+        return dict(zip(info.field_names, values, strict=True))
+
+    register_composite(spot, connection, make_object=named)
+    register_hstore(tags, connection)
 
 
 class _Reader:

@@ -74,11 +74,7 @@ def _fields(
         found.append(field)
     found += [{"decimal": next(names), "column": column} for column in about.decimals]
     if table == "roots":
-        found.append({"boolean": next(names), "column": "flag"})
-        found.append({"keyword": next(names), "column": "status"})
-        found.append(
-            {"keyword": next(names), "column": "data", "path": ["a", random.choice([1, -1])]}
-        )
+        found += _of_roots(random, names)
     if random.random() < 0.3:
         found = [{"object": next(names), "fields": found}]
     if random.random() < 0.2:
@@ -94,6 +90,19 @@ def _fields(
                 relation["references"] = _one(about.key)
             found.append(_relation(random, relation, depth, names))
     return found
+
+
+def _of_roots(random: Random, names: Iterator[str]) -> list[Spec]:
+    custom = (("spot", "spot", "object"), ("tags", "hstore", "flat_object"))
+    return [
+        {"boolean": next(names), "column": "flag"},
+        {"keyword": next(names), "column": "status"},
+        {"keyword": next(names), "column": "data", "path": ["a", random.choice([1, -1])]},
+        *(
+            {"custom": next(names), "column": column, "postgres": [type_], "opensearch": shown}
+            for column, type_, shown in custom
+        ),
+    ]
 
 
 def _to_one(table: str) -> list[Spec]:

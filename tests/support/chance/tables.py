@@ -79,8 +79,8 @@ def _first_rows(random: Random, world: World) -> list[str]:
         f"INSERT INTO targets SELECT n, 'Target ' || n, {some(5)}, {some(4)}, {world.code_of('nullif(n, 8)')}"
         " FROM generate_series(1, 10) n",
         f"INSERT INTO roots SELECT n, ' Root ' || n, {some(9)}, random() < 0.5, random() < 0.1,"
-        f" jsonb_build_object('a', jsonb_build_array(n, 'x' || n)), {some(size)}, {some(10)}"
-        f" FROM generate_series(1, {size}) n",
+        f" jsonb_build_object('a', jsonb_build_array(n, 'x' || n)), {some(size)}, {some(10)},"
+        f" 'new', ROW(n, 'spot')::spot, hstore('n', n::text) FROM generate_series(1, {size}) n",
         f"INSERT INTO children SELECT n, {some(size)}, {some(10)}, 'child ' || n, {some(9)}, n + 0.25, {world.code_of(some(20))}"
         f" FROM generate_series(1, {2 * size}) n",
         f"INSERT INTO leaves SELECT n, {some(2 * size)}, 'leaf ' || n, {some(9)} FROM generate_series(1, {3 * size}) n",

@@ -59,6 +59,7 @@ class Transactions:
             self._large,
             self._huge,
             self._rename_label,
+            self._rename_attribute,
             self._alter_type,
             self._replace_column,
         ]
@@ -223,6 +224,10 @@ class Transactions:
                 f"data = jsonb_build_object('a', ARRAY['{self._random.choice(self._world.texts)}'])",
                 "status = (enum_range(NULL::mood))[1 + (id % 3)::int]",
                 "status = NULL",
+                f"spot = ROW({next(self._fresh)}, '{self._random.choice(self._world.texts)}')",
+                "spot = NULL",
+                f"tags = tags || hstore('{self._random.choice(self._world.texts)}', '{next(self._fresh)}')",
+                "tags = hstore('none', NULL)",
             ]
         )
         return [f"UPDATE roots SET {change} WHERE {self._some('roots')}"]
@@ -318,6 +323,12 @@ class Transactions:
         rename = (
             f"format('ALTER TYPE mood RENAME VALUE %L TO %L', ({last}), 'done {next(self._fresh)}')"
         )
+        return [f"DO $$ BEGIN EXECUTE {rename}; END $$"]
+
+    def _rename_attribute(self) -> list[str]:
+        """Every row with a value of the composite type reads differently, and none is written."""
+        last = "SELECT attname FROM pg_attribute WHERE attrelid = 'spot'::regclass AND attnum = 2"
+        rename = f"format('ALTER TYPE spot RENAME ATTRIBUTE %I TO %I', ({last}), 'note_{next(self._fresh)}')"
         return [f"DO $$ BEGIN EXECUTE {rename}; END $$"]
 
     def _alter_type(self) -> list[str]:

@@ -83,6 +83,8 @@ CREATE COLLATION either_case (provider = icu, locale = 'und-u-ks-level2', determ
 """
 _TYPES = """
 CREATE EXTENSION citext;
+CREATE EXTENSION hstore;
+CREATE TYPE spot AS (x int, note text);
 CREATE DOMAIN ref AS int;
 CREATE DOMAIN wide_ref AS bigint CHECK (VALUE <> -7);
 CREATE DOMAIN code AS varchar(8);
@@ -95,7 +97,8 @@ CREATE TABLE kinds (id int PRIMARY KEY, name text, rank {rank});
 CREATE TABLE targets (id {key} PRIMARY KEY, name text, rank {rank}, kind_id {targets_kind_id}, code {code} UNIQUE);
 CREATE TABLE roots (
     id {key} PRIMARY KEY, name text, rank {rank}, flag boolean, gone boolean, data jsonb,
-    parent_id {roots_parent_id}, target_id {roots_target_id}, status mood DEFAULT 'new'
+    parent_id {roots_parent_id}, target_id {roots_target_id}, status mood DEFAULT 'new',
+    spot spot, tags hstore
 );
 CREATE TABLE children (
     id int PRIMARY KEY, root_id {children_root_id}, target_id {children_target_id}, name text, rank {rank},
