@@ -133,8 +133,6 @@ class Fingerprints:
                 yield table, before, now
 
     def _note(self, table: TableName, before: TablePrint | None, now: TablePrint, use: Use) -> None:
-        if now.unlogged and (before is None or not before.unlogged):
-            _say_unlogged(table)
         if before is not None:
             self._request(table, fingerprint.changes(before, now, use), use)
         # After the request: a crash in between repeats it.
@@ -190,12 +188,3 @@ def read(connection: Connection, uses: Mapping[TableName, Use]) -> dict[TableNam
 
 def _key(table: TableName) -> str:
     return f"{_PREFIX}{table}"
-
-
-def _say_unlogged(table: TableName) -> None:
-    logger.error(
-        "table %s, or a partition of it, is unlogged: its changes are not in the log, and its documents stay as"
-        " they are until it is logged again (ALTER TABLE ... SET LOGGED)",
-        table,
-        extra={"action": "table_unlogged", "table": str(table)},
-    )

@@ -21,6 +21,7 @@ from flusso_shared.control_records import Lineage
 from flusso_shared.errors import RetryableError, StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.plan import Plan
+from flusso_shared.relation_kinds import Refusal
 from flusso_shared.seams import Control
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Watch:
         self._look = threading.Event()
         self._gone: frozenset[TableName] = frozenset()
         self._unsound: frozenset[TableName] = frozenset()
-        self._refused: frozenset[TableName] = frozenset()
+        self._refused: Mapping[TableName, Refusal] = {}
         self._told: set[tuple[TableName, tuple[str, ...]]] = set()
         """What has been said of replica identities that are not ours to set."""
         self._joined = {
@@ -175,13 +176,17 @@ class Watch:
         self._unsound = frozenset(lacking)
 
     def _look_at_kinds(self, catalog: Catalog) -> None:
-        for name in sorted(catalog.refused.keys() - self._refused):
+        for name, refusal in sorted(catalog.refused.items()):
+            if self._refused.get(name) == refusal:
+                continue
             logger.error(
                 "%s.  Indexes that need it stop until then",
-                catalog.refused[name].told,
+                refusal.told,
                 extra={"action": "table_refused", "table": str(name)},
             )
-        self._refused = frozenset(catalog.refused)
+            # No change of it may come that would have a worker look at the catalog.
+            self._doubts.add(name, sweep=True)
+        self._refused = catalog.refused
 
     def _look_at_coverage(self, connection: Connection) -> None:
         recorded = coverage.load(self._control)

@@ -52,6 +52,12 @@ ALTERED = (
     "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
     "ALTER TYPE code RENAME TO other_code",
     "ALTER TABLE shops RENAME TO old; CREATE TABLE shops (LIKE old INCLUDING ALL)",
+    "ALTER TABLE goods SET UNLOGGED; ALTER TABLE shops SET UNLOGGED",
+)
+PARTITIONED = (
+    "DROP TABLE goods",
+    "CREATE TABLE goods (id int, shop_id int, price numeric(10,2), PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+    "CREATE TABLE low PARTITION OF goods FOR VALUES FROM (0) TO (9) PARTITION BY RANGE (id)",
 )
 UNRELATED = (
     "ALTER TABLE shops ADD COLUMN more int; ALTER TABLE shops ALTER COLUMN unused TYPE varchar(9)",
@@ -96,6 +102,31 @@ def test_what_the_sql_depends_on_is_noticed_and_nothing_else(
         with pytest.raises(SchemaChangedError):
             connection.begin()
         assert not connection.in_transaction, statement
+
+
+def test_partitions_are_noticed_unless_their_changes_are_in_the_log(
+    connection: Database, database: str, plan: IndexPlan
+) -> None:
+    """On any level: such that come as they are, and such that become so."""
+    run(database, *PARTITIONED)
+    bind(connection, plan)
+    run(database, "CREATE TABLE lower PARTITION OF low FOR VALUES FROM (0) TO (5)")
+    connection.begin()
+    connection.finish()
+    for statement, cure in (
+        (
+            "CREATE UNLOGGED TABLE upper PARTITION OF low FOR VALUES FROM (5) TO (9)",
+            'ALTER TABLE "public"."upper" SET LOGGED;',
+        ),
+        ("ALTER TABLE lower SET UNLOGGED", 'ALTER TABLE "public"."lower" SET LOGGED;'),
+    ):
+        run(database, statement)
+        with pytest.raises(SchemaChangedError):
+            connection.begin()
+        with pytest.raises(FatalError, match=cure):
+            bind(connection, plan)
+        run(database, cure)
+        bind(connection, plan)
 
 
 def test_an_open_transaction_keeps_what_it_saw(
