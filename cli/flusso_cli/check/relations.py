@@ -13,11 +13,17 @@ from flusso_shared.names import TableName
 from flusso_shared.plan import AggregateField, Edge, JoinField
 from flusso_shared.problems import listed
 
+_CURES = {
+    "unknown-table": "correct the name, create the table, or let the role see its schema",
+    "unknown-column": "correct the name, or add the column",
+    "key-width": "name as many columns on both sides",
+}
+
 
 def missing(lack: Lack, facts: DatabaseFacts) -> Diagnostic:
     """A table or column that is not there, or is there in a form that cannot be followed."""
     name = lack.need.table
-    message, cure, rule = lack.reason, "", lack.rule
+    message, cure, rule = lack.reason, _CURES.get(lack.rule, ""), lack.rule
     elsewhere = [each for each in facts.existing if each.name == name.name and each != name]
     if lack.refusal is not None:
         cure = lack.refusal.cure

@@ -18,6 +18,7 @@ from flusso_cli.diagnostics import Diagnostic
 from flusso_shared import link_columns
 from flusso_shared.catalog import Catalog, Column
 from flusso_shared.link_columns import Place
+from flusso_shared.pg_errors import DENIED
 from flusso_shared.plan import Hop, IndexPlan
 from flusso_worker import filter_reads
 from flusso_worker.document_sql import array_literal, compose
@@ -199,9 +200,15 @@ def _refused(index: IndexPlan, fault: Fault) -> Diagnostic:
         f"{about}Postgres refuses this: {reason}",
         index=index.name,
         field=fault.field,
-        cure=hint[:1].lower() + hint[1:].rstrip("."),
+        cure=hint[:1].lower() + hint[1:].rstrip(".") or _cure(fault.error),
         name=fault.text,
     )
+
+
+def _cure(error: psycopg.Error) -> str:
+    if error.sqlstate == DENIED:
+        return "grant the role what the message names"
+    return "correct it in the schema file, so that Postgres takes it"
 
 
 def _unbuilt(index: IndexPlan, fault: Fault) -> Diagnostic:
