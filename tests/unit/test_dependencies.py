@@ -1,0 +1,77 @@
+"""What `pyproject.toml` declares is what the code imports."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_PRODUCT = ("capture", "worker", "shared", "cli")
+_DEVELOPMENT = ("tests", "dev", "bench")
+_TOOLS = {
+    "import-linter",
+    "mypy",
+    "pyright",
+    "pytest-timeout",
+    "ruff",
+    "rust-just",
+    "types-jsonschema",
+    "types-pyyaml",
+}
+"""Run, or read by a tool, and imported by nothing."""
+_DECLARED = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+
+
+def distribution(requirement: str) -> str:
+    """The normalised name in `psycopg[binary]>=3.2`, or of a bare name."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
+
+
+def imported(folders: tuple[str, ...]) -> set[str]:
+    """The distributions whose packages the code of the folders imports, anywhere in a module."""
+    own = {
+        path.stem
+        for folder in (*_PRODUCT, *_DEVELOPMENT)
+        for path in (_ROOT / folder).iterdir()
+        if path.is_dir() or path.suffix == ".py"
+    }
+    files = [path for folder in folders for path in (_ROOT / folder).rglob("*.py")]
+    names = {name for path in files for name in _imports(path)} - own - sys.stdlib_module_names
+    providers = packages_distributions()
+    return {distribution(provider) for name in names for provider in providers[name]}
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def product() -> set[str]:
+    return {distribution(item) for item in _DECLARED["project"]["dependencies"]}
+
+
+def development() -> set[str]:
+    return {distribution(item) for item in _DECLARED["dependency-groups"]["dev"]}
+
+
+def test_the_product_imports_what_it_declares() -> None:
+    assert imported(_PRODUCT) == product()
+
+
+def test_development_imports_what_its_group_adds() -> None:
+    others = imported(_DEVELOPMENT) - product()
+    assert others == development() - _TOOLS
+
+
+def test_every_dependency_is_pinned() -> None:
+    pins = (_ROOT / "constraints.txt").read_text().splitlines()
+    assert product() | development() <= {distribution(pin) for pin in pins}
