@@ -1,13 +1,44 @@
-"""Real servers for tests, and names on them that one test has for itself and leaves clean."""
+"""Real servers for tests, and names on them that one test has for itself and leaves clean.
+
+With `-n` the process that hands out the tests starts the servers, and the processes that run them find
+their addresses in the environment.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from services import Services, provided
+from services import VARIABLES, Services, provided
 from support import names
+
+_UNIT = Path(__file__).parent / "unit"
+_TIME_TO_CLEAN_UP = 30.0
+"""Seconds until an interrupted process is killed; after 5 it is interrupted, and it ends what its test started."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Start the servers for all processes, unless only unit tests were asked for."""
+    from xdist.workermanage import NodeManager  # type: ignore[import-untyped]
+
+    NodeManager.EXIT_TIMEOUT = _TIME_TO_CLEAN_UP
+    if all(_UNIT in [path, *path.parents] for path in map(_path, config.args)):
+        return
+    servers = ExitStack()
+    config.add_cleanup(servers.close)
+    found = servers.enter_context(provided())
+    addresses = (found.postgres_url, found.kafka, found.opensearch_url)
+    os.environ.update(zip(VARIABLES.values(), addresses, strict=True))
+
+
+def _path(argument: str) -> Path:
+    """The file or folder of an argument, which may name a test in it."""
+    return Path(argument.partition("::")[0]).resolve()
 
 
 @pytest.fixture(scope="session")

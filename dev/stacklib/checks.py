@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,11 @@ from stacklib.layout import ROOT
 from stacklib.problem import Problem
 
 SUITES = ("unit", "contract", "integration", "e2e", "failure")
+_WITHOUT_SERVERS = ("unit",)
+_LONGEST_FIRST = ("failure", "e2e", "integration", "contract")
+"""The suites on servers in the order of their runs: a long test that began last would run on one core."""
+_PROCESSES_PER_CORE = 3
+"""A test on servers waits for most of its time."""
 _CODE = ("capture", "worker", "shared", "cli", "tests", "dev", "bench")
 
 
@@ -35,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = _parser().parse_known_args(arguments)
     try:
         programs = venv.ensure(with_tools=True)
+        if options.reports is not None:
+            options.reports.mkdir(parents=True, exist_ok=True)
         return _run(_checks(options, rest, programs), programs)
     except Problem as problem:
         print(f"dev/test: {problem}", file=sys.stderr)
@@ -45,13 +52,32 @@ def _checks(options: argparse.Namespace, rest: Sequence[str], programs: Path) ->
     chosen = [suite for suite in SUITES if getattr(options, suite)]
     everything = not chosen and not options.lint and not rest
     checks = _lint(programs) if options.lint or everything else []
-    if chosen or everything:
-        # One run for all of them, in this order: the servers are started once.
-        folders = [f"tests/{suite}" for suite in chosen or SUITES if _has_tests(suite)]
-        rest = [*folders, *rest]
     if rest:
-        checks.append(Check("pytest", ("pytest", *rest)))
+        # One process, so that `--pdb`, `-s` and `-x` are what they are.
+        folders = [f"tests/{suite}" for suite in chosen]
+        checks.append(Check("pytest", ("pytest", *folders, *rest)))
+    elif chosen or everything:
+        checks += _tests(chosen or SUITES, options.reports)
     return checks
+
+
+def _tests(suites: Collection[str], reports: Path | None) -> list[Check]:
+    """The suites in two runs: on all cores what computes, then what waits for servers."""
+    cores = os.cpu_count() or 1
+    on_servers = [suite for suite in _LONGEST_FIRST if suite in suites]
+    return [
+        *_run_of("unit", [suite for suite in _WITHOUT_SERVERS if suite in suites], cores, reports),
+        *_run_of("servers", on_servers, cores * _PROCESSES_PER_CORE, reports),
+    ]
+
+
+def _run_of(name: str, suites: Sequence[str], processes: int, reports: Path | None) -> list[Check]:
+    if not suites:
+        return []
+    command = ["pytest", "-n", str(processes), "--dist", "loadgroup", "--durations=50"]
+    if reports is not None:
+        command += [f"--junitxml={reports / name}.xml"]
+    return [Check(f"pytest: {name}", (*command, *(f"tests/{suite}" for suite in suites)))]
 
 
 def _lint(programs: Path) -> list[Check]:
@@ -63,10 +89,6 @@ def _lint(programs: Path) -> list[Check]:
         Check("pyright", ("pyright", "--pythonpath", str(programs / "python"))),
         Check("import-linter", ("lint-imports",)),
     ]
-
-
-def _has_tests(suite: str) -> bool:
-    return any((ROOT / "tests" / suite).rglob("test_*.py"))
 
 
 def _run(checks: Sequence[Check], programs: Path) -> int:
@@ -107,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Other arguments go to pytest: ./dev/test tests/unit/test_names.py -k folds",
     )
     parser.add_argument("--lint", action="store_true", help="ruff, mypy, pyright, import-linter")
+    parser.add_argument(
+        "--reports", type=Path, metavar="FOLDER", help="write what each test took there (JUnit XML)"
+    )
     for suite in SUITES:
         parser.add_argument(f"--{suite}", action="store_true", help=f"tests/{suite}")
     return parser
