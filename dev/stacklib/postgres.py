@@ -29,6 +29,12 @@ _SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
 }
+_FOR_TESTS = {
+    # They stop processes, never the machine: what a process has written is there for the next one.
+    "fsync": "off",
+    "full_page_writes": "off",
+    # `synchronous_commit` stays on: a change that waits for the log's writer is captured 200 ms later.
+}
 
 
 class Postgres:
@@ -101,7 +107,8 @@ class Postgres:
     def launch(self, port: int) -> Launch:
         """How to start it."""
         command: list[str | Path] = [self._programs / "postgres", "-D", self._data, "-p", str(port)]
-        for name, value in _SETTINGS.items():
+        settings = _SETTINGS if self._layout.with_store else _SETTINGS | _FOR_TESTS
+        for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         if self._user is None:
             return Launch(command, self._home)

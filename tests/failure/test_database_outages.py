@@ -21,7 +21,11 @@ from support.scenario import Scenario
 from support.soak import also
 from support.tcp_proxy import TcpProxy
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("test_database_outages"),
+]
 
 DEADLINE = 90.0
 

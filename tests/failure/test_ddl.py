@@ -112,7 +112,13 @@ class Altered(Scenario):
             }
 
 
-@pytest.fixture(scope="module", params=["kafka, 2 workers", "flusso run"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("kafka, 2 workers", marks=pytest.mark.xdist_group("test_ddl over Kafka")),
+        pytest.param("flusso run", marks=pytest.mark.xdist_group("test_ddl in one process")),
+    ],
+)
 def scenario(
     request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scenario]:

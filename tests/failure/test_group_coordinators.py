@@ -18,7 +18,7 @@ from support.processes import Site, cleaned_up, kafka_pipeline, living_through
 from support.scenario import Scenario
 from support.soak import also
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900), pytest.mark.xdist_group("brokers")]
 
 DEADLINE = 180.0
 

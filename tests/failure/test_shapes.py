@@ -33,7 +33,13 @@ class Shapes(Scenario):
         return oracle.expected(url) | cellar.expected(url)
 
 
-@pytest.fixture(scope="module", params=["kafka, 2 workers", "flusso run"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("kafka, 2 workers", marks=pytest.mark.xdist_group("test_shapes over Kafka")),
+        pytest.param("flusso run", marks=pytest.mark.xdist_group("test_shapes in one process")),
+    ],
+)
 def shapes(
     request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scenario]:

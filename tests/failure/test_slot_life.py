@@ -6,6 +6,7 @@ Capture runs in a thread against the real server; its change log is the test's.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import psycopg
@@ -17,15 +18,24 @@ from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
 from flusso_shared.plan import IndexPlan, JoinField, Plan
 from flusso_shared.status import Status
+from services import Services
 from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
+from support.own_postgres import with_own_postgres
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_slot_life")]
 
 PARTITIONED = (
     "DROP TABLE orders",
     "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint, note text) PARTITION BY RANGE (id)",
     "CREATE TABLE orders_0 PARTITION OF orders FOR VALUES FROM (0) TO (100)",
 )
+
+
+@pytest.fixture(scope="module")
+def services(services: Services) -> Iterator[Services]:
+    """Positions in the log are compared: nobody else may write it."""
+    with with_own_postgres(services) as found:
+        yield found
 
 
 @pytest.fixture

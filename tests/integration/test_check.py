@@ -12,7 +12,7 @@ from support import names
 from support.check_kit import STORE, checked, things, told
 from support.documents import run
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_check")]
 
 _GOOD = """
     table: things

@@ -29,7 +29,7 @@ from support.change_logs import (
 )
 from support.own_kafka import own_kafka
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("brokers of an outage")]
 
 
 class Broker:

@@ -30,9 +30,10 @@ from flusso_worker.quarantine_store import QuarantineStore
 from services import Services
 from support import small_store
 from support.index_kit import IndexKit
+from support.own_postgres import with_own_postgres
 from support.small_store import PLAN
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_pipeline_flush")]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ class Kit:
 
     def count(self, name: str) -> float:
         return self.metrics.registry.get_sample_value(name, {"index": "users"}) or 0.0
+
+
+@pytest.fixture(scope="module")
+def services(services: Services) -> Iterator[Services]:
+    """Transaction ids are counted: nobody else may take any."""
+    with with_own_postgres(services) as found:
+        yield found
 
 
 @pytest.fixture

@@ -19,7 +19,11 @@ from support import compare, matrix, matrix_types, names
 from support.idle import Progress, wait_until
 from support.processes import cleaned_up, embedded_pipeline
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("test_type_matrix"),
+]
 
 DEADLINE = 90.0
 

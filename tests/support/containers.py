@@ -55,7 +55,7 @@ def _postgres(stack: ExitStack) -> str:
         .with_exposed_ports(5432)
         .with_command(
             "postgres -c wal_level=logical -c max_wal_senders=40 -c max_replication_slots=40"
-            " -c max_connections=200"
+            " -c max_connections=200 -c fsync=off -c full_page_writes=off"
         )
     )
     stack.enter_context(container)

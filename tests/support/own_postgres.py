@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+from services import Services
 from stacklib.daemon import Daemon
 from stacklib.layout import Layout
 from stacklib.ports import HOST
@@ -29,7 +30,7 @@ class OwnPostgres:
         layout = Layout.temporary(folder)
         self._server = Postgres(layout)
         self._daemon = Daemon(folder / "run")
-        self._settings = {"fsync": "off", "max_connections": "60", **settings}
+        self._settings = {"max_connections": "60", **settings}
         self._in_file = in_file
         self.port = layout.ports["postgres"]
 
@@ -135,6 +136,13 @@ def configured_postgres(**settings: str) -> Iterator[OwnPostgres]:
     with _made(settings, in_file=True) as server:
         server.start()
         yield server
+
+
+@contextmanager
+def with_own_postgres(services: Services) -> Iterator[Services]:
+    """The servers of the run, but for a Postgres on which nobody else writes."""
+    with own_postgres() as server:
+        yield replace(services, postgres_url=server.url())
 
 
 @contextmanager
