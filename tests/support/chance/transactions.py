@@ -306,15 +306,24 @@ class Transactions:
     def _huge(self) -> list[str]:
         """A text of 1 to 4 MB that does not compress; the last one of that table goes.
 
-        Only in tables whose rows are in few documents: more would be a test of the disk.
+        The row leaves those that it belongs to, and few belong to it: hundreds of such documents would be a test of
+        the disk.
         """
-        table = self._random.choice(["children", "leaves", "parts"])
+        child = self._world.column("leaves", "child_id")
+        few = "(SELECT count(*) FROM leaves WHERE child_id = children.id) < 4"
+        table, alone, where = self._random.choice(
+            [
+                ("children", "root_id = NULL, target_id = NULL, target_code = NULL", few),
+                ("leaves", f"{child} = NULL", "true"),
+                ("parts", "root_id = NULL", "true"),
+            ]
+        )
         pieces = self._random.randint(32, 128) * 1000
         # 32 letters each, one that is not ASCII, and one that JSON spells with two.
         text = f"(SELECT string_agg('ö\"' || substr(md5(n::text), 3), '') FROM generate_series(1, {pieces}) n)"
         return [
             f"UPDATE {table} SET name = 'was huge' WHERE length(name) > 500000",
-            f"UPDATE {table} SET name = {text} WHERE {self._some(table, 1)}",
+            f"UPDATE {table} SET name = {text}, {alone} WHERE {self._some(table, 1)} AND {where}",
         ]
 
     def _rename_label(self) -> list[str]:
