@@ -6,7 +6,7 @@ import threading
 import time
 from types import TracebackType
 
-import httpx
+from support import web
 
 _EVERY = 0.02
 
@@ -36,7 +36,7 @@ class AliasWatch:
 
     def _run(self) -> None:
         started = time.monotonic()
-        with httpx.Client(timeout=60) as client:
+        with web.client() as client:
             while not self._stop.wait(_EVERY):
                 answer = client.get(self._url, params={"size": "0"})
                 self.asked += 1

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import httpx
 
+from support import web
+
 _REFUSED = {
     "status": 429,
     "error": {"type": "rejected_execution_exception", "reason": "the write queue is full"},
@@ -27,7 +29,7 @@ class BulkProxy:
     def __init__(self, target: str, refuse: Callable[[], bool]) -> None:
         self.refused = 0
         self.refuse = refuse
-        self._client = httpx.Client(base_url=target, timeout=60)
+        self._client = web.client(target)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="bulk-proxy")

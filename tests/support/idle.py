@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
-
-Place = tuple[str, int]
-"""A topic and a partition of it."""
 
 _TIMEOUT = 10.0
 _NO_LEADER_YET = (
@@ -46,57 +44,84 @@ class Progress:
 
     def wait_until_idle(self, deadline: float) -> None:
         """Wait until every change committed before the call is confirmed, and consumed by every group."""
-        lsn = self._mark()
-        wait_until("confirmed", lambda: self._unconfirmed(lsn), deadline)
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            lsn = self._mark(connection)
+            wait_until("confirmed", lambda: self._unconfirmed(connection, lsn), deadline)
         if self.topic_prefix is not None:
-            wait_until("consumed", self._unconsumed, deadline)
+            groups = _Groups(self.kafka, f"{self.topic_prefix}.")
+            with closing(groups):
+                wait_until("consumed", groups.unconsumed, deadline)
 
-    def _mark(self) -> str:
+    def _mark(self, connection: psycopg.Connection) -> str:
         """The position before a last published change, so that confirming that change passes it."""
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            row = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
-            assert row is not None
-            connection.execute(self.last_change.encode())
-            return str(row[0])
+        row = connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+        assert row is not None
+        connection.execute(self.last_change.encode())
+        return str(row[0])
 
-    def _unconfirmed(self, lsn: str) -> str | None:
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            row = connection.execute(
-                "SELECT confirmed_flush_lsn::text, confirmed_flush_lsn > %s::pg_lsn"
-                " FROM pg_replication_slots WHERE slot_name = %s",
-                (lsn, self.slot),
-            ).fetchone()
+    def _unconfirmed(self, connection: psycopg.Connection, lsn: str) -> str | None:
+        row = connection.execute(
+            "SELECT confirmed_flush_lsn::text, confirmed_flush_lsn > %s::pg_lsn"
+            " FROM pg_replication_slots WHERE slot_name = %s",
+            (lsn, self.slot),
+        ).fetchone()
         if row is None:
             return f"there is no slot {self.slot}"
         return None if row[1] else f"slot {self.slot} is at {row[0]}, wanted past {lsn}"
 
-    def _unconsumed(self) -> str | None:
+
+class _Groups:
+    """The consumer groups and topics whose names start with `prefix`; one client for each, until closed."""
+
+    def __init__(self, servers: str, prefix: str) -> None:
+        self._servers = servers
+        self._prefix = prefix
+        self._admin = AdminClient({"bootstrap.servers": servers})
+        self._consumers: dict[str, Consumer] = {}
+
+    def close(self) -> None:
+        for consumer in self._consumers.values():
+            consumer.close()
+
+    def unconsumed(self) -> str | None:
+        """What the groups have not committed yet, or why that is not known; None when there is nothing."""
         try:
             return self._late()
         except KafkaException as error:
             return f"Kafka does not tell: {error}"  # too busy, perhaps; the deadline ends it
 
     def _late(self) -> str | None:
-        admin = AdminClient({"bootstrap.servers": self.kafka})
-        groups = admin.list_consumer_groups(request_timeout=_TIMEOUT).result().valid
-        mine = [
-            item.group_id for item in groups if item.group_id.startswith(f"{self.topic_prefix}.")
-        ]
+        groups = self._admin.list_consumer_groups(request_timeout=_TIMEOUT).result().valid
+        mine = [item.group_id for item in groups if item.group_id.startswith(self._prefix)]
         if not mine:
-            return f"no consumer group starts with {self.topic_prefix}."
-        topics = admin.list_topics(timeout=_TIMEOUT).topics.values()
+            return f"no consumer group starts with {self._prefix}"
+        topics = self._admin.list_topics(timeout=_TIMEOUT).topics.values()
         partitions = [
-            (str(topic.topic), number)
+            TopicPartition(str(topic.topic), number)
             for topic in topics
-            if str(topic.topic).startswith(f"{self.topic_prefix}.")
+            if str(topic.topic).startswith(self._prefix)
             for number in topic.partitions
         ]
-        late = [
-            f"{group}: {lag}"
-            for group in mine
-            for lag in _lags(admin, self.kafka, group, partitions)
-        ]
+        late = [lag for group in mine for lag in self._lags(group, partitions)]
         return ", ".join(late) or None
+
+    def _lags(self, group: str, partitions: list[TopicPartition]) -> list[str]:
+        """What a group has not committed yet, per partition."""
+        committed = self._consumer(group).committed(partitions, timeout=_TIMEOUT)
+        known = [at for at in committed if at.offset >= 0]
+        ends = end_offsets(self._admin, [(at.topic, at.partition) for at in known])
+        return [
+            f"{group}: {at.topic}[{at.partition}] at {at.offset} of {ends[at.topic, at.partition]}"
+            for at in known
+            if at.offset < ends[at.topic, at.partition]
+        ]
+
+    def _consumer(self, group: str) -> Consumer:
+        # Not by the admin client: see `flusso_shared.kafka_offsets`.
+        if group not in self._consumers:
+            settings = {"bootstrap.servers": self._servers, "group.id": group}
+            self._consumers[group] = Consumer(settings)
+        return self._consumers[group]
 
 
 def end_offsets(
@@ -118,20 +143,3 @@ def end_offsets(
             if time.monotonic() > end or error.args[0].code() not in _NO_LEADER_YET:
                 raise
             time.sleep(0.1)
-
-
-def _lags(admin: AdminClient, servers: str, group: str, partitions: Sequence[Place]) -> list[str]:
-    """What a group has not committed yet, per partition."""
-    # Not by the admin client: see `flusso_shared.kafka_offsets`.
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
-    try:
-        wanted = [TopicPartition(topic, number) for topic, number in partitions]
-        known = [at for at in consumer.committed(wanted, timeout=_TIMEOUT) if at.offset >= 0]
-    finally:
-        consumer.close()
-    ends = end_offsets(admin, [(at.topic, at.partition) for at in known])
-    return [
-        f"{at.topic}[{at.partition}] at {at.offset} of {ends[at.topic, at.partition]}"
-        for at in known
-        if at.offset < ends[at.topic, at.partition]
-    ]

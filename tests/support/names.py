@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 import psycopg
 from confluent_kafka.admin import AdminClient
 from psycopg import conninfo, sql
 
 from services import Services
+from support import web
 from support.processes import Site
 
 _TIMEOUT = 30.0
@@ -59,7 +59,7 @@ def index_prefix(services: Services) -> Iterator[str]:
     try:
         yield prefix
     finally:
-        with httpx.Client(base_url=services.opensearch_url, timeout=_TIMEOUT) as client:
+        with web.client(services.opensearch_url) as client:
             pattern = f"/_cat/indices/{prefix}*"
             listed = client.get(
                 pattern, params={"h": "index", "format": "json", "expand_wildcards": "all"}

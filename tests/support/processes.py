@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import httpx
-
+from support import web
 from support.idle import wait_until
 from support.store import ROOT
 
@@ -222,7 +221,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """The `/status` document."""
-        answer = httpx.get(f"{self.public_url()}/status", timeout=60)
+        answer = web.get(f"{self.public_url()}/status")
         answer.raise_for_status()
         return dict(answer.json())
 
@@ -237,7 +236,7 @@ class Daemon:
 
     def exposition(self) -> str:
         """The text of `/metrics`."""
-        answer = httpx.get(f"{self.public_url()}/metrics", timeout=60)
+        answer = web.get(f"{self.public_url()}/metrics")
         answer.raise_for_status()
         return answer.text
 

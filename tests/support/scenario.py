@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
-
-from support import compare, oracle, processes
+from support import compare, oracle, processes, web
 from support.idle import Progress, wait_until
 from support.processes import Daemon, Pipeline, Site
 
@@ -44,7 +42,7 @@ class Scenario:
 
     def generations(self) -> dict[str, str] | None:
         """The physical index behind each alias; None while one of them is not live."""
-        with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:
+        with web.client(self.site.opensearch_url) as client:
             return compare.generations(client, [self._alias(name) for name in self.site.indexes])
 
     def wait_until_live(
@@ -83,7 +81,7 @@ class Scenario:
         self._progress.wait_until_idle(deadline)
 
     def _differences(self) -> list[str]:
-        with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:
+        with web.client(self.site.opensearch_url) as client:
             actual = {
                 name: compare.read_index(client, self._alias(name)) for name in self.site.indexes
             }
@@ -101,7 +99,7 @@ class Scenario:
 
     def read(self, index: str) -> oracle.Documents:
         """The documents of an index now."""
-        with httpx.Client(base_url=self.site.opensearch_url, timeout=60) as client:
+        with web.client(self.site.opensearch_url) as client:
             return compare.read_index(client, self._alias(index)) or {}
 
     def _expected(self) -> dict[str, oracle.Documents]:
