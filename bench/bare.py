@@ -21,12 +21,13 @@ import httpx
 import psycopg
 from psycopg import pq
 
-from flusso_shared import mapping, pg_session
-from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.compile import compile_index
-from flusso_shared.plan import IndexPlan
-from flusso_shared.schema_file import load_schema
-from flusso_worker import document_sql
+from flusso_shared.plan import mapping
+from flusso_shared.plan.model import IndexPlan
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_shared.schema.compile import compile_index
+from flusso_shared.schema.reader import load_schema
+from flusso_worker.sql import document as document_sql
 
 CHUNK = 1000
 THREADS = 2

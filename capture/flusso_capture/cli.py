@@ -5,15 +5,15 @@ from __future__ import annotations
 import typer
 
 from flusso_capture.daemon import Capture, CaptureOptions, Process
-from flusso_shared import command_line as shared
-from flusso_shared import lock as locks
 from flusso_shared import metrics
-from flusso_shared.bound_plan import every_spelling
-from flusso_shared.http import Credentials
-from flusso_shared.kafka_log import KafkaLog
-from flusso_shared.resolve_env import queue_connection, source_conninfo
-from flusso_shared.service import Core, Parts, serve
-from flusso_shared.settings import environment
+from flusso_shared.changelog.kafka.log import KafkaLog
+from flusso_shared.config import lock as locks
+from flusso_shared.config.connections import queue_connection, source_conninfo
+from flusso_shared.plan.bind import every_spelling
+from flusso_shared.process import command_line as shared
+from flusso_shared.process.environment import environment
+from flusso_shared.process.http import Credentials
+from flusso_shared.process.service import Core, Parts, serve
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

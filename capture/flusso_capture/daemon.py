@@ -9,27 +9,27 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 
-from flusso_capture import snapshotter as snapshots
-from flusso_capture.changes import Changes
-from flusso_capture.crew import Crew
-from flusso_capture.doubts import Doubts
-from flusso_capture.generated import Evaluator
-from flusso_capture.lineage import PositionLostError
 from flusso_capture.options import CaptureOptions, Process
-from flusso_capture.relations import Relations, Signals
-from flusso_capture.replication import Replication, UnsendableError
-from flusso_capture.session import session
+from flusso_capture.snapshot import scheduler as snapshots
+from flusso_capture.source.connection import session
+from flusso_capture.source.lineage import PositionLostError
+from flusso_capture.source.resync_requests import Doubts
 from flusso_capture.startup import Footing, Startup
-from flusso_capture.stream import Feed, Stream
-from flusso_capture.watermark import Watermark
-from flusso_capture.xids import Xids
+from flusso_capture.stream.change_builder import Changes
+from flusso_capture.stream.generated_columns import Evaluator
+from flusso_capture.stream.relations import Relations, Signals
+from flusso_capture.stream.replication import Replication, UnsendableError
+from flusso_capture.stream.stream import Feed, Stream
+from flusso_capture.stream.transaction_ids import Xids
+from flusso_capture.stream.watermark import Watermark
+from flusso_capture.tasks.threads import Crew
 from flusso_shared import retry
-from flusso_shared.catalog import Table
-from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.control_records import Lineage
+from flusso_shared.changelog.control_records import Lineage
 from flusso_shared.errors import FlussoError, RetryableError, StoppedError
 from flusso_shared.names import TableName
-from flusso_shared.plan import Plan
+from flusso_shared.plan.model import Plan
+from flusso_shared.postgres.catalog import Table
+from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_shared.retry import Backoff
 from flusso_shared.seams import ChangeLog
 

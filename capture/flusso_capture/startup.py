@@ -10,31 +10,31 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from flusso_capture import (
+from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.source import (
     coverage,
     partitions,
     preflight,
     publication,
     replica_identity,
     two_phase,
-    watch,
 )
-from flusso_capture import lineage as lineages
-from flusso_capture.doubts import Doubts
-from flusso_capture.fingerprints import Fingerprints
-from flusso_capture.options import CaptureOptions, Process
-from flusso_capture.replication import Replication
-from flusso_capture.session import Connection, connect, session
-from flusso_capture.slot import Slot
-from flusso_shared.bound_plan import read_bound
-from flusso_shared.catalog import Catalog
+from flusso_capture.source import lineage as lineages
+from flusso_capture.source.connection import Connection, connect, session
+from flusso_capture.source.fingerprint_reader import Fingerprints
+from flusso_capture.source.resync_requests import Doubts
+from flusso_capture.source.slot import Slot
+from flusso_capture.stream.replication import Replication
+from flusso_capture.tasks import catalog_watch
 from flusso_shared.change import Origin
-from flusso_shared.control_records import Lineage, Position
+from flusso_shared.changelog.control_records import Lineage, Position
 from flusso_shared.errors import FatalError
-from flusso_shared.first_answer import FirstAnswer
 from flusso_shared.names import TableName
-from flusso_shared.pg_session import address
-from flusso_shared.plan import Plan
+from flusso_shared.plan.bind import read_bound
+from flusso_shared.plan.model import Plan
+from flusso_shared.postgres.catalog import Catalog
+from flusso_shared.postgres.connection import address
+from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.seams import ChangeLog
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class Startup:
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         for cure in replica_identity.cures(connection, catalog.followed, links, manage):
             if cure.allowed and cure.of in followed:
-                watch.apply(connection, self._doubts, cure, self._process)
+                catalog_watch.apply(connection, self._doubts, cure, self._process)
             elif cure.allowed:
                 replica_identity.cure(connection, cure, self._process.clock)
             elif cure.fatal:

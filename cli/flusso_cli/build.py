@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from flusso_cli.diagnostics import Diagnostic, Format, load_errors
-from flusso_cli.sarif import to_sarif
+from flusso_cli.diagnostics.model import Diagnostic, Format, load_errors
+from flusso_cli.diagnostics.sarif import to_sarif
+from flusso_shared.config.lock import write_lock
+from flusso_shared.config.project import Project, load_project
 from flusso_shared.errors import ConfigError
-from flusso_shared.lock import write_lock
-from flusso_shared.project import Project, load_project
 
 
 def build(

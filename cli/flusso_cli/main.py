@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from flusso_cli.admin.indexes import indexes
+from flusso_cli.admin.quarantine import app as quarantine
+from flusso_cli.admin.reindex import reindex
+from flusso_cli.admin.verify import verify
 from flusso_cli.build import build
 from flusso_cli.check.command import check
-from flusso_cli.indexes import indexes
 from flusso_cli.init.command import init
-from flusso_cli.quarantine import app as quarantine
-from flusso_cli.reindex import reindex
+from flusso_cli.json_schema.command import schema
 from flusso_cli.run import run
-from flusso_cli.schema import schema
-from flusso_cli.verify import verify
-from flusso_shared import command_line as shared
+from flusso_shared.process import command_line as shared
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
 app.command()(init)

@@ -9,17 +9,17 @@ import typer
 
 from flusso_capture.daemon import Capture, CaptureOptions
 from flusso_capture.daemon import Process as CaptureProcess
-from flusso_shared import command_line as shared
-from flusso_shared import lock as locks
 from flusso_shared import metrics
-from flusso_shared.http import Credentials
-from flusso_shared.memory_log import CAPACITY, MemoryLog
-from flusso_shared.service import Core, Parts, serve
+from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
+from flusso_shared.config import lock as locks
+from flusso_shared.process import command_line as shared
+from flusso_shared.process.http import Credentials
+from flusso_shared.process.service import Core, Parts, serve
 from flusso_worker.cli import administration_of, worker_options
 from flusso_worker.daemon import Worker, WorkerOptions
-from flusso_worker.opensearch import Cluster
-from flusso_worker.opensearch_control import OpenSearchControl
-from flusso_worker.stages import Process
+from flusso_worker.generations.control import OpenSearchControl
+from flusso_worker.pipeline.stages import Process
+from flusso_worker.sinks.cluster import Cluster
 
 _LOOK = 0.5
 _POLL_SECONDS = 0.1

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator
 import pytest
 
 from flusso_shared.change import Change, Op, Record
+from flusso_shared.changelog.kafka.log import KafkaLog
+from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_shared.kafka_log import KafkaLog
-from flusso_shared.memory_log import MemoryLog
 from flusso_shared.seams import ChangeLog, ChangeReader, ChangeWriter, TopicPartition
 from support.change_logs import (
     ORDERS,

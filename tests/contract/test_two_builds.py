@@ -17,11 +17,11 @@ import pytest
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Batch
-from flusso_worker.assembly import prepare_sql
-from flusso_worker.build import Builder
-from flusso_worker.chunks import Built
-from flusso_worker.database import Database
-from flusso_worker.opensearch_sink import OpenSearchSink
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.built import Built
+from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.postgres.database import Database
+from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services
 from support import small_store
 from support.index_kit import IndexKit, expected

@@ -17,13 +17,19 @@ import pytest
 
 from flusso_shared import failpoints
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_worker import reindex
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.opensearch import Cluster, path
+from flusso_worker.generations import reindex
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
 from support import deploy_kit
 from support.alias_watch import AliasWatch
-from support.deploy_kit import Fate, SimulatedWorker, Writer, document, wait_for
+from support.deploy_kit import (
+    Fate,
+    SimulatedWorker,
+    Writer,
+    document,
+    wait_for,
+)
 from support.deploy_log import PARTITION, DeployLog
 from support.index_kit import connection
 from support.small_store import PLAN

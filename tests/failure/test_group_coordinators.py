@@ -25,8 +25,8 @@ DEADLINE = 180.0
 _ASK = """
 import sys, time
 from flusso_shared.errors import RetryableError
-from flusso_shared.kafka_client import Clients
-from flusso_shared.kafka_offsets import GroupOffsets
+from flusso_shared.changelog.kafka.client import Clients
+from flusso_shared.changelog.kafka.group_offsets import GroupOffsets
 from flusso_shared.seams import TopicPartition
 from support.change_logs import connection
 

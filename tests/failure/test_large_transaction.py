@@ -13,7 +13,13 @@ from confluent_kafka.admin import AdminClient
 from services import Services
 from support import store
 from support.idle import end_offsets, wait_until
-from support.processes import MEMORY, Site, cleaned_up, kafka_pipeline, peak_memory
+from support.processes import (
+    MEMORY,
+    Site,
+    cleaned_up,
+    kafka_pipeline,
+    peak_memory,
+)
 from support.soak import SOAK
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

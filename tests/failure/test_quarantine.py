@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flusso_shared.change import Op
-from flusso_worker.opensearch import path
+from flusso_worker.sinks.cluster import path
 from services import Services
 from support import ops_kit
 from support.ops_kit import HUGE, Scene

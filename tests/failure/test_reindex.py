@@ -17,8 +17,8 @@ import pytest
 
 from flusso_shared import failpoints
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_worker import reindex
-from flusso_worker.generation_indexes import GenerationIndexes
+from flusso_worker.generations import reindex
+from flusso_worker.generations.physical import GenerationIndexes
 from services import Services
 from support import store
 from support.alias_watch import AliasWatch

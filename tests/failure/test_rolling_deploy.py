@@ -13,7 +13,13 @@ import pytest
 from support import store
 from support.alias_watch import AliasWatch
 from support.idle import wait_until
-from support.processes import Daemon, Pipeline, Site, cleaned_up, kafka_pipeline
+from support.processes import (
+    Daemon,
+    Pipeline,
+    Site,
+    cleaned_up,
+    kafka_pipeline,
+)
 from support.scenario import Scenario
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

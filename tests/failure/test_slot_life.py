@@ -13,13 +13,25 @@ import psycopg
 import pytest
 
 from flusso_shared.change import Op
-from flusso_shared.control_records import Lineage, Position, lineage_of, position_of, snapshots_of
+from flusso_shared.changelog.control_records import (
+    Lineage,
+    Position,
+    lineage_of,
+    position_of,
+    snapshots_of,
+)
 from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
-from flusso_shared.plan import IndexPlan, JoinField, Plan
+from flusso_shared.plan.model import IndexPlan, JoinField, Plan
 from flusso_shared.status import Status
 from services import Services
-from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
+from support.capture_kit import (
+    ORDERS,
+    USERS,
+    Kit,
+    create_tables,
+    until,
+)
 from support.own_postgres import with_own_postgres
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_slot_life")]

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from flusso_shared.clock import SystemClock
-from flusso_worker import verify_sql
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.opensearch import path
-from flusso_worker.verify import Verification, Wishes
-from flusso_worker.verify_applied import Applied
-from flusso_worker.verify_report import Report
-from flusso_worker.verify_sides import PAGE, Documents, Rows
-from flusso_worker.workbench import Tools, Workbench
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.maintenance import key_walk_sql
+from flusso_worker.maintenance.catch_up import Applied
+from flusso_worker.maintenance.document_writer import Tools, Workbench
+from flusso_worker.maintenance.observations import PAGE, Documents, Rows
+from flusso_worker.maintenance.report import Report
+from flusso_worker.maintenance.verification import Verification, Wishes
+from flusso_worker.sinks.cluster import path
 from services import Services
 from support import ops_kit
 from support.index_kit import expected
@@ -43,7 +43,7 @@ def verified(scene: Scene, wishes: Wishes) -> Report:
     assert live is not None
     bench = Workbench(live.generation, Tools(scene.url, [scene.index.cluster], None, clock))
     try:
-        statements = verify_sql.compose(PLAN, bench.catalog, bench.sql, PAGE)
+        statements = key_walk_sql.compose(PLAN, bench.catalog, bench.sql, PAGE)
         report = Report(PLAN.name, live.generation.name.physical, 100, lambda _: None)
         log = (scene.log.groups, scene.topic_prefix)
         applied = Applied(live.generation, bench.database, log, clock, patience=0.5)

@@ -11,10 +11,10 @@ import pytest
 
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError, SchemaChangedError
-from flusso_shared.plan import IndexPlan
-from flusso_worker.assembly import prepare_sql
-from flusso_worker.binding import bind_to
-from flusso_worker.database import Database
+from flusso_shared.plan.model import IndexPlan
+from flusso_worker.documents.binding import bind_to
+from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.postgres.database import Database
 from support.documents import plan_of, run
 
 pytestmark = pytest.mark.services

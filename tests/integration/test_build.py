@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
-from flusso_worker.build import Builder
-from flusso_worker.chunks import MAX_CHUNK_BYTES, MAX_CHUNK_KEYS, Key, Pending
-from flusso_worker.database import Database, RowError
-from flusso_worker.document_sql import compose
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.built import MAX_CHUNK_BYTES, MAX_CHUNK_KEYS, Key, Pending
+from flusso_worker.postgres.database import Database, RowError
+from flusso_worker.sql.document import compose
 from support import small_store
 from support.small_store import PLAN
 

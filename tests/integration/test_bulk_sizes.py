@@ -13,8 +13,8 @@ import pytest
 from flusso_shared.clock import SystemClock
 from flusso_shared.seams import Batch, Operation, Written
 from flusso_shared.status import Status
-from flusso_worker.opensearch import Cluster
-from flusso_worker.opensearch_sink import OpenSearchSink
+from flusso_worker.sinks.cluster import Cluster
+from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services
 from support.http_proxy import NarrowProxy
 from support.index_kit import IndexKit, connection

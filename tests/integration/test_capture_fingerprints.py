@@ -9,7 +9,13 @@ import pytest
 
 from flusso_shared.change import Change, Op
 from flusso_shared.names import TableName
-from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
+from support.capture_kit import (
+    ORDERS,
+    USERS,
+    Kit,
+    create_tables,
+    until,
+)
 from support.held_log import HeldControl
 
 pytestmark = pytest.mark.services

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from flusso_shared.change import Op
-from flusso_shared.control_records import TableSnapshot, lineage_of, snapshots_of
+from flusso_shared.changelog.control_records import TableSnapshot, lineage_of, snapshots_of
 from support.capture_kit import USERS, Kit, create_tables, until
 
 pytestmark = pytest.mark.services

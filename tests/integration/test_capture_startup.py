@@ -9,12 +9,18 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from flusso_capture import locks
+from flusso_capture.source import ddl
 from flusso_shared.change import Op
+from flusso_shared.changelog.control_records import lineage_of
 from flusso_shared.clock import SystemClock
-from flusso_shared.control_records import lineage_of
 from flusso_shared.errors import FatalError, StoppedError
-from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
+from support.capture_kit import (
+    ORDERS,
+    USERS,
+    Kit,
+    create_tables,
+    until,
+)
 
 pytestmark = pytest.mark.services
 
@@ -245,7 +251,7 @@ def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
 
     def work() -> None:
         with psycopg.connect(kit.url, autocommit=True) as own:
-            locks.await_earlier(own, clock)
+            ddl.await_earlier(own, clock)
         over.set()
 
     with psycopg.connect(kit.url) as earlier, psycopg.connect(kit.url) as later:

@@ -6,8 +6,14 @@ import psycopg
 import pytest
 
 from flusso_shared.change import Op
-from flusso_shared.control_records import lineage_of
-from support.capture_kit import ORDERS, USERS, Kit, create_tables, until
+from flusso_shared.changelog.control_records import lineage_of
+from support.capture_kit import (
+    ORDERS,
+    USERS,
+    Kit,
+    create_tables,
+    until,
+)
 
 pytestmark = pytest.mark.services
 

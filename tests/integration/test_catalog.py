@@ -7,12 +7,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flusso_shared.catalog import Catalog, Column, Equality, Shape, Table
-from flusso_shared.catalog_check import missing_things
-from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.names import TableName
-from flusso_shared.plan import Plan
-from flusso_worker.hop_sql import hop_sql
+from flusso_shared.plan.model import Plan
+from flusso_shared.plan.requirements import missing_things
+from flusso_shared.postgres.catalog import (
+    Catalog,
+    Column,
+    Equality,
+    Shape,
+    Table,
+)
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.sql.hops import hop_sql
 from support.documents import plan_of, run
 
 pytestmark = pytest.mark.services

@@ -18,8 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 from flusso_cli.main import app
-from flusso_shared.lock import write_lock
-from flusso_shared.project import load_project
+from flusso_shared.config.lock import write_lock
+from flusso_shared.config.project import load_project
 
 pytestmark = pytest.mark.services
 

@@ -9,10 +9,17 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from flusso_cli.check.machine import document
+from flusso_cli.check.output.json_report import document
 from services import Services
 from support import names
-from support.check_kit import STORE, checked, only, role, things, told
+from support.check_kit import (
+    STORE,
+    checked,
+    only,
+    role,
+    things,
+    told,
+)
 from support.documents import run
 from support.store import ROOT
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flusso_cli.check.machine import document
+from flusso_cli.check.output.json_report import document
 from support.check_kit import checked, role
 from support.documents import run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flusso_cli.diagnostics import Diagnostic
-from flusso_shared import pg_session
+from flusso_cli.diagnostics.model import Diagnostic
+from flusso_shared.postgres import connection
 from support.check_kit import checked, things, told
 from support.own_postgres import OwnPostgres, configured_postgres
 
@@ -35,7 +35,7 @@ def test_slots_and_senders_that_are_all_taken(tmp_path: Path) -> None:
         server.execute(TABLE)
         for name in ("one", "two"):
             server.execute(f"SELECT pg_create_physical_replication_slot('{name}')")
-        senders.enter_context(pg_session.connect_replication(server.url(), "flusso-test"))
+        senders.enter_context(connection.connect_replication(server.url(), "flusso-test"))
         report = checked(tmp_path, server.url(), things())
         assert told(report) == [("error", "no-free-slot", "server")] * 2
         slots, busy = report.diagnostics
@@ -43,7 +43,7 @@ def test_slots_and_senders_that_are_all_taken(tmp_path: Path) -> None:
         assert "all 1 of max_wal_senders" in busy.message
         cure(server, report.diagnostics)
         # What took them takes them again.
-        senders.enter_context(pg_session.connect_replication(server.url(), "flusso-test"))
+        senders.enter_context(connection.connect_replication(server.url(), "flusso-test"))
         assert told(checked(tmp_path, server.url(), things())) == []
         assert server.one("SELECT count(*) FROM pg_replication_slots") == 2
         assert server.one("SELECT count(*) FROM pg_stat_get_wal_senders()") == 1

@@ -10,9 +10,15 @@ import httpx
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from flusso_cli.check.report import Report
+from flusso_cli.check.output.report import Report
 from services import Services
-from support.check_kit import STORE, checked, only, things, told
+from support.check_kit import (
+    STORE,
+    checked,
+    only,
+    things,
+    told,
+)
 from support.documents import run
 
 pytestmark = pytest.mark.services

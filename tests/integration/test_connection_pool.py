@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.clock import SystemClock
-from flusso_shared.memory_log import MemoryLog
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 from flusso_worker.daemon import WorkerOptions
-from flusso_worker.destinations import Destinations
-from flusso_worker.stages import Process
+from flusso_worker.pipeline.stages import Process
+from flusso_worker.wiring import Destinations
 from services import Services
 from support.index_kit import connection
 

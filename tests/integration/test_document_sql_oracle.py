@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from flusso_shared import pg_session
-from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.compile import compile_index
-from flusso_shared.schema_file import load_schema
-from flusso_worker.document_sql import array_literal, compose
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_shared.schema.compile import compile_index
+from flusso_shared.schema.reader import load_schema
+from flusso_worker.sql.document import array_literal, compose
 from support import compare, oracle, store
 from support.oracle import Documents
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from flusso_shared import pg_session
-from flusso_shared.catalog_reader import read_catalog
-from flusso_worker.document_sql import array_literal, compose
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.sql.document import array_literal, compose
 from support.documents import built, plan_of, run
 
 pytestmark = pytest.mark.services

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from flusso_capture import encodings
+from flusso_capture.source import encodings
 from flusso_shared.change import Change, Op
 from services import Services
 from support import compare, names

@@ -9,9 +9,15 @@ import pytest
 
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
-from flusso_worker.assembly import prepare_sql
-from flusso_worker.database import Database
-from support.check_kit import STORE, checked, only, things, told
+from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.postgres.database import Database
+from support.check_kit import (
+    STORE,
+    checked,
+    only,
+    things,
+    told,
+)
 from support.documents import plan_of, run
 
 pytestmark = pytest.mark.services

@@ -15,8 +15,8 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import RetryableError, StoppedError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
-from flusso_worker.database import Database
-from flusso_worker.gate import Gate
+from flusso_worker.postgres.database import Database
+from flusso_worker.postgres.visibility_gate import Gate
 
 pytestmark = pytest.mark.services
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from flusso_shared.control_records import LINEAGE_KEY, Lineage, TableSnapshot
+from flusso_shared.changelog.control_records import LINEAGE_KEY, Lineage, TableSnapshot
 from flusso_shared.errors import RetryableError
-from flusso_worker import reindex
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.opensearch import Cluster, path
-from flusso_worker.quarantine_store import QuarantineStore
+from flusso_worker.generations import reindex
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.quarantine.store import QuarantineStore
+from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
 from support.index_kit import connection
 from support.keeper_kit import Process, Scene, run_until_death

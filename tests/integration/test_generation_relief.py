@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.clock import SystemClock
-from flusso_shared.memory_log import MemoryLog
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
-from flusso_worker import generation_relief
-from flusso_worker.generation_record import Generation
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.generations import GenerationKeeper, Names, Teller
+from flusso_worker.generations import eviction
+from flusso_worker.generations.keeper import GenerationKeeper, Names, Teller
+from flusso_worker.generations.record import Generation
+from flusso_worker.generations.store import GenerationStore
 from services import Services
 from support.index_kit import IndexKit
 from support.small_store import PLAN, USERS, change
@@ -86,7 +86,7 @@ def test_a_seeding_that_is_let_go_of_begins_anew(
     index: IndexKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not promoted with what it had, keeps its name, and others go on at once."""
-    monkeypatch.setattr(generation_relief, "_FIRST", 0.5)
+    monkeypatch.setattr(eviction, "_FIRST", 0.5)
     process = Process(index, capacity=5)
     keeper, log = process.keeper, process.log
     until("seeding", lambda: [item.state for item in keeper.step()] == ["seeding"])

@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from flusso_cli.init.columns import geometry_mapping
-from flusso_shared.bound_plan import read_bound
+from flusso_shared.config.project import load_project
 from flusso_shared.names import TableName
-from flusso_shared.project import load_project
+from flusso_shared.plan.bind import read_bound
 from services import Services
 from support import store
 from support.documents import built, run

@@ -12,11 +12,11 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupState, Producer
 from confluent_kafka.admin import AdminClient
 
-from flusso_shared import kafka_reader
 from flusso_shared.change import Change, Op
+from flusso_shared.changelog.kafka import reader as kafka_reader
+from flusso_shared.changelog.kafka.log import KafkaLog
+from flusso_shared.changelog.kafka.reader import KafkaReader
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_shared.kafka_log import KafkaLog
-from flusso_shared.kafka_reader import KafkaReader
 from flusso_shared.seams import TopicPartition
 from services import Services
 from support.change_logs import (
@@ -277,7 +277,7 @@ def stuck_when_told() -> Iterator[None]:
             free.wait()
         return True
 
-    logger = logging.getLogger("flusso_shared.kafka_reader")
+    logger = logging.getLogger("flusso_shared.changelog.kafka.reader")
     level = logger.level
     logger.setLevel(logging.INFO)
     logger.addFilter(wait_if_told)

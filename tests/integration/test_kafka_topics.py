@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.errors import ConfigError, FatalError, RetryableError
-from flusso_shared.kafka_log import KafkaLog
 from flusso_shared.names import TableName
 from services import Services
 from support.change_logs import ORDERS, USERS, connection, until
@@ -111,7 +111,7 @@ def test_a_limit_that_is_no_number_names_the_section(services: Services, topic_p
 def test_a_broker_that_is_not_there_is_waited_for(
     topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flusso_shared.kafka_admin.REQUEST_TIMEOUT", 1.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 1.0)
     nowhere = "127.0.0.1:1"
     with pytest.raises(RetryableError, match=f"(?s){nowhere}.*refused"):
         KafkaLog(connection(nowhere, topic_prefix)).prepare([ORDERS])
@@ -120,7 +120,7 @@ def test_a_broker_that_is_not_there_is_waited_for(
 def test_tls_to_a_plain_listener_is_told_apart_from_an_outage(
     services: Services, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flusso_shared.kafka_admin.REQUEST_TIMEOUT", 2.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 2.0)
     log = KafkaLog(connection(services.kafka, topic_prefix, security_protocol="SSL"))
     told = [""]
 
@@ -136,7 +136,7 @@ def test_tls_to_a_plain_listener_is_told_apart_from_an_outage(
 def test_a_refused_login_names_the_remedy(
     services: Services, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flusso_shared.kafka_admin.REQUEST_TIMEOUT", 2.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 2.0)
     queue = connection(
         services.kafka,
         topic_prefix,

@@ -11,10 +11,18 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from flusso_shared.change import Change, Op
+from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.errors import RetryableError
-from flusso_shared.kafka_log import KafkaLog
 from services import Services
-from support.change_logs import USERS, change, connection, publish, read, start, until
+from support.change_logs import (
+    USERS,
+    change,
+    connection,
+    publish,
+    read,
+    start,
+    until,
+)
 from support.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.services

@@ -11,24 +11,24 @@ import pytest
 from fakes.scripted_sink import ScriptedSink, Verdict
 from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.clock import SystemClock
-from flusso_shared.config import OnError
+from flusso_shared.config.model import OnError
 from flusso_shared.errors import FatalError, PoisonError, StaleBatchError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import Batch, Rejection, Written
 from flusso_shared.status import Status
-from flusso_worker.aftermath import Aftermath
-from flusso_worker.assembly import prepare_sql
-from flusso_worker.batches import gather
-from flusso_worker.build import Builder
-from flusso_worker.chunks import Built
-from flusso_worker.database import Database
-from flusso_worker.flush import Flusher
-from flusso_worker.gate import Gate
-from flusso_worker.producer import Connections, Producer
-from flusso_worker.quarantine import Policy, Quarantine
-from flusso_worker.resolve import Resolver
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.built import Built
+from flusso_worker.documents.change_batch import gather
+from flusso_worker.documents.rebuild import Aftermath
+from flusso_worker.documents.resolve import Resolver
+from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.pipeline.build_batch import Connections, Producer
+from flusso_worker.pipeline.flush import Flusher
+from flusso_worker.postgres.database import Database
+from flusso_worker.postgres.visibility_gate import Gate
+from flusso_worker.quarantine.quarantine import Policy, Quarantine
 from support.documents import plan_of, run
 from support.small_store import change
 

@@ -14,17 +14,17 @@ import psycopg
 import pytest
 from psycopg.sql import Literal
 
-from flusso_capture import session
-from flusso_capture.snapshot_sql import Reader
-from flusso_shared.catalog import Catalog
-from flusso_shared.catalog_reader import read_catalog
+from flusso_capture.snapshot.table_reader import Reader
+from flusso_capture.source import connection as session
 from flusso_shared.change import Change, Op
 from flusso_shared.clock import SystemClock
 from flusso_shared.names import TableName
-from flusso_shared.plan import Hop, Plan
-from flusso_worker.database import Database
-from flusso_worker.document_sql import DocumentSql, array_literal, compose
-from flusso_worker.hop_sql import hop_sql
+from flusso_shared.plan.model import Hop, Plan
+from flusso_shared.postgres.catalog import Catalog
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.postgres.database import Database
+from flusso_worker.sql.document import DocumentSql, array_literal, compose
+from flusso_worker.sql.hops import hop_sql
 from support.capture_kit import Kit
 from support.documents import plan_of
 from support.matrix import set_traps

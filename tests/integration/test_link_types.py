@@ -11,24 +11,24 @@ import psycopg
 import pytest
 from psycopg.sql import Literal
 
-from flusso_capture import session
-from flusso_capture.snapshot_sql import Reader
-from flusso_shared.catalog_reader import read_catalog
+from flusso_capture.snapshot.table_reader import Reader
+from flusso_capture.source import connection as session
 from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
-from flusso_shared.link_columns import Place
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
-from flusso_shared.plan import Hop, IndexPlan
-from flusso_worker import verify_sql
-from flusso_worker.assembly import prepare_sql
-from flusso_worker.batches import gather
-from flusso_worker.build import Builder
-from flusso_worker.database import Database
-from flusso_worker.document_sql import array_literal
-from flusso_worker.hop_sql import hop_sql
-from flusso_worker.resolve import Resolver
+from flusso_shared.plan.link_columns import Place
+from flusso_shared.plan.model import Hop, IndexPlan
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.change_batch import gather
+from flusso_worker.documents.resolve import Resolver
+from flusso_worker.maintenance import key_walk_sql
+from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.postgres.database import Database
+from flusso_worker.sql.document import array_literal
+from flusso_worker.sql.hops import hop_sql
 from support.check_kit import checked, role
 from support.documents import plan_of, run
 from support.small_store import change
@@ -369,7 +369,7 @@ def test_pages_of_keys_are_in_the_order_of_the_type(database: str, tmp_path: Pat
     assert found == words
     walker = Database(database, "test", SystemClock(threading.Event()))
     catalog, documents = prepare_sql(plan, walker)
-    pages = verify_sql.compose(plan, catalog, documents, page=1)
+    pages = key_walk_sql.compose(plan, catalog, documents, page=1)
     keys = walker.rows(pages.first)
     while page := walker.rows(pages.after, [keys[-1][0].encode()]):
         keys += page

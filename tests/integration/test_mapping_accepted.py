@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from flusso_shared.mapping import index_body
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan.mapping import index_body
+from flusso_shared.plan.model import IndexPlan
 from services import Services
 from support.documents import built, plan_of, run
 

@@ -12,8 +12,8 @@ import pytest
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError, StaleBatchError, StoppedError
 from flusso_shared.seams import Batch, Operation
-from flusso_worker.opensearch import Cluster, path
-from flusso_worker.opensearch_sink import OpenSearchSink, indexed_ids
+from flusso_worker.sinks.cluster import Cluster, path
+from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
 from support.index_kit import IndexKit, connection
 from support.worker_kit import until

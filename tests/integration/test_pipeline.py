@@ -11,21 +11,29 @@ import psycopg
 import pytest
 
 from flusso_shared.change import Change, Op
+from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, PoisonError
-from flusso_shared.memory_log import MemoryLog
 from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Batch, Sink, Written
 from flusso_shared.status import Status
-from flusso_worker.assembly import Surroundings, assemble
-from flusso_worker.opensearch_sink import OpenSearchSink, indexed_ids
-from flusso_worker.pipeline import Pipeline
-from flusso_worker.quarantine import Policy
-from flusso_worker.stages import Process, Subject
+from flusso_worker.pipeline.assembly import Surroundings, assemble
+from flusso_worker.pipeline.pipeline import Pipeline
+from flusso_worker.pipeline.stages import Process, Subject
+from flusso_worker.quarantine.quarantine import Policy
+from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
 from support import small_store
 from support.index_kit import IndexKit, expected
-from support.small_store import ITEMS, ORDERS, PLAN, TAGS, USER_TAGS, USERS, change
+from support.small_store import (
+    ITEMS,
+    ORDERS,
+    PLAN,
+    TAGS,
+    USER_TAGS,
+    USERS,
+    change,
+)
 
 pytestmark = pytest.mark.services
 

@@ -10,23 +10,23 @@ import psycopg
 import pytest
 
 from fakes.scripted_sink import ScriptedSink, Verdict
-from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
-from flusso_shared.config import OnError
+from flusso_shared.config.model import OnError
 from flusso_shared.errors import FatalError, PoisonError, StaleBatchError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
+from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_shared.seams import Batch, Conflict, Rejection, Written
 from flusso_shared.status import Status
-from flusso_worker.aftermath import LARGEST_GAP, Aftermath
-from flusso_worker.build import Builder
-from flusso_worker.chunks import Built
-from flusso_worker.database import Database
-from flusso_worker.document_sql import compose
-from flusso_worker.flush import Flusher
-from flusso_worker.quarantine import Policy, Quarantine
-from flusso_worker.quarantine_record import Entry
-from flusso_worker.quarantine_store import QuarantineStore
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.built import Built
+from flusso_worker.documents.rebuild import LARGEST_GAP, Aftermath
+from flusso_worker.pipeline.flush import Flusher
+from flusso_worker.postgres.database import Database
+from flusso_worker.quarantine.quarantine import Policy, Quarantine
+from flusso_worker.quarantine.record import Entry
+from flusso_worker.quarantine.store import QuarantineStore
+from flusso_worker.sql.document import compose
 from services import Services
 from support import small_store
 from support.index_kit import IndexKit

@@ -13,17 +13,24 @@ from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import RetryableError
 from flusso_shared.metrics import Metrics
-from flusso_worker import producer, resolve
-from flusso_worker.assembly import prepare_sql
-from flusso_worker.batches import gather
-from flusso_worker.build import Builder
-from flusso_worker.chunks import Built
-from flusso_worker.database import Database
-from flusso_worker.gate import Gate
-from flusso_worker.producer import Connections, Producer
-from flusso_worker.resolve import Resolver
+from flusso_worker.documents import resolve
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.built import Built
+from flusso_worker.documents.change_batch import gather
+from flusso_worker.documents.resolve import Resolver
+from flusso_worker.pipeline import build_batch
+from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.pipeline.build_batch import Connections, Producer
+from flusso_worker.postgres.database import Database
+from flusso_worker.postgres.visibility_gate import Gate
 from support import small_store
-from support.small_store import ITEMS, PLAN, TAGS, USERS, change
+from support.small_store import (
+    ITEMS,
+    PLAN,
+    TAGS,
+    USERS,
+    change,
+)
 
 pytestmark = pytest.mark.services
 
@@ -147,7 +154,7 @@ def test_a_spoiled_row_in_a_batch_leaves_its_neighbours(kit: Kit) -> None:
 
 
 def test_an_old_snapshot_is_replaced(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(producer, "_FRESH", 0.0)
+    monkeypatch.setattr(build_batch, "_FRESH", 0.0)
     kit.producer.builder.chunk.keys = 10
     made = kit.producer.produce(
         gather([Record(Position("t", 0, n), change(USERS, [n])) for n in range(1, 21)])

@@ -8,17 +8,25 @@ from collections.abc import Iterator, Sequence
 import psycopg
 import pytest
 
-from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.clock import SystemClock
-from flusso_worker import resolve
-from flusso_worker.batches import gather
-from flusso_worker.chunks import Key
-from flusso_worker.database import Database
-from flusso_worker.document_sql import compose
-from flusso_worker.resolve import Resolver
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.documents import resolve
+from flusso_worker.documents.built import Key
+from flusso_worker.documents.change_batch import gather
+from flusso_worker.documents.resolve import Resolver
+from flusso_worker.postgres.database import Database
+from flusso_worker.sql.document import compose
 from support import small_store
-from support.small_store import ITEMS, ORDERS, PLAN, TAGS, USER_TAGS, USERS, change
+from support.small_store import (
+    ITEMS,
+    ORDERS,
+    PLAN,
+    TAGS,
+    USER_TAGS,
+    USERS,
+    change,
+)
 
 pytestmark = pytest.mark.services
 

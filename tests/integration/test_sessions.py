@@ -14,14 +14,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from flusso_capture import session
-from flusso_shared import pg_session, row_security
+from flusso_capture.source import connection as session
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
-from flusso_shared.pg_errors import DeniedError
-from flusso_shared.pg_session import RefusedSettingsError
-from flusso_worker.database import Database
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres import row_security
+from flusso_shared.postgres.connection import RefusedSettingsError
+from flusso_shared.postgres.errors import DeniedError
+from flusso_worker.postgres.database import Database
 from support import names
 from support.check_kit import STORE, checked, role, things
 from support.documents import run

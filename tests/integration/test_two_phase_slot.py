@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from flusso_capture import two_phase
+from flusso_capture.source import two_phase
 from support.capture_kit import Kit, create_tables
 
 pytestmark = pytest.mark.services

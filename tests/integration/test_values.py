@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
-from flusso_worker.build import Builder
-from flusso_worker.database import Database
-from flusso_worker.document_sql import compose
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.documents.build import Builder
+from flusso_worker.postgres.database import Database
+from flusso_worker.sql.document import compose
 from support.documents import built, plan_of, run
 from support.json_casts import SHAPES
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.opensearch import Cluster, path
-from flusso_worker.verification_lease import VerificationLease
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.maintenance.verification_lease import VerificationLease
+from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
 from support.index_kit import connection
 

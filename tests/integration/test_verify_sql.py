@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.clock import SystemClock
-from flusso_worker import document_sql, verify_sql
-from flusso_worker.database import Database
-from flusso_worker.document_sql import array_literal
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_worker.maintenance import key_walk_sql
+from flusso_worker.postgres.database import Database
+from flusso_worker.sql import document as document_sql
+from flusso_worker.sql.document import array_literal
 from support.documents import plan_of, run
 
 pytestmark = pytest.mark.services
@@ -42,7 +43,7 @@ def test_every_key_comes_once(key: str, database: str, tmp_path: Path) -> None:
     try:
         catalog = read_catalog(connection.connection(), plan.tables)
         documents = document_sql.compose(plan, catalog)
-        sql = verify_sql.compose(plan, catalog, documents, page=10)
+        sql = key_walk_sql.compose(plan, catalog, documents, page=10)
         found = page = connection.rows(sql.first)
         while len(page) == 10:
             page = connection.rows(sql.after, [value.encode() for value in page[-1]])

@@ -8,19 +8,32 @@ from dataclasses import replace
 import pytest
 
 from flusso_shared.change import Op
-from flusso_shared.control_records import Lineage
+from flusso_shared.changelog.control_records import Lineage
+from flusso_shared.changelog.kafka.log import KafkaLog
+from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import FatalError
-from flusso_shared.kafka_log import KafkaLog
-from flusso_shared.memory_log import MemoryLog
 from flusso_shared.names import GenerationName
-from flusso_shared.plan import Plan, RawCondition
+from flusso_shared.plan.model import Plan, RawCondition
 from flusso_worker.daemon import WorkerOptions
-from flusso_worker.opensearch import path
+from flusso_worker.sinks.cluster import path
 from services import Services
 from support import change_logs, small_store
 from support.index_kit import IndexKit, connection, expected
-from support.small_store import ITEMS, ORDERS, PLAN, USERS, change
-from support.worker_kit import Publisher, RunningWorker, committed, options, sql, until
+from support.small_store import (
+    ITEMS,
+    ORDERS,
+    PLAN,
+    USERS,
+    change,
+)
+from support.worker_kit import (
+    Publisher,
+    RunningWorker,
+    committed,
+    options,
+    sql,
+    until,
+)
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 

@@ -17,7 +17,15 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
-from flusso_shared.plan import ColumnField, Edge, FieldMapping, IndexPlan, JoinField, Plan, Way
+from flusso_shared.plan.model import (
+    ColumnField,
+    Edge,
+    FieldMapping,
+    IndexPlan,
+    JoinField,
+    Plan,
+    Way,
+)
 from flusso_shared.status import Status
 from support.held_log import HeldLog
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from flusso_shared import retry
 from flusso_shared.change import Change, Op, Record
 from flusso_shared.clock import SystemClock
-from flusso_shared.config import QueueConnection
+from flusso_shared.config.model import QueueConnection
 from flusso_shared.names import TableName
 from flusso_shared.seams import (
     ChangeLog,

@@ -13,9 +13,9 @@ import psycopg
 from psycopg import sql
 
 from flusso_cli.check.examine import Options, examine
-from flusso_cli.check.report import Report
-from flusso_cli.diagnostics import Diagnostic
-from flusso_shared.project import load_project
+from flusso_cli.check.output.report import Report
+from flusso_cli.diagnostics.model import Diagnostic
+from flusso_shared.config.project import load_project
 
 _CONFIG = '[source]\ntype = "postgres"\n'
 _INDEX = '[[index]]\nname = "{name}"\nschema = "{name}.schema.yml"\n'

@@ -12,18 +12,18 @@ from typing import Any, cast
 
 from flusso_shared import failpoints
 from flusso_shared.clock import SystemClock
-from flusso_shared.config import OpenSearchConnection
+from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.errors import RetryableError
 from flusso_shared.failpoints import Place
 from flusso_shared.metrics import Metrics
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.generations import Active, GenerationKeeper, Names, Teller
-from flusso_worker.opensearch import Cluster, Reply, path
-from flusso_worker.registration import Heartbeat, Registration
-from flusso_worker.schema_order import Terms
+from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Teller
+from flusso_worker.generations.registration import Heartbeat, Registration
+from flusso_worker.generations.schema_order import Terms
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.sinks.cluster import Cluster, Reply, path
 from support.deploy_log import DeployLog
 from support.index_kit import connection
 from support.keeper_kit import DeathError

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from flusso_shared.control_records import LINEAGE_KEY, TableSnapshot
+from flusso_shared.changelog.control_records import LINEAGE_KEY, TableSnapshot
 from flusso_shared.errors import RetryableError
 from flusso_shared.names import TableName
 from flusso_shared.seams import Offsets, TopicPartition

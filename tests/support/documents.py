@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from flusso_shared import pg_session
-from flusso_shared.bound_plan import read_bound
-from flusso_shared.catalog_check import missing_things
-from flusso_shared.catalog_reader import read_catalog
-from flusso_shared.compile import compile_index
-from flusso_shared.plan import IndexPlan, Plan
-from flusso_shared.schema_file import load_schema
-from flusso_worker.document_sql import array_literal, compose
+from flusso_shared.plan.bind import read_bound
+from flusso_shared.plan.model import IndexPlan, Plan
+from flusso_shared.plan.requirements import missing_things
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_shared.schema.compile import compile_index
+from flusso_shared.schema.reader import load_schema
+from flusso_worker.sql.document import array_literal, compose
 
 
 def plan_of(folder: Path, schema: str, name: str = "things") -> IndexPlan:

@@ -6,7 +6,13 @@ import re
 
 from prometheus_client import generate_latest
 
-from flusso_shared.metrics import COUNTERS, GAUGES, HISTOGRAMS, Metrics, Spec
+from flusso_shared.metrics import (
+    COUNTERS,
+    GAUGES,
+    HISTOGRAMS,
+    Metrics,
+    Spec,
+)
 
 SPECS: dict[str, Spec] = dict([*COUNTERS.items(), *GAUGES.items(), *HISTOGRAMS.items()])
 """Every metric of the product."""

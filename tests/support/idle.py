@@ -117,7 +117,7 @@ class _Groups:
         ]
 
     def _consumer(self, group: str) -> Consumer:
-        # Not by the admin client: see `flusso_shared.kafka_offsets`.
+        # Not by the admin client: see `flusso_shared.changelog.kafka.group_offsets`.
         if group not in self._consumers:
             settings = {"bootstrap.servers": self._servers, "group.id": group}
             self._consumers[group] = Consumer(settings)

@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg
 
-from flusso_shared.config import OpenSearchConnection, OpenSearchSinkConfig
+from flusso_shared.config.model import OpenSearchConnection, OpenSearchSinkConfig
 from flusso_shared.names import GenerationName
-from flusso_worker.generation_indexes import GenerationIndexes
-from flusso_worker.opensearch import Cluster, path
+from flusso_worker.generations.physical import GenerationIndexes
+from flusso_worker.sinks.cluster import Cluster, path
 from support.small_store import PLAN
 
 

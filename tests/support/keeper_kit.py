@@ -6,20 +6,20 @@ import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.clock import SystemClock
-from flusso_shared.config import OpenSearchConnection
+from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.errors import RetryableError
-from flusso_shared.kafka_log import KafkaLog
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.generations import GenerationKeeper, Names, Teller
-from flusso_worker.opensearch import Cluster, Reply, path
-from flusso_worker.registration import Registration
-from flusso_worker.schema_order import SchemaOrder, Terms
+from flusso_worker.generations.keeper import GenerationKeeper, Names, Teller
+from flusso_worker.generations.registration import Registration
+from flusso_worker.generations.schema_order import SchemaOrder, Terms
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.sinks.cluster import Cluster, Reply, path
 from services import Services
 from support import change_logs
 from support.index_kit import connection

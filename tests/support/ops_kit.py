@@ -7,18 +7,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from flusso_shared.change import Change
-from flusso_shared.config import OnError
-from flusso_shared.kafka_log import KafkaLog
+from flusso_shared.changelog.kafka.log import KafkaLog
+from flusso_shared.config.model import OnError
 from flusso_shared.names import GenerationName
-from flusso_shared.plan import Plan
+from flusso_shared.plan.model import Plan
 from flusso_worker.daemon import WorkerOptions
-from flusso_worker.quarantine_record import Entry
-from flusso_worker.quarantine_store import QuarantineStore
+from flusso_worker.quarantine.record import Entry
+from flusso_worker.quarantine.store import QuarantineStore
 from services import Services
 from support import change_logs, small_store
 from support.index_kit import IndexKit, expected
 from support.small_store import PLAN, USERS, change
-from support.worker_kit import Publisher, RunningWorker, committed, options, sql, until
+from support.worker_kit import (
+    Publisher,
+    RunningWorker,
+    committed,
+    options,
+    sql,
+    until,
+)
 
 HUGE = "repeat('x', 40000)"
 """A name that OpenSearch refuses as a keyword."""

@@ -8,7 +8,7 @@ import psycopg
 
 from flusso_shared.change import Change, Image, Op, Origin
 from flusso_shared.names import TableName
-from flusso_shared.plan import (
+from flusso_shared.plan.model import (
     ColumnField,
     Edge,
     FieldMapping,

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 import psycopg
 
 from flusso_shared.change import Change, Op
+from flusso_shared.changelog.control_records import LINEAGE_KEY, Lineage, TableSnapshot
 from flusso_shared.clock import SystemClock
-from flusso_shared.control_records import LINEAGE_KEY, Lineage, TableSnapshot
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
-from flusso_shared.plan import Plan
+from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.daemon import Worker, WorkerOptions
-from flusso_worker.stages import Process
+from flusso_worker.pipeline.stages import Process
 from support.index_kit import connection
 from support.small_store import PLAN, USERS, change
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from flusso_shared.change import Change, Op, Origin, Position, Record
+from flusso_shared.change import (
+    Change,
+    Op,
+    Origin,
+    Position,
+    Record,
+)
 from flusso_shared.names import TableName
 from flusso_shared.seams import TopicPartition
-from flusso_worker.batches import gather
+from flusso_worker.documents.change_batch import gather
 
 USERS, ORDERS = TableName("public", "users"), TableName("public", "orders")
 ORIGIN = Origin("7", 1)

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from flusso_shared import schema_types
-from flusso_shared.compile import compile_index
+from flusso_shared.config.project import load_project
 from flusso_shared.errors import ConfigError
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan.model import IndexPlan
 from flusso_shared.problems import Problem, Problems
-from flusso_shared.project import load_project
-from flusso_shared.schema_file import load_schema
+from flusso_shared.schema import types
+from flusso_shared.schema.compile import compile_index
+from flusso_shared.schema.reader import load_schema
 from support import bank, cellar
 
 ROOT = Path(__file__).parents[2]
 _KEY = re.compile(r"([A-Za-z_]+)(?=:(?: |$))", re.MULTILINE)
 _SCALAR = re.compile(r"(?<=: )[A-Za-z0-9_-]+$", re.MULTILINE)
 _LANGUAGE = {
-    *schema_types.TAGS,
-    *(name for names in schema_types.SIBLINGS.values() for name in names),
+    *types.TAGS,
+    *(name for names in types.SIBLINGS.values() for name in names),
     *("version", "table", "schema", "primary_key", "doc_id", "soft_delete", "filters", "fields"),
     *("left_key", "right_key", "direction", "op", "value", "raw", "when", "field"),
 }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flusso_shared.seams import Operation
-from flusso_worker import bulk
+from flusso_worker.sinks import bulk
 
 UNBOUNDED = 1 << 40
 

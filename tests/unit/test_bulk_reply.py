@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flusso_shared.errors import RetryableError
 from flusso_shared.seams import Conflict, Operation, Rejection
-from flusso_worker import bulk_reply
+from flusso_worker.sinks import bulk_reply
 
 ONE = [Operation("1", 10, b"{}")]
 

@@ -13,8 +13,8 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flusso_shared import change_codec
 from flusso_shared.change import Change, Op, Origin
+from flusso_shared.changelog import codec
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
 
@@ -77,13 +77,13 @@ CHANGE = Change(Op.UPDATE, TableName("public", "users"), ("42",), None, {"id": "
 
 @given(changes())
 def test_a_change_comes_back_as_it_was(change: Change) -> None:
-    encoded = change_codec.encode(change)
-    assert change_codec.decode(encoded, change_codec.key_of(change)) == change
+    encoded = codec.encode(change)
+    assert codec.decode(encoded, codec.key_of(change)) == change
 
 
 @given(changes())
 def test_the_bytes_are_those_of_any_avro_library(change: Change) -> None:
-    encoded = change_codec.encode(change)
+    encoded = codec.encode(change)
     assert encoded[:2] == b"\xc3\x01"
     assert encoded[10:] == body(SCHEMA, fields_of(change))
     read: Any = schemaless_reader(io.BytesIO(encoded[10:]), SCHEMA, None)
@@ -92,37 +92,37 @@ def test_the_bytes_are_those_of_any_avro_library(change: Change) -> None:
 
 def test_the_fingerprint_is_the_one_of_the_specification() -> None:
     # CRC-64-AVRO of "int", as Avro's own test data have it: 7275d51a3f395c8f.
-    assert change_codec._fingerprint("int") == bytes.fromhex("7275d51a3f395c8f")[::-1]
+    assert codec._fingerprint("int") == bytes.fromhex("7275d51a3f395c8f")[::-1]
 
 
 @given(st.binary(max_size=200), st.binary(max_size=20))
 def test_nonsense_is_refused_plainly(value: bytes, key: bytes) -> None:
     with pytest.raises(FatalError, match="change"):
-        change_codec.decode(value, key)
+        codec.decode(value, key)
 
 
 @given(changes(), st.data())
 def test_damage_is_refused_plainly_or_read_as_another_change(
     change: Change, data: st.DataObject
 ) -> None:
-    encoded = bytearray(change_codec.encode(change))
+    encoded = bytearray(codec.encode(change))
     encoded[data.draw(st.integers(10, len(encoded) - 1))] = data.draw(st.integers(0, 255))
     # Any other kind of exception fails the test.
     with contextlib.suppress(FatalError):
-        change_codec.decode(bytes(encoded), change_codec.key_of(change))
+        codec.decode(bytes(encoded), codec.key_of(change))
 
 
 @given(changes(), st.integers(1, 50))
 def test_what_is_cut_off_is_refused(change: Change, missing: int) -> None:
-    encoded = change_codec.encode(change)
+    encoded = codec.encode(change)
     with pytest.raises(FatalError):
-        change_codec.decode(encoded[:-missing], change_codec.key_of(change))
+        codec.decode(encoded[:-missing], codec.key_of(change))
 
 
 def test_a_newer_writer_is_named_with_the_remedy() -> None:
-    encoded = change_codec.encode(CHANGE)
+    encoded = codec.encode(CHANGE)
     with pytest.raises(FatalError, match="newer version; upgrade the workers"):
-        change_codec.decode(encoded[:2] + b"\x00" * 8 + encoded[10:], b'["42"]')
+        codec.decode(encoded[:2] + b"\x00" * 8 + encoded[10:], b'["42"]')
 
 
 def test_a_change_of_an_older_schema_is_resolved(
@@ -131,31 +131,31 @@ def test_a_change_of_an_older_schema_is_resolved(
     older = json.loads(SCHEMA_FILE.read_text())
     older["fields"] = [field for field in older["fields"] if field["name"] != "omitted"]
     (tmp_path / "change.older.avsc").write_text(json.dumps(older))
-    parsed = change_codec._load(tmp_path / "change.older.avsc")
-    mark = change_codec._fingerprint(parsed)
-    known = change_codec.known_schemas() | {mark: parsed}
-    monkeypatch.setattr(change_codec, "known_schemas", lambda: known)
+    parsed = codec._load(tmp_path / "change.older.avsc")
+    mark = codec._fingerprint(parsed)
+    known = codec.known_schemas() | {mark: parsed}
+    monkeypatch.setattr(codec, "known_schemas", lambda: known)
     fields = fields_of(CHANGE)
     del fields["omitted"]
     written = b"\xc3\x01" + mark + body(parsed, fields)
-    assert change_codec.decode(written, b'["42"]') == CHANGE
+    assert codec.decode(written, b'["42"]') == CHANGE
 
 
 def test_blocks_with_their_size_are_read_too() -> None:
-    encoded = change_codec.encode(CHANGE)
+    encoded = codec.encode(CHANGE)
     entries = b"\x04id\x02\x0442\x08name\x00"
     assert b"\x04" + entries in encoded
     with_size = encoded.replace(b"\x04" + entries, b"\x03" + bytes([len(entries) * 2]) + entries)
-    assert change_codec.decode(with_size, b'["42"]') == CHANGE
+    assert codec.decode(with_size, b'["42"]') == CHANGE
 
 
 def test_keys_are_compact_json_text() -> None:
-    assert change_codec.encode_key(("42",)) == b'["42"]'
-    assert change_codec.encode_key(("1", 'é"')) == '["1","é\\""]'.encode()
-    assert change_codec.encode_truncate_key(7) == b'{"truncate":7}'
-    assert change_codec.decode_key(b'{"truncate":7}') == ()
+    assert codec.encode_key(("42",)) == b'["42"]'
+    assert codec.encode_key(("1", 'é"')) == '["1","é\\""]'.encode()
+    assert codec.encode_truncate_key(7) == b'{"truncate":7}'
+    assert codec.decode_key(b'{"truncate":7}') == ()
 
 
 @given(keys)
 def test_keys_come_back(values: tuple[str, ...]) -> None:
-    assert change_codec.decode_key(change_codec.encode_key(values)) == values
+    assert codec.decode_key(codec.encode_key(values)) == values

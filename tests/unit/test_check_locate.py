@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flusso_cli.check.locate import Mention, located, place
-from flusso_cli.diagnostics import Diagnostic
-from flusso_shared.yaml_nodes import Document
+from flusso_cli.check.output.source_location import Mention, located, place
+from flusso_cli.diagnostics.model import Diagnostic
+from flusso_shared.schema.yaml_nodes import Document
 
 _TEXT = """\
 # a comment

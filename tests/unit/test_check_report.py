@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flusso_cli.check import human, machine, places
-from flusso_cli.check.coverage import Coverage
-from flusso_cli.check.identity import Shortfall
-from flusso_cli.check.report import Report
-from flusso_cli.diagnostics import Diagnostic
+from flusso_cli.check.output import addresses, json_report, text_report
+from flusso_cli.check.output.report import Report
+from flusso_cli.check.rules.publication import Coverage
+from flusso_cli.check.rules.replica_identity import Shortfall
+from flusso_cli.diagnostics.model import Diagnostic
+from flusso_shared.config.project import load_project
 from flusso_shared.names import TableName
-from flusso_shared.project import load_project
 
 _CONFIG = """\
 prefix = "search_"
@@ -103,7 +103,7 @@ def shown(report: Report, env: dict[str, str] | None = None, *, colours: bool = 
     console = Console(
         file=out, width=60, highlight=False, force_terminal=colours, no_color=not colours
     )
-    human.write(report, console, env or {})
+    text_report.write(report, console, env or {})
     return out.getvalue()
 
 
@@ -222,7 +222,7 @@ def test_colours_only_where_they_are_wanted(tmp_path: Path) -> None:
 def test_the_json_report(tmp_path: Path) -> None:
     report = report_of(tmp_path, _ERROR)
     report.coverage = coverage()
-    text = machine.to_json(report)
+    text = json_report.to_json(report)
     value = json.loads(text)
     assert text == json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
     assert value["passed"] is False
@@ -247,7 +247,7 @@ def test_the_json_report(tmp_path: Path) -> None:
 
 
 def test_offline_json_has_no_diagnostics(tmp_path: Path) -> None:
-    value = json.loads(machine.to_json(report_of(tmp_path, offline=True)))
+    value = json.loads(json_report.to_json(report_of(tmp_path, offline=True)))
     assert value["diagnostics"] is None
     assert value["coverage"] is None
     assert value["passed"] is True
@@ -259,14 +259,14 @@ def test_no_secret_in_any_report(tmp_path: Path) -> None:
     url = "postgresql://me@h/d?password=hidden7"
     in_query.write_text(f'[source]\ntype = "postgres"\nconnection_url = "{url}"\n')
     other = Report(load_project(in_query), "query.toml", offline=True)
-    for text in (shown(other), machine.to_json(other)):
+    for text in (shown(other), json_report.to_json(other)):
         assert "hidden" not in text
         assert "me@h/d" in text
     env = {
         "DATABASE_URL": "postgresql://me:hidden4@h/d?password=hidden5&sslmode=require",
         "MAIN_OPENSEARCH_URL": "http://u:hidden6@h:9200",
     }
-    for text in (shown(report), shown(report, env), machine.to_json(report)):
+    for text in (shown(report), shown(report, env), json_report.to_json(report)):
         assert "hidden" not in text
     assert "sslmode=require" in shown(report, env)
 
@@ -291,4 +291,4 @@ def test_no_secret_in_any_report(tmp_path: Path) -> None:
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, masked: str) -> None:
-    assert places.url(url) == masked
+    assert addresses.url(url) == masked

@@ -6,14 +6,26 @@ from dataclasses import replace
 
 import pytest
 
-from flusso_cli.check import types
-from flusso_cli.check.facts import DatabaseFacts, Index, ServerFacts, SlotFacts, ValueType
-from flusso_cli.check.links import serves
-from flusso_cli.check.prune import pruned
-from flusso_cli.check.server import check_server
-from flusso_shared.catalog import Catalog
+from flusso_cli.check.probe.facts import (
+    DatabaseFacts,
+    Index,
+    ServerFacts,
+    SlotFacts,
+    ValueType,
+)
+from flusso_cli.check.rules import types
+from flusso_cli.check.rules.lookup_indexes import serves
+from flusso_cli.check.rules.prune import pruned
+from flusso_cli.check.rules.server import check_server
 from flusso_shared.names import TableName
-from flusso_shared.plan import FieldMapping, IndexPlan, NullCondition, ObjectField, SoftDelete
+from flusso_shared.plan.model import (
+    FieldMapping,
+    IndexPlan,
+    NullCondition,
+    ObjectField,
+    SoftDelete,
+)
+from flusso_shared.postgres.catalog import Catalog
 
 _SERVER = ServerFacts(
     version=150004,

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from flusso_shared.project import load_project
+from flusso_shared.config.project import load_project
 
 ROOT = Path(__file__).parents[2]
 COUNT = 500

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from flusso_shared.config import ConnectionParts, EnvRef, OpenSearchSinkConfig
-from flusso_shared.config_file import load_config
+from flusso_shared.config.model import ConnectionParts, EnvRef, OpenSearchSinkConfig
+from flusso_shared.config.toml_file import load_config
 from flusso_shared.errors import ConfigError
 from flusso_shared.problems import Problems
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flusso_shared.catalog import Catalog, Column, Table
 from flusso_shared.names import TableName
-from flusso_shared.plan import IndexPlan
-from flusso_worker.document_sql import array_literal, compose
+from flusso_shared.plan.model import IndexPlan
+from flusso_shared.postgres.catalog import Catalog, Column, Table
+from flusso_worker.sql.document import array_literal, compose
 
 THINGS = TableName("public", "things")
 

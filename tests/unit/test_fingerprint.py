@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flusso_capture.fingerprint import (
+from flusso_capture.source.fingerprint import (
     ColumnPrint,
     TablePrint,
     TypePrint,
@@ -17,7 +17,7 @@ from flusso_capture.fingerprint import (
     from_json,
     to_json,
 )
-from flusso_shared.used_columns import Use
+from flusso_shared.plan.used_columns import Use
 
 MOOD, ADDRESS, TAGS = "500", "501", "502"
 COLUMN = ColumnPrint(1, "700", "23", -1, "integer", "0", "")

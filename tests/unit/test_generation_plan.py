@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from flusso_shared.control_records import Lineage
+from flusso_shared.changelog.control_records import Lineage
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import TopicPartition
-from flusso_worker.generation_plan import (
+from flusso_worker.generations.decide import (
     Action,
     Aim,
     Create,
@@ -21,7 +21,7 @@ from flusso_worker.generation_plan import (
     Retire,
     decide,
 )
-from flusso_worker.generation_record import Generation, State, Stored
+from flusso_worker.generations.record import Generation, State, Stored
 
 LINEAGE = Lineage("1", "slot", "0/1")
 OTHER_LINEAGE = Lineage("1", "slot", "0/9")

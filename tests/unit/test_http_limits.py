@@ -11,9 +11,9 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from flusso_shared.http import Credentials, HttpServer, bind, private_app
-from flusso_shared.http_connections import Limits
-from flusso_shared.http_tries import Tries
+from flusso_shared.process.connection_limits import Limits
+from flusso_shared.process.http import Credentials, HttpServer, bind, private_app
+from flusso_shared.process.password_tries import Tries
 from flusso_shared.status import Status
 
 LIMITS = Limits(connections=20, idle=0.5, request=5.0)

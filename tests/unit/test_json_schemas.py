@@ -11,12 +11,12 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from flusso_cli.schema import Which, text
-from flusso_shared import schema_types
-from flusso_shared.config_file import read_config
+from flusso_cli.json_schema.command import Which, text
+from flusso_shared.config.toml_file import read_config
+from flusso_shared.config.toml_positions import Positions
 from flusso_shared.problems import Problems
-from flusso_shared.schema_file import load_schema
-from flusso_shared.toml_positions import Positions
+from flusso_shared.schema import types
+from flusso_shared.schema.reader import load_schema
 from support import bank, cellar
 
 ROOT = Path(__file__).parents[2]
@@ -38,10 +38,10 @@ def test_they_are_schemas(which: Which) -> None:
 
 def test_every_type_and_key_is_described() -> None:
     fields = json.loads(text(Which.INDEX))["definitions"]
-    for tag in schema_types.TAGS:
+    for tag in types.TAGS:
         field = fields[f"field_{tag}"]
         assert field["description"]
-        assert set(field["properties"]) == {tag, *schema_types.SIBLINGS[tag]}
+        assert set(field["properties"]) == {tag, *types.SIBLINGS[tag]}
 
 
 def test_examples_are_accepted(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flusso_shared.change import Change, Op
-from flusso_shared.change_codec import encode
+from flusso_shared.changelog.codec import encode
+from flusso_shared.changelog.kafka.shrink import fit
 from flusso_shared.errors import FatalError
-from flusso_shared.kafka_fit import fit
 from support.change_logs import USERS
 
 KEEP = ("id", "owner_id")

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flusso_shared.kafka_names import control_topic, table_part, topic_name
+from flusso_shared.changelog.topic_names import control_topic, table_part, topic_name
 from flusso_shared.names import TableName
 
 identifiers = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=63)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flusso_shared.kafka_positions import Positions
+from flusso_shared.changelog.kafka.offsets import Positions
 from flusso_shared.seams import TopicPartition
 
 AT = TopicPartition("t", 0)

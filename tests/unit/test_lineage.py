@@ -6,12 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from flusso_capture.coverage import Covered, Recorded, advance, gap, replaced, returned
-from flusso_capture.lineage import Server, lost
-from flusso_capture.replication import timeline_end
-from flusso_capture.slot import Slot
+from flusso_capture.source.coverage import (
+    Covered,
+    Recorded,
+    advance,
+    gap,
+    replaced,
+    returned,
+)
+from flusso_capture.source.lineage import Server, lost
+from flusso_capture.source.slot import Slot
+from flusso_capture.stream.replication import timeline_end
 from flusso_shared.change import Origin
-from flusso_shared.control_records import Lineage, Position, position_of
+from flusso_shared.changelog.control_records import Lineage, Position, position_of
 from flusso_shared.names import TableName
 
 LINEAGE = Lineage("42", "flusso", "0/10")

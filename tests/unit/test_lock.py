@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from flusso_shared.config.lock import choose, read_lock
 from flusso_shared.errors import ConfigError
-from flusso_shared.lock import choose, read_lock
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """\

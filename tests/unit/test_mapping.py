@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flusso_shared.mapping import index_body, properties
+from flusso_shared.plan.mapping import index_body, properties
 from support.documents import plan_of
 
 LOWER = {"type": "keyword", "normalizer": "flusso_lowercase", "ignore_above": 256}

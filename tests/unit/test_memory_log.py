@@ -9,13 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flusso_shared import memory_log
 from flusso_shared.change import Change
+from flusso_shared.changelog.memory import log as memory_log
+from flusso_shared.changelog.memory.log import MemoryControl, MemoryLog
+from flusso_shared.changelog.memory.reader import MemoryReader
 from flusso_shared.errors import FatalError
-from flusso_shared.memory_log import MemoryControl, MemoryLog
-from flusso_shared.memory_reader import MemoryReader
 from flusso_shared.seams import TopicPartition
-from support.change_logs import ORDERS, USERS, after, change, publish, read, start
+from support.change_logs import (
+    ORDERS,
+    USERS,
+    after,
+    change,
+    publish,
+    read,
+    start,
+)
 
 
 def nothing() -> None:

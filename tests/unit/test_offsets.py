@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flusso_shared.seams import TopicPartition
-from flusso_worker.offsets import Ledger, Ticket
+from flusso_worker.pipeline.offsets import Ledger, Ticket
 
 A, B = TopicPartition("t", 0), TopicPartition("t", 1)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flusso_shared.names import TableName
-from flusso_shared.plan import Hop, IndexPlan, Plan, Way
+from flusso_shared.plan.model import Hop, IndexPlan, Plan, Way
 from support.documents import plan_of
 
 FIELDS = "fields: []"

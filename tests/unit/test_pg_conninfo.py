@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
+from flusso_shared.config.postgres_url import checked
 from flusso_shared.errors import ConfigError
-from flusso_shared.pg_conninfo import checked
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flusso_capture import pgoutput
-from flusso_capture.pgoutput import (
+from flusso_capture.stream import pgoutput
+from flusso_capture.stream.pgoutput import (
     UNCHANGED,
     Begin,
     Commit,

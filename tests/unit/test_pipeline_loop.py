@@ -12,13 +12,19 @@ from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.errors import FatalError, PoisonError, RetryableError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.plan import IndexPlan
-from flusso_shared.seams import ChangeLog, ChangeReader, Offsets, Operation, TopicPartition
+from flusso_shared.plan.model import IndexPlan
+from flusso_shared.seams import (
+    ChangeLog,
+    ChangeReader,
+    Offsets,
+    Operation,
+    TopicPartition,
+)
 from flusso_shared.status import Status
-from flusso_worker.batches import Intake
-from flusso_worker.chunks import Built
-from flusso_worker.pipeline import Pipeline
-from flusso_worker.stages import Process, Subject
+from flusso_worker.documents.built import Built
+from flusso_worker.documents.change_batch import Intake
+from flusso_worker.pipeline.pipeline import Pipeline
+from flusso_worker.pipeline.stages import Process, Subject
 from support.idle import wait_until
 
 USERS = TableName("public", "users")

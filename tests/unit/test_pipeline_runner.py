@@ -17,14 +17,14 @@ from flusso_shared.errors import (
 )
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.plan import IndexPlan
+from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Progress, Status
-from flusso_worker.generation_record import State
-from flusso_worker.generations import Active
+from flusso_worker.generations.keeper import Active
+from flusso_worker.generations.record import State
 from flusso_worker.index_runner import IndexRunner
-from flusso_worker.pipeline import Pipeline
-from flusso_worker.stages import Process
+from flusso_worker.pipeline.pipeline import Pipeline
+from flusso_worker.pipeline.stages import Process
 
 USERS = TableName("public", "users")
 PLAN = IndexPlan("users", "01234567", USERS, ("id",), (), None, (), ())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flusso_shared.plan_codec import plan_from_json, plan_to_json
+from flusso_shared.plan.codec import plan_from_json, plan_to_json
 from support.documents import plan_of
 
 SCHEMAS = Path(__file__).parents[2] / "dev" / "schemas"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flusso_capture.publication import Publication, decide
-from flusso_shared.catalog import Column, Generated, Table
+from flusso_capture.source.publication import Publication, decide
 from flusso_shared.names import TableName
+from flusso_shared.postgres.catalog import Column, Generated, Table
 
 A, B = TableName("public", "a"), TableName("Shop", 'b"c')
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flusso_shared.config_file import load_config
+from flusso_shared.config.toml_file import load_config
 from flusso_shared.errors import ConfigError
 
 _SOURCE = """

@@ -9,10 +9,10 @@ import pytest
 
 from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.names import GenerationName, TableName
-from flusso_worker.causes import BatchCauses, last_reaching
-from flusso_worker.chunks import Failure, Key
-from flusso_worker.quarantine import without_values
-from flusso_worker.quarantine_record import MAX_DOCUMENT, Entry, entry_id
+from flusso_worker.documents.built import Failure, Key
+from flusso_worker.quarantine.causes import BatchCauses, last_reaching
+from flusso_worker.quarantine.quarantine import without_values
+from flusso_worker.quarantine.record import MAX_DOCUMENT, Entry, entry_id
 
 NAME = GenerationName("users", "0a1b2c3d", 3, "p_")
 USERS, ORDERS = TableName("public", "users"), TableName("public", "orders")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from flusso_capture import pgoutput
-from flusso_capture.changes import Changes
-from flusso_capture.pgoutput import (
+from flusso_capture.stream import pgoutput
+from flusso_capture.stream.change_builder import Changes
+from flusso_capture.stream.pgoutput import (
     UNCHANGED,
     Begin,
     Delete,
@@ -17,12 +17,12 @@ from flusso_capture.pgoutput import (
     RelationColumn,
     Update,
 )
-from flusso_capture.relations import Relations, Signals
-from flusso_capture.xids import Xids
-from flusso_shared.catalog import Column, Table
+from flusso_capture.stream.relations import Relations, Signals
+from flusso_capture.stream.transaction_ids import Xids
 from flusso_shared.change import Op, Origin
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
+from flusso_shared.postgres.catalog import Column, Table
 
 ITEMS = TableName("public", "items")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from flusso_capture.replica_identity import decide
-from flusso_shared.catalog import Column, Generated, Table
+from flusso_capture.source.replica_identity import decide
 from flusso_shared.names import TableName
+from flusso_shared.postgres.catalog import Column, Generated, Table
 
 LINKS = frozenset({"order_id"})
 

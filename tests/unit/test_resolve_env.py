@@ -7,14 +7,20 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from flusso_shared.config import ConnectionParts, EnvRef, OpenSearchSinkConfig, Queue, Source
-from flusso_shared.errors import ConfigError
-from flusso_shared.resolve_env import (
+from flusso_shared.config.connections import (
     opensearch_connection,
     queue_connection,
     source_conninfo,
     without_secrets,
 )
+from flusso_shared.config.model import (
+    ConnectionParts,
+    EnvRef,
+    OpenSearchSinkConfig,
+    Queue,
+    Source,
+)
+from flusso_shared.errors import ConfigError
 
 OVERRIDE = {"DATABASE_URL": "postgresql://env/db"}
 

@@ -13,7 +13,7 @@ import pytest
 
 from flusso_shared.errors import ConfigError
 from flusso_shared.problems import Problem, Problems
-from flusso_shared.schema_file import load_schema
+from flusso_shared.schema.reader import load_schema
 
 SCHEMAS = Path(__file__).parents[2] / "dev" / "schemas"
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from flusso_shared import schema_types
 from flusso_shared.names import TableName
-from flusso_shared.plan import (
+from flusso_shared.plan.model import (
     AggregateField,
     ColumnField,
     CompareCondition,
@@ -24,6 +23,7 @@ from flusso_shared.plan import (
     RawCondition,
     SoftDelete,
 )
+from flusso_shared.schema import types
 from support.documents import plan_of
 
 
@@ -64,9 +64,9 @@ def test_an_empty_key_is_the_catalogs_business(tmp_path: Path) -> None:
     assert plan_of(tmp_path, "table: t\nfields: []").key == ()
 
 
-@pytest.mark.parametrize("tag", sorted(schema_types.SCALARS))
+@pytest.mark.parametrize("tag", sorted(types.SCALARS))
 def test_every_scalar_reads_a_column(tmp_path: Path, tag: str) -> None:
-    mapping = FieldMapping(schema_types.SCALARS[tag])
+    mapping = FieldMapping(types.SCALARS[tag])
     assert only(tmp_path, f"{tag}: fullName") == ColumnField(
         "fullName", tag, "fullName", mapping, nullable=True
     )

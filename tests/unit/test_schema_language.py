@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from flusso_shared.mapping import index_body
 from flusso_shared.names import TableName
-from flusso_shared.plan import AggregateField, ColumnField, Hop, JoinField, OrderBy, Plan, Way
+from flusso_shared.plan.mapping import index_body
+from flusso_shared.plan.model import (
+    AggregateField,
+    ColumnField,
+    Hop,
+    JoinField,
+    OrderBy,
+    Plan,
+    Way,
+)
 from flusso_shared.problems import Problems
 from support.documents import plan_of
 

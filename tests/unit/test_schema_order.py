@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flusso_worker.schema_order import Carrier, Liveness, SchemaOrder, Terms
+from flusso_worker.generations.schema_order import Carrier, Liveness, SchemaOrder, Terms
 
 TERMS = Terms(beat=1.0, lease=10.0, grace=3.0)
 ORDER = SchemaOrder("users", ("old", "new"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 
+from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.clock import SystemClock
-from flusso_shared.memory_log import MemoryLog
 from flusso_shared.names import GenerationName
 from flusso_shared.seams import TopicPartition
-from flusso_worker.batches import Intake
-from flusso_worker.offsets import Ticket
-from flusso_worker.second_look import SecondLook, SecondLooks
-from flusso_worker.stages import Subject
+from flusso_worker.documents.change_batch import Intake
+from flusso_worker.pipeline.offsets import Ticket
+from flusso_worker.pipeline.stages import Subject
+from flusso_worker.pipeline.truncate_rescan import SecondLook, SecondLooks
 from support.small_store import PLAN
 
 A, B = TopicPartition("t", 0), TopicPartition("t", 1)

@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from flusso_shared.config import Queue
+from flusso_shared.config.connections import queue_connection
+from flusso_shared.config.model import Queue
+from flusso_shared.config.server_addresses import checked_brokers, checked_http, redacted
 from flusso_shared.errors import ConfigError
-from flusso_shared.resolve_env import queue_connection
-from flusso_shared.server_addresses import checked_brokers, checked_http, redacted
 
 
 @pytest.mark.parametrize(

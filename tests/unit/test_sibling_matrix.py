@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flusso_shared.problems import Problems
-from flusso_shared.schema_file import load_schema
-from flusso_shared.schema_types import TAGS
+from flusso_shared.schema.reader import load_schema
+from flusso_shared.schema.types import TAGS
 
 # ● must be there, ○ may be, - may not, * is refused with the name of the right key.
 # = is a type of its own (ours), so that the field has two.

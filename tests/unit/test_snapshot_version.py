@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flusso_shared.change import Origin
-from flusso_worker.snapshot_version import Snapshot, parse, split_version, version
+from flusso_worker.postgres.snapshot import Snapshot, parse, split_version, version
 
 ORIGIN = Origin("7000", 3)
 

@@ -8,10 +8,10 @@ import threading
 from datetime import datetime
 from importlib.metadata import version
 
-from flusso_shared.config import StdoutSinkConfig
+from flusso_shared.config.model import StdoutSinkConfig
 from flusso_shared.names import GenerationName
 from flusso_shared.seams import Batch, Operation, Written
-from flusso_worker.stdout_sink import StdoutSink
+from flusso_worker.sinks.stdout import StdoutSink
 
 GENERATION = GenerationName("users", "01234567", 1)
 

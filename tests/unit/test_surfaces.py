@@ -10,9 +10,15 @@ import httpx
 import pytest
 
 from flusso_shared.errors import FatalError
-from flusso_shared.http import Credentials, HttpServer, bind, private_app, public_app
-from flusso_shared.logs import JsonFormatter, TextFormatter, directives
 from flusso_shared.metrics import Metrics
+from flusso_shared.process.http import (
+    Credentials,
+    HttpServer,
+    bind,
+    private_app,
+    public_app,
+)
+from flusso_shared.process.logs import JsonFormatter, TextFormatter, directives
 from flusso_shared.status import Progress, Status
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from flusso_shared.catalog import Column, Shape, Table
 from flusso_shared.names import TableName
-from flusso_worker.key_sql import id_possible
-from flusso_worker.truncate import candidate_keys
+from flusso_shared.postgres.catalog import Column, Shape, Table
+from flusso_worker.documents.ids import candidate_keys
+from flusso_worker.sql.keys import id_possible
 
 
 def texts(*shapes: str) -> list[Callable[[str], object]]:

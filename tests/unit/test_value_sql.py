@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from psycopg import sql
 
-from flusso_shared.catalog import Column, Shape, Table
 from flusso_shared.names import TableName
-from flusso_shared.plan import ColumnField, FieldMapping
-from flusso_worker.json_sql import json_value
-from flusso_worker.key_sql import id_from_text
-from flusso_worker.value_sql import column_value
+from flusso_shared.plan.model import ColumnField, FieldMapping
+from flusso_shared.postgres.catalog import Column, Shape, Table
+from flusso_worker.sql.json_values import json_value
+from flusso_worker.sql.keys import id_from_text
+from flusso_worker.sql.values import column_value
 
 
 def row(shape: Shape, type_: str = "t") -> Table:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flusso_worker.verify_compare import MOST_PATHS, differing_paths, parsed
+from flusso_worker.maintenance.diff import MOST_PATHS, differing_paths, parsed
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from flusso_capture.watermark import Transaction, Watermark
+from flusso_capture.stream.watermark import Transaction, Watermark
 
 
 def test_a_transaction_is_confirmed_at_its_end_when_all_is_acknowledged() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flusso_capture.xids import Xids, widen
+from flusso_capture.stream.transaction_ids import Xids, widen
 
 _EPOCH = 1 << 32
 

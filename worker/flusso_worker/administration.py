@@ -7,12 +7,12 @@ from typing import Any
 
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError
-from flusso_shared.plan import Plan
+from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
-from flusso_worker import reindex
-from flusso_worker.generation_store import GenerationStore
-from flusso_worker.generation_view import views
-from flusso_worker.opensearch import Cluster
+from flusso_worker.generations import reindex
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.generations.view import views
+from flusso_worker.sinks.cluster import Cluster
 
 
 class WorkerAdministration:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import typer
 
-from flusso_shared import command_line as shared
-from flusso_shared import lock as locks
 from flusso_shared import metrics
+from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.clock import Clock
-from flusso_shared.config import StdoutSinkConfig
-from flusso_shared.http import Credentials
-from flusso_shared.kafka_log import KafkaLog
-from flusso_shared.plan import Plan
-from flusso_shared.project import Project
-from flusso_shared.resolve_env import opensearch_connections, queue_connection, source_conninfo
+from flusso_shared.config import lock as locks
+from flusso_shared.config.connections import (
+    opensearch_connections,
+    queue_connection,
+    source_conninfo,
+)
+from flusso_shared.config.model import StdoutSinkConfig
+from flusso_shared.config.project import Project
+from flusso_shared.plan.model import Plan
+from flusso_shared.process import command_line as shared
+from flusso_shared.process.environment import environment
+from flusso_shared.process.http import Credentials
+from flusso_shared.process.service import Core, Parts, serve
 from flusso_shared.seams import ChangeLog
-from flusso_shared.service import Core, Parts, serve
-from flusso_shared.settings import environment
 from flusso_worker.administration import WorkerAdministration
 from flusso_worker.daemon import Worker, WorkerOptions
-from flusso_worker.opensearch import Cluster
-from flusso_worker.stages import Process
+from flusso_worker.pipeline.stages import Process
+from flusso_worker.sinks.cluster import Cluster
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

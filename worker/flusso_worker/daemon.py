@@ -13,20 +13,20 @@ from dataclasses import dataclass
 
 from flusso_shared import retry
 from flusso_shared.clock import Clock
-from flusso_shared.config import OnError, OpenSearchConnection, StdoutSinkConfig
+from flusso_shared.config.model import OnError, OpenSearchConnection, StdoutSinkConfig
 from flusso_shared.errors import FatalError, RetryableError, StoppedError
-from flusso_shared.first_answer import FirstAnswer
 from flusso_shared.names import TableName
-from flusso_shared.plan import Plan
+from flusso_shared.plan.model import Plan
+from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.status import Phase
-from flusso_worker.destinations import Destinations
+from flusso_worker.generations.registration import Heartbeat
+from flusso_worker.generations.schema_order import DEFAULT_TERMS, Terms
 from flusso_worker.index_runner import IndexRunner
-from flusso_worker.periodic_verification import PeriodicVerification
-from flusso_worker.quarantine import DEFAULT_LIMIT
-from flusso_worker.registration import Heartbeat
-from flusso_worker.schema_order import DEFAULT_TERMS, Terms
-from flusso_worker.stages import Process
+from flusso_worker.maintenance.periodic_verification import PeriodicVerification
+from flusso_worker.pipeline.stages import Process
+from flusso_worker.quarantine.quarantine import DEFAULT_LIMIT
 from flusso_worker.startup import Startup
+from flusso_worker.wiring import Destinations
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from flusso_shared.errors import FlussoError, RetryableError, SchemaChangedError
 from flusso_shared.names import GenerationName, TableName
 from flusso_shared.retry import TOLD_AFTER, Backoff
 from flusso_shared.status import IndexState
-from flusso_worker.generations import Active
-from flusso_worker.pipeline import Pipeline
-from flusso_worker.stages import Process
+from flusso_worker.generations.keeper import Active
+from flusso_worker.pipeline.pipeline import Pipeline
+from flusso_worker.pipeline.stages import Process
 
 logger = logging.getLogger(__name__)
 

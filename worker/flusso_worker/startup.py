@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from flusso_shared.first_answer import FirstAnswer
-from flusso_shared.pg_session import address
-from flusso_shared.plan import Plan
+from flusso_shared.plan.model import Plan
+from flusso_shared.postgres.connection import address
+from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.seams import ChangeLog
-from flusso_worker.assembly import checked_plan, require_readable
-from flusso_worker.database import Database
-from flusso_worker.opensearch import Cluster
+from flusso_worker.pipeline.assembly import checked_plan, require_readable
+from flusso_worker.postgres.database import Database
+from flusso_worker.sinks.cluster import Cluster
 
 T = TypeVar("T")
 

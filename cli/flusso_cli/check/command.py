@@ -10,17 +10,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flusso_cli.check import human, machine
 from flusso_cli.check.examine import Options, examine
-from flusso_cli.check.report import Report
-from flusso_cli.diagnostics import Format, load_errors
-from flusso_cli.sarif import to_sarif
-from flusso_shared import command_line as shared
-from flusso_shared import resolve_env
+from flusso_cli.check.output import json_report, text_report
+from flusso_cli.check.output.report import Report
+from flusso_cli.diagnostics.model import Format, load_errors
+from flusso_cli.diagnostics.sarif import to_sarif
+from flusso_shared.config import connections
+from flusso_shared.config.lock import read_lock
+from flusso_shared.config.project import Project, load_project
 from flusso_shared.errors import ConfigError
-from flusso_shared.lock import read_lock
-from flusso_shared.project import Project, load_project
-from flusso_shared.settings import environment
+from flusso_shared.process import command_line as shared
+from flusso_shared.process.environment import environment
 
 
 def check(
@@ -50,7 +50,7 @@ def check(
             raise
         found = load_errors(error)
         _say(
-            machine.invalid(found)
+            json_report.invalid(found)
             if format == "json"
             else to_sarif(found, str(config or "flusso.toml"))
         )
@@ -66,15 +66,15 @@ def check(
         index_prefix=shared.index_prefix(project, index_prefix),
     )
     # The report itself says which variable sets what.
-    logging.getLogger(resolve_env.__name__).setLevel(logging.WARNING)
+    logging.getLogger(connections.__name__).setLevel(logging.WARNING)
     report = Report(project, str(origin), offline)
     env = environment()
     if not offline:
         examine(report, options, env)
     if format == "human":
-        human.write(report, Console(highlight=False), env)
+        text_report.write(report, Console(highlight=False), env)
     elif format == "json":
-        _say(machine.to_json(report))
+        _say(json_report.to_json(report))
     else:
         _say(to_sarif(report.diagnostics, report.origin))
     if report.failed:

@@ -8,36 +8,37 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from flusso_capture import session
-from flusso_capture.replica_identity import cures
-from flusso_cli.check import brokers, coverage, identity, relations, search
-from flusso_cli.check.database import read_facts
-from flusso_cli.check.facts import DatabaseFacts
-from flusso_cli.check.fields import check_fields
-from flusso_cli.check.links import check_links
-from flusso_cli.check.locate import located, mentions
-from flusso_cli.check.prune import pruned
-from flusso_cli.check.report import Report
-from flusso_cli.check.server import check_server, check_session
-from flusso_cli.check.statements import (
-    check_statements,
-    incomparable,
-    unfollowable,
-    unserved,
+from flusso_capture.source import connection as session
+from flusso_capture.source.replica_identity import cures
+from flusso_cli.check.output.report import Report
+from flusso_cli.check.output.source_location import located, mentions
+from flusso_cli.check.probe import kafka, opensearch
+from flusso_cli.check.probe.facts import DatabaseFacts
+from flusso_cli.check.probe.postgres import read_facts
+from flusso_cli.check.rules import publication as coverage
+from flusso_cli.check.rules import relations, replica_identity
+from flusso_cli.check.rules.fields import check_fields
+from flusso_cli.check.rules.lookup_indexes import check_links
+from flusso_cli.check.rules.prune import pruned
+from flusso_cli.check.rules.server import check_server, check_session
+from flusso_cli.check.rules.statements import check_statements, incomparable, unfollowable, unserved
+from flusso_cli.check.rules.tables import check_tables
+from flusso_cli.diagnostics.model import Diagnostic
+from flusso_shared.config.connections import (
+    opensearch_connection,
+    queue_connection,
+    source_conninfo,
 )
-from flusso_cli.check.tables import check_tables
-from flusso_cli.diagnostics import Diagnostic
-from flusso_shared import pg_session
-from flusso_shared.bound_plan import read_bound
-from flusso_shared.catalog_check import lacks
-from flusso_shared.compile import bind
-from flusso_shared.config import OpenSearchSinkConfig
+from flusso_shared.config.model import OpenSearchSinkConfig
 from flusso_shared.errors import ConfigError, FatalError, FlussoError
 from flusso_shared.names import TableName
-from flusso_shared.pg_errors import translate
-from flusso_shared.plan import IndexPlan, Plan
-from flusso_shared.resolve_env import opensearch_connection, queue_connection, source_conninfo
-from flusso_worker.opensearch import Cluster
+from flusso_shared.plan.bind import read_bound
+from flusso_shared.plan.model import IndexPlan, Plan
+from flusso_shared.plan.requirements import lacks
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres.errors import translate
+from flusso_shared.schema.compile import bind
+from flusso_worker.sinks.cluster import Cluster
 
 _NAME = "flusso-check"
 
@@ -166,9 +167,11 @@ class _Examination:
         names = [name for name in names if name not in refused]
         tables = {name: facts.catalog.tables[name] for name in names}
         manage = self._options.manage_replica_identity
-        found = identity.shortfalls(cures(self._connection, tables, plan.link_columns(), manage))
+        found = replica_identity.shortfalls(
+            cures(self._connection, tables, plan.link_columns(), manage)
+        )
         self._report.identity = found
-        self._report.diagnostics += identity.check_identity(found)
+        self._report.diagnostics += replica_identity.check_identity(found)
 
 
 def _readable(tables: Collection[TableName], facts: DatabaseFacts) -> bool:
@@ -181,12 +184,12 @@ def _readable(tables: Collection[TableName], facts: DatabaseFacts) -> bool:
 def _brokers(report: Report, plan: Plan, env: Mapping[str, str]) -> None:
     try:
         queue = queue_connection(report.project.config.queue, env)
-        facts = brokers.ask(queue, plan.tables)
+        facts = kafka.ask(queue, plan.tables)
     except FlussoError as error:
-        report.diagnostics.append(brokers.unreachable(error))
+        report.diagnostics.append(kafka.unreachable(error))
         return
     report.brokers = facts
-    report.diagnostics += brokers.check_brokers(queue, facts)
+    report.diagnostics += kafka.check_brokers(queue, facts)
 
 
 def _clusters(report: Report, plan: Plan, prefix: str, env: Mapping[str, str]) -> None:
@@ -201,7 +204,7 @@ def _clusters(report: Report, plan: Plan, prefix: str, env: Mapping[str, str]) -
             continue
         cluster = Cluster(connection)
         try:
-            facts, found = search.ask(cluster, plan.indexes, prefix)
+            facts, found = opensearch.ask(cluster, plan.indexes, prefix)
         finally:
             cluster.close()
         report.diagnostics += found

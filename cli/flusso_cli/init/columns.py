@@ -6,12 +6,12 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from flusso_cli.check.facts import ValueType
-from flusso_cli.check.types import ACCEPTED, TEXTS, normalized
+from flusso_cli.check.probe.facts import ValueType
+from flusso_cli.check.rules.types import ACCEPTED, TEXTS, normalized
 from flusso_cli.init import names
 from flusso_cli.init.survey import Survey
 from flusso_shared.names import TableName
-from flusso_shared.schema_types import SCALARS
+from flusso_shared.schema.types import SCALARS
 
 _SCALARS = ("uuid", "boolean", "short", "integer", "long", "float", "double", "decimal", "date")
 _TAGS = {

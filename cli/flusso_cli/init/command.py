@@ -13,18 +13,18 @@ from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 from rich.console import Console
 
-from flusso_capture import session
-from flusso_cli.deployment import console as plain_console
+from flusso_capture.source import connection as session
+from flusso_cli.admin.deployment import console as plain_console
 from flusso_cli.init import choice
 from flusso_cli.init.database import read_survey
 from flusso_cli.init.files import Planned, plan_files, write_files
 from flusso_cli.init.survey import Survey
-from flusso_shared.config import Source
+from flusso_shared.config.connections import source_conninfo
+from flusso_shared.config.model import Source
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
-from flusso_shared.pg_errors import translate
-from flusso_shared.resolve_env import source_conninfo
-from flusso_shared.settings import environment
+from flusso_shared.postgres.errors import translate
+from flusso_shared.process.environment import environment
 
 _VARIABLE = "DATABASE_URL"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flusso_capture.session import Connection
-from flusso_cli.check.database import read_tables
+from flusso_capture.source.connection import Connection
+from flusso_cli.check.probe.postgres import read_tables
 from flusso_cli.init.survey import ForeignKey, Relation, Survey
-from flusso_shared.catalog_reader import read_catalog
 from flusso_shared.names import TableName
+from flusso_shared.postgres.catalog_reader import read_catalog
 
 _RELATIONS = """
 SELECT n.nspname, c.relname, c.reltuples::bigint,

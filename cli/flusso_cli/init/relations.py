@@ -9,7 +9,7 @@ from typing import Literal
 from flusso_cli.init import names
 from flusso_cli.init.survey import ForeignKey, Survey
 from flusso_shared.names import TableName
-from flusso_shared.plan import Columns, Junction
+from flusso_shared.plan.model import Columns, Junction
 
 _SUFFIXES = ("_id", "_uuid", "_fk", "Id", "ID")
 _SIDES = 2

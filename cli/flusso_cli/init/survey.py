@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flusso_cli.check.facts import TableFacts, ValueType
-from flusso_shared.catalog import Table
+from flusso_cli.check.probe.facts import TableFacts, ValueType
 from flusso_shared.names import TableName
-from flusso_shared.plan import Columns
+from flusso_shared.plan.model import Columns
+from flusso_shared.postgres.catalog import Table
 
 
 @dataclass(frozen=True, slots=True)

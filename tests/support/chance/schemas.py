@@ -7,7 +7,13 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from support.chance.tables import BY_CODE, TABLES, THROUGH, TO_MANY, TO_ONE
+from support.chance.tables import (
+    BY_CODE,
+    TABLES,
+    THROUGH,
+    TO_MANY,
+    TO_ONE,
+)
 from support.chance.world import World
 
 Spec = dict[str, Any]

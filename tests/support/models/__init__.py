@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from support.models import airline, ancestry, library, shop, social
+from support.models import (
+    airline,
+    ancestry,
+    library,
+    shop,
+    social,
+)
 
 MODELS = (library.MODEL, shop.MODEL, social.MODEL, ancestry.MODEL, airline.MODEL)

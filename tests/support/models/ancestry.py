@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.models.model import Model, Row, Tables, by, where
+from support.models.model import (
+    Model,
+    Row,
+    Tables,
+    by,
+    where,
+)
 from support.oracle import Documents
 
 _DDL = """

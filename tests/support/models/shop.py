@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.models.model import Model, Row, Tables, by, total, where
+from support.models.model import (
+    Model,
+    Row,
+    Tables,
+    by,
+    total,
+    where,
+)
 from support.oracle import Documents
 
 _DDL = """

@@ -1,0 +1,67 @@
+"""Connections to Postgres: one kind for SQL, one for the replication stream.  Decides nothing else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from flusso_shared.errors import StoppedError
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres import row_security
+
+logger = logging.getLogger(__name__)
+
+Connection = pg_session.Connection
+
+_APPLICATION = "flusso-capture"
+
+
+def connect(conninfo: str) -> Connection:
+    """A connection for SQL, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
+    return pg_session.connect(conninfo, _APPLICATION)
+
+
+def connect_replication(conninfo: str) -> Connection:
+    """A connection that takes replication commands, through its `pgconn`.  Raises as `connect`."""
+    return pg_session.connect_replication(conninfo, _APPLICATION)
+
+
+@contextmanager
+def session(conninfo: str, stop: threading.Event, doing: str) -> Iterator[Connection]:
+    """A connection for a block of SQL; errors are translated, and a stop cancels what is running."""
+    with connect(conninfo) as connection, _cancelled_on(stop, connection):
+        try:
+            yield connection
+        except psycopg.Error as error:
+            if stop.is_set():
+                raise StoppedError("stop requested") from error
+            raise row_security.explained(connection, error, doing) from error
+
+
+@contextmanager
+def _cancelled_on(stop: threading.Event, connection: Connection) -> Iterator[None]:
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            if stop.is_set():
+                _cancel(connection)
+
+    watcher = threading.Thread(target=watch, name="cancel-on-stop", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _cancel(connection: Connection) -> None:
+    try:
+        connection.cancel_safe(timeout=2.0)
+    except psycopg.Error as error:
+        logger.debug("cancel failed: %s", error)

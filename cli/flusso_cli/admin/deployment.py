@@ -1,0 +1,147 @@
+"""What the administration commands reach: a running process over HTTP, or the servers that a configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from flusso_shared.changelog.kafka.log import KafkaLog
+from flusso_shared.config.connections import (
+    opensearch_connections,
+    queue_connection,
+    source_conninfo,
+)
+from flusso_shared.config.lock import read_lock
+from flusso_shared.config.model import OpenSearchConnection
+from flusso_shared.config.project import Project, load_project
+from flusso_shared.errors import ConfigError, FatalError
+from flusso_shared.names import GenerationName
+from flusso_shared.process import command_line as shared
+from flusso_shared.process.environment import environment
+from flusso_worker.generations.record import Generation
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.quarantine.store import QuarantineStore
+from flusso_worker.sinks.cluster import Cluster
+
+Format = Literal["human", "json"]
+FormatOption = Annotated[
+    Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="human or json.")
+]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        envvar="FLUSSO_SERVER",
+        help="Ask a running process at its private address, instead of the servers themselves.",
+    ),
+]
+DEFAULT_SERVER = "127.0.0.1:9465"
+
+
+def find_project(config: Path | None, lock: Path, *, locked: bool) -> Project | None:
+    """What a daemon would run here; nothing is written.  None where there is no configuration at all."""
+    if locked:
+        return read_lock(lock)
+    if config is None and not Path("flusso.toml").exists():
+        return read_lock(lock) if lock.exists() else None
+    return load_project(config or Path("flusso.toml"))
+
+
+def needed_project(config: Path | None, lock: Path, *, locked: bool) -> Project:
+    """Like `find_project`; raises `ConfigError` where there is none."""
+    project = find_project(config, lock, locked=locked)
+    if project is None:
+        raise ConfigError(
+            f"there is neither a flusso.toml nor {lock} here; name one with --config or --lock"
+        )
+    return project
+
+
+class Deployment:
+    """The servers of one configuration.  Make it with `deployment`."""
+
+    def __init__(self, project: Project, index_prefix: str | None) -> None:
+        self.project = project
+        self.prefix = shared.index_prefix(project, index_prefix)
+        self.topic_prefix = project.config.queue.topic_prefix
+        connections = self._connections()
+        self.clusters = [Cluster(connection) for connection in connections]
+        """The OpenSearch sinks by name; the bookkeeping of the first is the truth."""
+        self.store = GenerationStore(self.clusters[0], self.prefix)
+        self.quarantine = QuarantineStore(self.clusters[0], self.prefix)
+        self._log: KafkaLog | None = None
+
+    @property
+    def conninfo(self) -> str:
+        """The database."""
+        return source_conninfo(self.project.config.source, environment())
+
+    def check_addresses(self) -> None:
+        """Raises `ConfigError` for addresses that cannot be used, before anything connects."""
+        env, queue = environment(), self.project.config.queue
+        source_conninfo(self.project.config.source, env)
+        if queue.model_fields_set or "KAFKA_BOOTSTRAP_SERVERS" in env:
+            queue_connection(queue, env)
+
+    @property
+    def log(self) -> KafkaLog:
+        """The change log in Kafka, connected when it is asked something."""
+        if self._log is None:
+            self._log = KafkaLog(queue_connection(self.project.config.queue, environment()))
+        return self._log
+
+    @property
+    def indexes(self) -> list[str]:
+        """The names of the enabled indexes."""
+        return [index.name for index in self.project.plan.indexes]
+
+    def check_index(self, name: str) -> str:
+        """A name as it was given -> the index; raises `FatalError` when there is none."""
+        folded = name.strip().lower()
+        if folded not in self.indexes:
+            raise FatalError(f"unknown index {name}; there are {', '.join(self.indexes) or 'none'}")
+        return folded
+
+    def live(self, index: str) -> Generation:
+        """The generation that queries see.  Raises `FatalError` when there is none."""
+        live = self.store.look(index).live
+        if live is None:
+            raise FatalError(f"index {index} has no live generation yet: it is still being seeded")
+        return live.generation
+
+    def generation(self, name: GenerationName) -> Generation | None:
+        """What is known of a generation, if it is still kept."""
+        found = [item.generation for item in self.store.load(name.index)]
+        kept = [item for item in found if item.state in ("seeding", "live")]
+        return next((item for item in kept if item.name == name), None)
+
+    def close(self) -> None:
+        for cluster in self.clusters:
+            cluster.close()
+        if self._log is not None:
+            self._log.close()
+
+    def _connections(self) -> tuple[OpenSearchConnection, ...]:
+        connections = opensearch_connections(self.project.config, environment())
+        if not connections:
+            raise ConfigError("the configuration has no OpenSearch sink")
+        return connections
+
+
+@contextmanager
+def deployment(project: Project, index_prefix: str | None) -> Iterator[Deployment]:
+    """The servers of `project`, until the block ends."""
+    with ExitStack() as stack:
+        opened = Deployment(project, index_prefix)
+        stack.callback(opened.close)
+        yield opened
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Plain text: no markup, no highlighting, no wrapping where nobody looks."""
+    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,85 @@
+"""Where the administration of generations is asked: of a process with `--server`, else of the bookkeeping itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from flusso_cli.admin.deployment import DEFAULT_SERVER, Deployment, deployment, find_project
+from flusso_cli.admin.remote import Remote
+from flusso_worker.generations import reindex as requests
+from flusso_worker.generations.record import Known
+from flusso_worker.generations.view import GenerationView, views
+
+
+class Bookkeeping(Protocol):
+    """What both ways can do."""
+
+    def generations(self) -> list[GenerationView]:
+        """Every generation."""
+        ...
+
+    def reindex(self, index: str) -> str:
+        """Ask for a new generation; says what follows."""
+        ...
+
+    def cancel(self, index: str) -> str:
+        """Take that back."""
+        ...
+
+    def take_over(self, index: str) -> str:
+        """Have the schema of the configuration, or of the process, count as the newest; says what follows."""
+        ...
+
+
+class Direct:
+    """The bookkeeping in OpenSearch, and Kafka's groups for the lag."""
+
+    def __init__(self, servers: Deployment) -> None:
+        self._servers = servers
+
+    def generations(self) -> list[GenerationView]:
+        store = self._servers.store
+        names = dict.fromkeys([*self._servers.indexes, *store.indexes()])
+        return [view for name in names for view in self._views(store.look(name))]
+
+    def reindex(self, index: str) -> str:
+        return requests.ask(self._servers.store, self._servers.check_index(index), time.time())
+
+    def cancel(self, index: str) -> str:
+        return requests.cancel(self._servers.store, self._servers.check_index(index))
+
+    def take_over(self, index: str) -> str:
+        name = self._servers.check_index(index)
+        (hash,) = [item.hash for item in self._servers.project.plan.indexes if item.name == name]
+        return requests.take_over(self._servers.store, name, hash)
+
+    def _views(self, known: Known) -> list[GenerationView]:
+        # What reads a log in memory is told by its own process only.
+        in_kafka = all(item.generation.durable for item in known.stored)
+        groups = self._servers.log.groups if known.stored and in_kafka else None
+        return views(known, groups, self._servers.topic_prefix)
+
+
+@contextmanager
+def bookkeeping(
+    server: str | None,
+    credentials: tuple[str, str],
+    files: tuple[Path | None, Path, bool],
+    index_prefix: str | None,
+) -> Iterator[Bookkeeping]:
+    """A process that is named, else the servers of the configuration here, else a process at the default address."""
+    config, lock, locked = files
+    project = None if server is not None else find_project(config, lock, locked=locked)
+    if project is None:
+        remote = Remote(server or DEFAULT_SERVER, *credentials)
+        try:
+            yield remote
+        finally:
+            remote.close()
+        return
+    with deployment(project, index_prefix) as servers:
+        yield Direct(servers)

@@ -1,0 +1,54 @@
+"""`flusso indexes`: every index with its generations, their state, lag and progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.table import Table
+
+from flusso_cli.admin.deployment import Format, FormatOption, ServerOption, console
+from flusso_cli.admin.generations import bookkeeping
+from flusso_shared.process import command_line as shared
+from flusso_worker.generations.view import GenerationView, states
+
+
+def indexes(
+    server: ServerOption = None,
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    admin_user: shared.UserOption = shared.DEFAULT_USER,
+    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
+    format: FormatOption = "human",
+) -> None:
+    """List indexes, their generations, how far each is behind, and how far its seeding has come."""
+    credentials = (admin_user, admin_password)
+    with bookkeeping(server, credentials, (config, lock, locked), index_prefix) as source:
+        found = source.generations()
+    console().print(_shown(found, format))
+
+
+def _shown(found: Sequence[GenerationView], format: Format) -> str | Table:
+    if format == "json":
+        return json.dumps(
+            {"indexes": states(found), "generations": [view.to_json() for view in found]}, indent=2
+        )
+    if not found:
+        return "no index is known yet"
+    table = Table("index", "generation", "state", "made", "lag", "progress", box=None)
+    for view in found:
+        state = f"{view.state}, to be replaced" if view.to_be_replaced else view.state
+        made = datetime.fromtimestamp(view.created_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        lag = "-" if view.lag is None else f"{view.lag:,}"
+        table.add_row(view.index, view.generation, state, made, lag, progress_text(view))
+    return table
+
+
+def progress_text(view: GenerationView) -> str:
+    """`done / total`, where there is something to say."""
+    if view.done is None or not view.total:
+        return "-"
+    return f"{view.done:,} / {view.total:,} ({100 * view.done // view.total} %)"

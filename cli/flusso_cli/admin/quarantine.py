@@ -1,0 +1,187 @@
+"""`flusso quarantine`: the documents that could not be written, what to see of them and what to do about them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from flusso_cli.admin.deployment import (
+    Deployment,
+    FormatOption,
+    console,
+    deployment,
+    needed_project,
+)
+from flusso_shared.clock import SystemClock
+from flusso_shared.process import command_line as shared
+from flusso_worker.generations.record import Generation
+from flusso_worker.maintenance.document_writer import Tools, Workbench
+from flusso_worker.maintenance.quarantine_retry import Retried, retry_all
+from flusso_worker.quarantine.record import Entry
+
+app = typer.Typer(no_args_is_help=True, help="Documents that could not be written.")
+
+IndexOption = Annotated[
+    list[str] | None, typer.Option("--index", "-i", help="Of this index only; may be repeated.")
+]
+IdOption = Annotated[
+    list[str] | None, typer.Option("--id", help="Of this document only; may be repeated.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Every entry.")]
+_REASON = 100
+
+
+@app.command("list")
+def list_entries(
+    index: IndexOption = None,
+    id: IdOption = None,
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    format: FormatOption = "human",
+) -> None:
+    """List what is in quarantine, with its reason."""
+    project = needed_project(config, lock, locked=locked)
+    with deployment(project, index_prefix) as servers:
+        found = _chosen(servers, index, id, brief=True)
+    if format == "json":
+        listed = [{k: v for k, v in entry.to_json().items() if k != "document"} for entry in found]
+        console().print(json.dumps(listed, indent=2))
+    elif not found:
+        console().print("nothing is in quarantine")
+    else:
+        table = Table("index", "id", "generation", "when", "reason", box=None)
+        for entry in found:
+            reason = entry.reason.replace("\n", " ")
+            short = reason if len(reason) <= _REASON else reason[: _REASON - 1] + "…"
+            name = entry.generation
+            table.add_row(name.index, entry.id, name.physical, entry.at[:19] + "Z", short)
+        console().print(table)
+
+
+@app.command()
+def show(
+    index: IndexOption = None,
+    id: IdOption = None,
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    format: FormatOption = "human",
+) -> None:
+    """Show all that is known of each: the document, the reason in full, the change that it was built for."""
+    project = needed_project(config, lock, locked=locked)
+    with deployment(project, index_prefix) as servers:
+        found = _chosen(servers, index, id, brief=False)
+    if format == "json":
+        console().print(json.dumps([entry.to_json() for entry in found], indent=2))
+        return
+    if not found:
+        console().print("nothing like that is in quarantine")
+        raise typer.Exit(1)
+    for entry in found:
+        console().print(_described(entry))
+
+
+@app.command()
+def retry(
+    index: IndexOption = None,
+    id: IdOption = None,
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    format: FormatOption = "human",
+) -> None:
+    """Build them anew and write them.  What fails again is kept with its new reason: exit code 1 then."""
+    project = needed_project(config, lock, locked=locked)
+    with deployment(project, index_prefix) as servers:
+        entries = _chosen(servers, index, id, brief=True)
+        benches = _Benches(servers)
+        done: list[Retried] = []
+        for item in retry_all(entries, servers.quarantine, servers.generation, benches.make):
+            done.append(item)
+            if format == "human":
+                detail = f": {item.reason}" if item.reason else ""
+                console().print(
+                    f"{item.entry.generation.index}/{item.entry.id} {item.outcome}{detail}"
+                )
+    if format == "json":
+        shown = [
+            {
+                "index": item.entry.generation.index,
+                "generation": item.entry.generation.physical,
+                "id": item.entry.id,
+                "outcome": item.outcome,
+                "reason": item.reason,
+            }
+            for item in done
+        ]
+        console().print(json.dumps(shown, indent=2))
+    elif not done:
+        console().print("nothing like that is in quarantine")
+    if any(item.outcome == "kept" for item in done):
+        raise typer.Exit(1)
+
+
+@app.command()
+def drop(
+    index: IndexOption = None,
+    id: IdOption = None,
+    all_entries: AllOption = False,
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+) -> None:
+    """Forget them.  The index keeps what it has for these documents until their rows change."""
+    if not (index or id or all_entries):
+        raise typer.BadParameter("name an --index, an --id, or say --all")
+    project = needed_project(config, lock, locked=locked)
+    with deployment(project, index_prefix) as servers:
+        found = _chosen(servers, index, id, brief=True)
+        for entry in found:
+            servers.quarantine.drop(entry)
+    console().print(f"dropped {len(found)}")
+
+
+class _Benches:
+    """Makes the tools for one generation after the other."""
+
+    def __init__(self, servers: Deployment) -> None:
+        self._servers = servers
+        self._clock = SystemClock(threading.Event())
+
+    def make(self, generation: Generation) -> Workbench:
+        servers = self._servers
+        tools = Tools(servers.conninfo, servers.clusters, servers.quarantine, self._clock)
+        return Workbench(generation, tools)
+
+
+def _chosen(
+    servers: Deployment, indexes: list[str] | None, ids: list[str] | None, *, brief: bool
+) -> list[Entry]:
+    names = [name.strip().lower() for name in indexes or ()]
+    found = servers.quarantine.entries(names, ids or (), brief=brief)
+    return sorted(found, key=lambda entry: (entry.generation.physical, entry.at, entry.id))
+
+
+def _described(entry: Entry) -> str:
+    change = "unknown" if entry.change is None else json.dumps(dict(entry.change))
+    refused = f"refused by sink {entry.sink}" if entry.sink else "could not be built"
+    lines = [
+        f"{entry.generation.index}/{entry.id}  {refused} at {entry.at}",
+        f"  generation  {entry.generation.physical}",
+        f"  root key    {', '.join(entry.key)}",
+        f"  reason      {entry.reason}",
+        f"  change      {change}",
+    ]
+    if entry.document is not None:
+        cut = f" (the first part of {entry.document_bytes:,} bytes)" if entry.truncated else ""
+        lines.append(f"  document{cut}    {entry.document}")
+    return "\n".join(lines)

@@ -1,0 +1,112 @@
+"""`flusso reindex`: have an index built anew from the change log while the old one answers."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flusso_cli.admin.deployment import ServerOption, console
+from flusso_cli.admin.generations import Bookkeeping, bookkeeping
+from flusso_shared.errors import FatalError
+from flusso_shared.process import command_line as shared
+from flusso_worker.generations.view import GenerationView
+
+_EVERY = 1.0
+_IDLE_ROUNDS = 20
+"""Rounds after which a request that nobody has begun is worth a word."""
+_GONE_ROUNDS = 3
+
+
+def reindex(
+    index: Annotated[str, typer.Argument(help="The index, as flusso.toml calls it.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", envvar="FLUSSO_WAIT", help="Return when the new one is live.")
+    ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Give up the one that is being made.")
+    ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Have the schema here count as the newest: workers with another stand by for it.",
+        ),
+    ] = False,
+    server: ServerOption = None,
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    admin_user: shared.UserOption = shared.DEFAULT_USER,
+    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
+) -> None:
+    """Make a new generation of an index, and swap it in when it is complete."""
+    if wait and cancel:
+        raise typer.BadParameter("what is given up is not waited for", param_hint="--wait")
+    if take_over and (wait or cancel):
+        raise typer.BadParameter("goes with no other of these options", param_hint="--take-over")
+    credentials = (admin_user, admin_password)
+    with bookkeeping(server, credentials, (config, lock, locked), index_prefix) as source:
+        if cancel:
+            console().print(source.cancel(index))
+            return
+        if take_over:
+            console().print(source.take_over(index))
+            return
+        name = index.strip().lower()
+        before = _live(source.generations(), name) if wait else None
+        console().print(source.reindex(index))
+        if wait:
+            console().print(f"{_Wait(source, name, before).finished()} is live")
+
+
+def _live(found: list[GenerationView], index: str) -> GenerationView | None:
+    live = [view for view in found if view.index == index and view.state == "live"]
+    return live[-1] if live else None
+
+
+class _Wait:
+    """Until one generation is live and no other is left."""
+
+    def __init__(self, source: Bookkeeping, index: str, before: GenerationView | None) -> None:
+        self._source = source
+        self._index = index
+        self._before = before
+        self._idle = 0
+        self._pause = threading.Event()
+        self._console = console(stderr=True)
+
+    def finished(self) -> str:
+        """The physical name of the new generation, once it is live; raises `FatalError` when it was given up."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self._console, transient=True) as display:
+            task = display.add_task(f"seeding {self._index}", total=None)
+            while True:
+                found = [v for v in self._source.generations() if v.index == self._index]
+                if done := self._done(found):
+                    return done
+                for view in found:
+                    if view.state == "seeding" and view.total:
+                        display.update(task, completed=view.done or 0, total=view.total)
+                self._look_for_life(found)
+                self._pause.wait(_EVERY)
+
+    def _done(self, found: list[GenerationView]) -> str | None:
+        if len(found) != 1 or found[0].state != "live":
+            return None
+        replaced = self._before is None or found[0].generation != self._before.generation
+        return found[0].generation if replaced else None
+
+    def _look_for_life(self, found: list[GenerationView]) -> None:
+        begun = any(view.state in ("creating", "seeding") for view in found)
+        asked = any(view.to_be_replaced for view in found)
+        self._idle = 0 if begun else self._idle + 1
+        if not asked and self._before is not None and self._idle >= _GONE_ROUNDS:
+            live = _live(found, self._index)
+            if live is not None and live.generation == self._before.generation:
+                raise FatalError(f"the reindex of {self._index} was cancelled")
+        if self._idle == _IDLE_ROUNDS:
+            self._console.print("nobody has begun yet; does a worker run?")

@@ -1,0 +1,149 @@
+"""`flusso verify`: compare indexes with the database, document by document, and repair them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flusso_cli.admin.deployment import (
+    Deployment,
+    Format,
+    FormatOption,
+    console,
+    deployment,
+)
+from flusso_cli.admin.deployment import needed_project as needed
+from flusso_shared.clock import SystemClock
+from flusso_shared.process import command_line as shared
+from flusso_worker.maintenance.document_writer import Tools, Workbench
+from flusso_worker.maintenance.periodic_verification import verification
+from flusso_worker.maintenance.report import Difference, Report
+from flusso_worker.maintenance.verification import Verification, Wishes
+
+
+def verify(
+    index: Annotated[
+        str | None, typer.Argument(help="One index; without it every enabled one.")
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample", min=1, envvar="FLUSSO_SAMPLE", help="Look at so many random documents only."
+        ),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            envvar="FLUSSO_REPAIR",
+            help="Write what is missing or different, delete extras.",
+        ),
+    ] = False,
+    patience: Annotated[
+        float,
+        typer.Option(
+            "--patience",
+            min=0,
+            envvar="FLUSSO_PATIENCE",
+            help="Seconds to wait for changes in flight before a difference counts.",
+        ),
+    ] = 60.0,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit",
+            min=0,
+            envvar="FLUSSO_LIMIT",
+            help="Differences listed per index; all are counted.",
+        ),
+    ] = 100,
+    config: shared.ConfigOption = None,
+    lock: shared.LockOption = shared.DEFAULT_LOCK,
+    locked: shared.LockedOption = False,
+    index_prefix: shared.IndexPrefixOption = None,
+    format: FormatOption = "human",
+) -> None:
+    """Compare every document with what the database says.  Exit code 1 when something differs and is left so."""
+    project = needed(config, lock, locked=locked)
+    with deployment(project, index_prefix) as servers:
+        servers.check_addresses()
+        names = [servers.check_index(index)] if index is not None else servers.indexes
+        reports = [
+            _Run(servers, format, patience, limit).verify(name, sample, repair=repair)
+            for name in names
+        ]
+    if format == "json":
+        console().print(json.dumps({"indexes": [report.to_json() for report in reports]}, indent=2))
+    if any(report.remaining for report in reports):
+        raise typer.Exit(1)
+
+
+class _Run:
+    """One index after the other, shown as it goes."""
+
+    def __init__(self, servers: Deployment, format: Format, patience: float, limit: int) -> None:
+        self._servers = servers
+        self._format = format
+        self._patience = patience
+        self._limit = limit
+        self._clock = SystemClock(threading.Event())
+        self._errors: Console = console(stderr=True)
+
+    def verify(self, index: str, sample: int | None, *, repair: bool) -> Report:
+        servers = self._servers
+        generation = servers.live(index)
+        # Where documents may be skipped, what cannot be repaired is one of these.
+        skips = servers.project.config.policy(index) == "skip"
+        quarantine = servers.quarantine if skips else None
+        tools = Tools(servers.conninfo, servers.clusters, quarantine, self._clock)
+        bench = Workbench(generation, tools)
+        log = (servers.log, servers.topic_prefix) if generation.durable else None
+        try:
+            report = Report(index, generation.name.physical, self._limit, self._tell)
+            compared = verification(bench, log, self._clock, self._patience, report)
+            self._run(compared, index, sample, repair=repair)
+        finally:
+            bench.close()
+        self._summarize(report)
+        return report
+
+    def _run(
+        self, verification: Verification, index: str, sample: int | None, *, repair: bool
+    ) -> None:
+        columns = (
+            TextColumn(f"{index} {{task.description}}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._errors, transient=True) as display:
+            tasks = {name: display.add_task(name, total=None) for name in ("rows", "documents")}
+
+            def advance(what: str, done: int, total: int) -> None:
+                display.update(tasks[what], completed=done, total=total)
+
+            verification.run(Wishes(sample, repair, advance))
+
+    def _tell(self, difference: Difference) -> None:
+        if self._format == "human":
+            console().print(str(difference))
+
+    def _summarize(self, report: Report) -> None:
+        if self._format == "json":
+            return
+        kinds = [f"{count:,} {kind}" for kind, count in report.found.items()]
+        result = ", ".join(kinds) or "equal"
+        if report.repaired:
+            result += f"; {report.repaired:,} repaired, {report.remaining:,} left"
+        if report.unsettled:
+            result += f"; {report.unsettled:,} changed all the time and were not compared"
+        if report.behind:
+            result += "; the pipeline was behind, see the log"
+        console().print(
+            f"{report.index}: {report.rows:,} rows and {report.documents:,} documents compared: {result}"
+        )

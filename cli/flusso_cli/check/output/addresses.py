@@ -1,0 +1,58 @@
+"""Where the configuration points to, as it is shown: no secret, nothing read from the environment but overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from flusso_shared.config.model import (
+    ConnectionParts,
+    EnvRef,
+    OpenSearchSinkConfig,
+    SinkConfig,
+    Source,
+    Value,
+)
+from flusso_shared.config.server_addresses import redacted
+
+_MASK = "***"
+
+
+def source(given: Source, env: Mapping[str, str]) -> str:
+    """The database, as the configuration gives it and the environment overrides it."""
+    connection = given.connection_url
+    if isinstance(connection, EnvRef):
+        return f"${{{connection.env}}}"
+    if "DATABASE_URL" in env:
+        return f"{url(env['DATABASE_URL'])}  (DATABASE_URL)"
+    if isinstance(connection, SecretStr):
+        return url(connection.get_secret_value())
+    if isinstance(connection, ConnectionParts):
+        return f"{connection.user}@{connection.host}:{connection.port}/{connection.database}"
+    return "${DATABASE_URL}"
+
+
+def sink(given: SinkConfig, env: Mapping[str, str]) -> str:
+    """Where a sink writes to, and what is unusual about it."""
+    if not isinstance(given, OpenSearchSinkConfig):
+        return "pretty" if given.pretty else ""
+    parts = [_value(given.url, env, f"{given.name.upper()}_OPENSEARCH_URL")]
+    if not given.tls_verify:
+        parts.append("tls-verify off")
+    return "  ".join(parts)
+
+
+def _value(given: SecretStr | Value | None, env: Mapping[str, str], reserved: str) -> str:
+    if isinstance(given, EnvRef):
+        return f"${{{given.env}}}"
+    if reserved in env:
+        return f"{url(env[reserved])}  ({reserved})"
+    if isinstance(given, SecretStr):
+        return url(given.get_secret_value())
+    return given or f"${{{reserved}}}"
+
+
+def url(text: str) -> str:
+    """A URL without its password; of anything else nothing is shown, as it could be one."""
+    return redacted(text) if "://" in text else _MASK

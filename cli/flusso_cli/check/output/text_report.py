@@ -1,0 +1,214 @@
+"""The report for people: what is configured, what was found, and how it is cured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from flusso_cli.check.output import addresses
+from flusso_cli.check.output.paper import Paper, styled
+from flusso_cli.check.output.report import Report
+from flusso_cli.check.output.tree import Node, tree
+from flusso_cli.diagnostics.model import Diagnostic
+from flusso_shared.plan.model import IndexPlan
+
+_LEAST_LEADER = 4
+_COLOURS = {"error": "bold red", "warning": "yellow"}
+
+
+def write(report: Report, console: Console, env: Mapping[str, str]) -> None:
+    """The whole report."""
+    paper = Paper(console)
+    paper.line(styled("✓", "green"), f" config valid: {report.origin}")
+    _configured(paper, report, env)
+    for index in report.project.plan.indexes:
+        _index(paper, index)
+    if report.offline:
+        paper.line()
+        notice = "skipped database validation — types and nullability not checked"
+        paper.line(styled("[offline]", "yellow"), f" {notice}")
+    else:
+        _servers(paper, report)
+        _validation(paper, report)
+        _coverage(paper, report)
+        _identity(paper, report)
+    paper.line()
+    _verdict(paper, report)
+
+
+# --- what is configured -------------------------------------------------------------------------
+
+
+def _configured(paper: Paper, report: Report, env: Mapping[str, str]) -> None:
+    config = report.project.config
+    paper.title("Source")
+    paper.rows([[styled(config.source.type, "magenta"), addresses.source(config.source, env)]])
+    paper.title("Sinks")
+    if config.sinks:
+        paper.rows(
+            [
+                [sink.name, styled(sink.type, "magenta"), styled(addresses.sink(sink, env), "dim")]
+                for sink in config.sinks
+            ]
+        )
+    else:
+        paper.line("  ", styled("none — defaults to stdout", "dim"))
+    paper.title("Indexes")
+    enabled = {index.name for index in config.indexes if index.enabled}
+    rows = [_declared(index, enabled=index.name in enabled) for index in report.project.indexes]
+    if rows:
+        paper.rows(rows)
+    else:
+        paper.line("  ", styled("none", "dim"))
+
+
+def _declared(index: IndexPlan, *, enabled: bool) -> list[Text | str]:
+    details = [f"pk {', '.join(index.key)}"] if index.key else []
+    if index.soft_delete is not None:
+        details.append(f'soft-delete column "{index.soft_delete.column}"')
+    state = styled("enabled", "green") if enabled else styled("disabled", "dim")
+    return [index.name, state, str(index.root), styled("   ".join(details), "dim")]
+
+
+def _index(paper: Paper, index: IndexPlan) -> None:
+    paper.title(f"Index  {index.name}")
+    lines = list(_flat(tree(index.fields), 1))
+    if not lines:
+        paper.line("  ", styled("no fields", "dim"))
+        return
+    names = max(len(name) for name, _ in lines) + _LEAST_LEADER + 1
+    types = max(len(node.type) for _, node in lines)
+    for name, node in lines:
+        dots = "." * (names - len(name) - 1)
+        need = styled("optional", "yellow") if node.nullable else Text("required")
+        kind = styled(node.type.ljust(types), "cyan")
+        paper.line(name, " ", styled(dots, "dim"), " ", kind, "  ", need)
+
+
+def _flat(nodes: Iterable[Node], depth: int) -> Iterator[tuple[str, Node]]:
+    for node in nodes:
+        yield "  " * depth + node.name, node
+        yield from _flat(node.children, depth + 1)
+
+
+# --- what was found -----------------------------------------------------------------------------
+
+
+def _servers(paper: Paper, report: Report) -> None:
+    rows: list[list[Text | str]] = []
+    if (server := report.server) is not None:
+        version = f"{server.version // 10000}.{server.version % 10000}"
+        rows.append(
+            [
+                styled("postgres", "magenta"),
+                version,
+                f"wal_level {server.wal_level}, role {server.role},"
+                f" slots {server.slots_used} of {server.slots_most},"
+                f" senders {server.senders_used} of {server.senders_most} in use",
+            ]
+        )
+    if (kafka := report.brokers) is not None:
+        there = len(kafka.wanted) - len(kafka.missing)
+        rest = "" if not kafka.missing else "; capture creates the rest"
+        number = f"{kafka.brokers} broker" + ("" if kafka.brokers == 1 else "s")
+        topics = f"{there} of {len(kafka.wanted)} topics are there{rest}"
+        rows.append([styled("kafka", "magenta"), number, topics])
+    rows += [
+        [styled("opensearch", "magenta"), cluster.version, f"sink {cluster.sink}"]
+        for cluster in report.clusters
+    ]
+    if rows:
+        paper.title("Servers")
+        paper.rows(rows)
+
+
+def _validation(paper: Paper, report: Report) -> None:
+    paper.title("Database validation")
+    ordered = sorted(report.diagnostics, key=lambda item: item.severity != "error")
+    for item in ordered:
+        _diagnostic(paper, item)
+    if not ordered:
+        paper.line("  ", styled("(schema matches the database)", "dim"))
+
+
+def _diagnostic(paper: Paper, item: Diagnostic) -> None:
+    label = styled(f"[{item.severity}]", _COLOURS[item.severity])
+    place = f"  {item.file}:{item.line}:{item.column}" if item.line else ""
+    paper.line("  ", label, " ", styled(item.where, "bold"), styled(place, "dim"))
+    first, *more = item.message.splitlines() or [""]
+    paper.line("      ", first)
+    for line in more:
+        paper.line("      ", line)
+    if item.cure:
+        paper.line("      ", styled(f"→ {item.cure}", "cyan"))
+    for statement in item.sql:
+        paper.line("        ", statement)
+
+
+def _coverage(paper: Paper, report: Report) -> None:
+    found = report.coverage
+    if found is None:
+        return
+    paper.title("Publication coverage")
+    if found.satisfied:
+        number = len(found.present)
+        what = "the table" if number == 1 else f"all {number} tables"
+        paper.line("  ", styled("✓", "green"), f" publication {found.publication} covers {what}")
+        return
+    _bullets(paper, found.reasons)
+    if found.will_manage:
+        paper.line("  ", styled("the next run sees to that", "yellow"))
+    elif found.manageable:
+        verdict = "this role could, but managing the publication is off (--manage-publication)"
+        paper.line("  ", styled(verdict, "yellow"))
+    else:
+        paper.line("  ", styled("flusso cannot do that itself:", "bold red"))
+        _bullets(paper, found.blockers)
+    if found.remediation:
+        paper.title("Run to stream every table")
+        for statement in found.remediation:
+            paper.line("  ", statement)
+
+
+def _identity(paper: Paper, report: Report) -> None:
+    """What capture cures by itself; the rest stands among the diagnostics."""
+    managed = [item for item in report.identity or () if item.will_manage]
+    if not managed:
+        return
+    paper.title("Replica identity")
+    _bullets(
+        paper,
+        [f"table {item.table}: the log lacks {', '.join(item.missing)}" for item in managed],
+    )
+    paper.line("  ", styled("the next run sets REPLICA IDENTITY FULL", "yellow"))
+    indexed = [item.cures[-1] for item in managed if len(item.cures) > 1]
+    if indexed:
+        paper.line(
+            "  ", styled("or, to write less log, run yourself; keep the index then", "yellow")
+        )
+    for statement in indexed:
+        paper.line("  ", statement)
+
+
+def _bullets(paper: Paper, lines: Sequence[str]) -> None:
+    for line in lines:
+        paper.line("  • ", line)
+
+
+def _verdict(paper: Paper, report: Report) -> None:
+    counts = {
+        severity: sum(item.severity == severity for item in report.diagnostics)
+        for severity in ("error", "warning")
+    }
+    said = ", ".join(
+        f"{number} {severity}{'' if number == 1 else 's'}"
+        for severity, number in counts.items()
+        if number
+    )
+    if report.failed:
+        text = f" schema disagrees with database or servers: {said}"
+        paper.line(styled("[failed]", "bold red"), text)
+    else:
+        paper.line(styled("✓", "green"), " check passed", f", {said}" if said else "")

@@ -1,0 +1,111 @@
+"""Fields that read a column against that column: its type, and whether it may be NULL.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flusso_cli.check.probe.facts import DatabaseFacts, ValueType
+from flusso_cli.check.rules import relations, types
+from flusso_cli.check.rules.column_facts import Known
+from flusso_cli.diagnostics.model import Diagnostic
+from flusso_shared.names import TableName
+from flusso_shared.plan.model import (
+    AggregateField,
+    ColumnField,
+    Columns,
+    Field,
+    GeoField,
+    IndexPlan,
+    JoinField,
+    ObjectField,
+)
+
+
+def check_fields(index: IndexPlan, facts: DatabaseFacts) -> list[Diagnostic]:
+    """Types and nullability of everything that is there."""
+    known = Known(index, facts)
+    found = [*_soft_delete(known), *relations.root_key(known)]
+    return [*found, *_level(known, index.fields, index.root, index.key, "")]
+
+
+def _level(
+    known: Known, fields: tuple[Field, ...], table: TableName, key: Columns, above: str
+) -> Iterator[Diagnostic]:
+    for field in fields:
+        path = f"{above}.{field.key}" if above else field.key
+        match field:
+            case ColumnField():
+                yield from _column(known, field, table, key, path)
+            case GeoField():
+                yield from _geo(known, field, table, path)
+            case ObjectField():
+                yield from _level(known, field.fields, table, key, path)
+            case JoinField():
+                yield from relations.join(known, field, table, path)
+                yield from _level(known, field.fields, field.edge.table, field.primary_key, path)
+            case AggregateField():
+                yield from relations.aggregate(known, field, table, path)
+            case _:
+                pass
+
+
+def _column(
+    known: Known, field: ColumnField, table: TableName, key: Columns, path: str
+) -> Iterator[Diagnostic]:
+    type_ = known.type(table, field.column)
+    if type_ is None:
+        return
+    yield from _accepted(known, field, table, type_, path)
+    required = not field.nullable and field.default is None and field.column not in key
+    if required and not field.path:
+        cure = "add NOT NULL to the column or a `default` to the field, or write `required: false`"
+        yield from known.may_be_null(table, (field.column,), path, cure)
+
+
+def _accepted(
+    known: Known, field: ColumnField, table: TableName, type_: ValueType, path: str
+) -> Iterator[Diagnostic]:
+    column = known.named(table, field.column)
+    declared = known.declared(table, field.column)
+    if field.path:
+        if type_.name not in types.DOCUMENTS or type_.array:
+            message = f"`path` looks inside json and jsonb columns, not {column}"
+            yield known.finding("error", "column-type", path, message, "leave `path` out")
+    elif field.kind == "custom":
+        if not types.listed_by(field.postgres, type_, declared):
+            message = f"`postgres: [{', '.join(field.postgres)}]` does not have {column}"
+            cure = f"write `postgres: [{types.normalized(declared[0])}]`"
+            yield known.finding("error", "column-type", path, message, cure)
+    elif field.kind in types.ACCEPTED and not types.accepts(field.kind, type_):
+        message = f"`{field.kind}` does not take {column}"
+        cure = f"for this column write {types.fitting(type_)}"
+        yield known.finding("error", "column-type", path, message, cure)
+
+
+def _geo(known: Known, field: GeoField, table: TableName, path: str) -> Iterator[Diagnostic]:
+    for column in (field.lat, field.lon):
+        type_ = known.type(table, column)
+        if type_ is None:
+            continue
+        if type_.name not in types.NUMBERS or type_.array:
+            message = f"a coordinate must be a number, not {known.named(table, column)}"
+            cure = "name numeric columns for `lat` and `lon`"
+            yield known.finding("error", "column-type", path, message, cure)
+    if not field.nullable:
+        cure = "add NOT NULL to the columns, or write `required: false`"
+        yield from known.may_be_null(table, (field.lat, field.lon), path, cure)
+
+
+def _soft_delete(known: Known) -> Iterator[Diagnostic]:
+    marker, root = known.index.soft_delete, known.index.root
+    type_ = None if marker is None else known.type(root, marker.column)
+    if marker is None or type_ is None or marker.when:
+        return
+    if type_.name in types.NUMBERS | types.TEXTS or type_.array:
+        yield known.finding(
+            "warning",
+            "soft-delete-type",
+            "soft_delete",
+            f"{known.named(root, marker.column)}, marks deleted rows: every value but NULL counts, also 0 and ''",
+            "use a boolean or timestamp column, or say more with `when`",
+        )

@@ -1,0 +1,151 @@
+"""The JSON Schema of `flusso.toml`, made from the models that the loader itself uses.  Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from flusso_shared.config.model import (
+    Config,
+    ConnectionParts,
+    Index,
+    OpenSearchSinkConfig,
+    Queue,
+    Server,
+    Source,
+    StdoutSinkConfig,
+)
+from flusso_shared.config.toml_file import REFUSED_PROPERTIES
+
+Json = dict[str, Any]
+
+_VALUES = {
+    Source: ("connection_url",),
+    ConnectionParts: ("password",),
+    OpenSearchSinkConfig: ("url", "username", "password"),
+    Queue: ("bootstrap_servers", "properties"),
+}
+"""Keys that the file writes in another way than the model holds them."""
+
+
+def config_schema() -> Json:
+    """The schema, draft-07."""
+    top = Config.model_json_schema()["properties"]
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "flusso.toml",
+        "description": "One database, where its documents go, and the indexes to build.",
+        "type": "object",
+        "required": ["source"],
+        "additionalProperties": False,
+        "properties": {
+            "source": _table(Source, connection_url=_ref("connection_url")),
+            "sinks": {
+                "description": "Destinations by name; every document goes to all of them.",
+                "type": "object",
+                "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": 63},
+                "additionalProperties": {"oneOf": [_opensearch(), _stdout()]},
+            },
+            "index": {"type": "array", "items": _index()},
+            "on_error": {
+                **_plain(top["on_error"]),
+                "description": "What happens to a document that OpenSearch refuses.",
+            },
+            "quarantine_limit": {
+                **_plain(top["quarantine_limit"]),
+                "description": "Documents in quarantine, per index, at which the index stops.",
+            },
+            "server": _table(Server),
+            "queue": _table(Queue, bootstrap_servers=_ref("value"), properties=_properties()),
+            "prefix": {
+                "type": "string",
+                "maxLength": 50,
+                "description": "Before every index name.",
+            },
+        },
+        "definitions": {
+            "env": {
+                "description": "Read from the environment when a process connects.",
+                "type": "object",
+                "required": ["env"],
+                "additionalProperties": False,
+                "properties": {"env": {"type": "string"}},
+            },
+            "value": {"oneOf": [{"type": "string"}, {"$ref": "#/definitions/env"}]},
+            "connection_url": {
+                "oneOf": [
+                    {"type": "string"},
+                    {"$ref": "#/definitions/env"},
+                    _table(ConnectionParts, password=_ref("value")),
+                ]
+            },
+        },
+    }
+
+
+def _table(model: type[BaseModel], **instead: Json) -> Json:
+    """A table of the file whose keys are the model's fields."""
+    made = model.model_json_schema()
+    special = _VALUES.get(model, ())
+    properties = {
+        name: instead[name] if name in special else _plain(value)
+        for name, value in made["properties"].items()
+    }
+    return {
+        "description": str(made.get("description", "")).partition("\n")[0],
+        "type": "object",
+        "required": [name for name in made.get("required", []) if name not in instead],
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _opensearch() -> Json:
+    value = _ref("value")
+    return _nameless(_table(OpenSearchSinkConfig, url=value, username=value, password=value))
+
+
+def _stdout() -> Json:
+    return _nameless(_table(StdoutSinkConfig))
+
+
+def _nameless(table: Json) -> Json:
+    """A sink's name stands in its heading."""
+    del table["properties"]["name"]
+    table["required"].remove("name")
+    return table
+
+
+def _index() -> Json:
+    table = _table(Index)
+    properties = {
+        ("schema" if name == "schema_path" else name): value
+        for name, value in table["properties"].items()
+    }
+    properties["schema"] = {
+        "type": "string",
+        "description": "The path of the schema file, from this file's folder.",
+    }
+    return {**table, "required": ["name", "schema"], "properties": properties}
+
+
+def _properties() -> Json:
+    return {
+        "description": "Properties of librdkafka, passed through.",
+        "type": "object",
+        "propertyNames": {"not": {"enum": sorted(REFUSED_PROPERTIES)}},
+    }
+
+
+def _plain(value: Json) -> Json:
+    """A model's property without what only pydantic says; null is how a model says that a key is absent."""
+    kept = {name: item for name, item in value.items() if name not in ("title", "default")}
+    if "anyOf" in kept:
+        forms = [form for form in kept.pop("anyOf") if form != {"type": "null"}]
+        kept |= forms[0] if len(forms) == 1 else {"anyOf": forms}
+    return kept
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/definitions/{name}"}

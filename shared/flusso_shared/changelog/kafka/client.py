@@ -1,0 +1,186 @@
+"""Makes the Kafka clients: their properties, their logs, what they say about the brokers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from flusso_shared.changelog.kafka.errors import ALL_BROKERS_DOWN, from_exception
+from flusso_shared.config.model import QueueConnection
+from flusso_shared.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+library_logger = logging.getLogger(f"{__name__}.librdkafka")
+
+REQUEST_TIMEOUT = 15.0
+"""Seconds that a request to the brokers may take."""
+DEFAULT_MESSAGE_BYTES = 1_000_000
+_REPEAT_AFTER = 30.0
+
+Properties = dict[str, Any]
+OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
+
+_ALL: Properties = {
+    "client.id": "flusso",
+    # The same failures come through `error_cb`, which does not repeat itself.
+    "log_level": 2,
+    "log.connection.close": False,
+    "reconnect.backoff.ms": 100,
+    "reconnect.backoff.max.ms": 5_000,
+    "socket.keepalive.enable": True,
+}
+_PRODUCER: Properties = {
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "batch.num.messages": 10_000,
+    "queue.buffering.max.messages": 50_000,
+    "queue.buffering.max.kbytes": 32_768,
+    # For ever: an outage only fills the buffer, and a full buffer only stops reading the slot.
+    "message.timeout.ms": 0,
+}
+_PRODUCER_FORCED: Properties = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "partitioner": "murmur2_random",
+}
+_CONSUMER: Properties = {
+    "session.timeout.ms": 15_000,
+    # A member learns of a rebalance by its next heartbeat: a worker that joins gets its share that soon.
+    "heartbeat.interval.ms": 1_000,
+    # One change may fan out to a million documents between two polls.
+    "max.poll.interval.ms": 900_000,
+    # Per partition; librdkafka takes several times the size of a small message in memory.
+    "queued.max.messages.kbytes": 8_192,
+    "queued.min.messages": 5_000,
+    "max.partition.fetch.bytes": 262_144,
+    "fetch.queue.backoff.ms": 20,
+    "fetch.wait.max.ms": 500,
+}
+_CONSUMER_FORCED: Properties = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    "enable.partition.eof": True,
+    "partition.assignment.strategy": "cooperative-sticky",
+}
+
+
+class Complaints:
+    """What a client says about its brokers: logged once in a while, the newest kept for messages."""
+
+    def __init__(self, servers: str) -> None:
+        self._servers = servers
+        self._said: dict[int, float] = {}
+        self._count = 0
+        self._newest: tuple[float, KafkaError] | None = None
+        self.fatal: KafkaError | None = None
+        """The client itself is broken and has to be made anew."""
+
+    def __call__(self, error: KafkaError) -> None:
+        self._count += 1
+        if error.fatal():
+            self.fatal = error
+        now = time.monotonic()
+        code = error.code()
+        if code != ALL_BROKERS_DOWN:
+            # That one only sums up what was said before it.
+            self._newest = (now, error)
+        if now - self._said.get(code, -_REPEAT_AFTER) < _REPEAT_AFTER:
+            return
+        self._said[code] = now
+        logger.warning(
+            "Kafka at %s: %s (%s); %d such reports so far, the client keeps trying",
+            self._servers,
+            error.str(),
+            error.name(),
+            self._count,
+            extra={"action": "kafka_degraded"},
+        )
+
+    def lately(self) -> KafkaError | None:
+        """The newest complaint, unless it is old news."""
+        if self._newest is None or time.monotonic() - self._newest[0] > _REPEAT_AFTER:
+            return None
+        return self._newest[1]
+
+
+class Clients:
+    """Makes clients of one cluster."""
+
+    def __init__(self, connection: QueueConnection) -> None:
+        self.connection = connection
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The configured limit of one message."""
+        return self.number("message.max.bytes", DEFAULT_MESSAGE_BYTES)
+
+    def number(self, name: str, default: int) -> int:
+        """A property of the user's that has to be a whole number."""
+        value = self.connection.properties.get(name, default)
+        try:
+            return int(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"[queue.properties] has {name} = {value!r}; write a whole number"
+            ) from error
+
+    def producer(self, complaints: Complaints, **settings: Any) -> Producer:
+        """A producer with `settings` (underscores for dots) over everything else."""
+        properties = self._merged(_PRODUCER, _PRODUCER_FORCED | _dotted(settings))
+        properties["error_cb"] = complaints
+        try:
+            return Producer(properties, logger=library_logger)
+        except KafkaException as error:
+            raise _refused(error) from error
+
+    def consumer(
+        self, complaints: Complaints, on_commit: OnCommit | None = None, **settings: Any
+    ) -> Consumer:
+        """A consumer, likewise.  `on_commit` gets the answers to asynchronous commits, inside `poll`."""
+        properties = self._merged(_CONSUMER, _CONSUMER_FORCED | _dotted(settings))
+        properties["error_cb"] = complaints
+        if on_commit is not None:
+            properties["on_commit"] = on_commit
+        try:
+            return Consumer(properties, logger=library_logger)
+        except KafkaException as error:
+            raise _refused(error) from error
+
+    def admin(self, complaints: Complaints) -> AdminClient:
+        """An admin client; it may be used by any thread."""
+        properties = self._merged({}, {})
+        properties["error_cb"] = complaints
+        try:
+            return AdminClient(properties, logger=library_logger)
+        except KafkaException as error:
+            raise _refused(error) from error
+
+    def complaints(self) -> Complaints:
+        return Complaints(self.connection.bootstrap_servers)
+
+    def _merged(self, defaults: Properties, forced: Properties) -> Properties:
+        """The user's properties stand over our defaults, and under what correctness needs."""
+        own = {name: _text(value) for name, value in self.connection.properties.items()}
+        merged = _ALL | defaults | own | forced
+        if "debug" in own and "log_level" not in own:
+            del merged["log_level"]
+        return merged | {"bootstrap.servers": self.connection.bootstrap_servers}
+
+
+def _dotted(settings: Mapping[str, Any]) -> Properties:
+    return {name.replace("_", "."): value for name, value in settings.items()}
+
+
+def _text(value: str | int | bool) -> str | int:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _refused(error: KafkaException) -> ConfigError:
+    return ConfigError(str(from_exception(error, "make a Kafka client")))

@@ -1,0 +1,287 @@
+"""Opens sessions on Postgres: what every one of them is set to, whatever a role, a database or a pooler says.
+
+The settings of a role or a database are for its applications.  Ours take as long as they take, read every row or
+fail, and print values the one way that everything here expects.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import conninfo as conninfos
+from psycopg import generators, sql
+
+from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.postgres.errors import DENIED, DeniedError, translate
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_OUTPUT: Final = {
+    "client_encoding": "UTF8",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "quote_all_identifiers": "off",
+}
+_TIMEOUTS: Final = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+_SQL_ONLY: Final = {
+    # Postgres 17; a server that does not know a setting is not asked for it.
+    "transaction_timeout": "0",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    # A row that a policy hides must be an error: it would pass for one that was deleted.
+    "row_security": "off",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    # Compiling costs more than it saves on statements that touch a few thousand rows by index.
+    "jit": "off",
+}
+_SETTINGS: Final = _OUTPUT | _TIMEOUTS | _SQL_ONLY
+
+# A peer that vanished without a word is noticed within about a minute, whatever the system's defaults.
+_DEFAULTS: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "20",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "40000",
+}
+
+_SET: Final = """
+SELECT pg_backend_pid(), count(set_config(s.name, wanted.value, false))
+FROM unnest(%s::text[], %s::text[]) AS wanted(name, value) JOIN pg_settings s ON lower(s.name) = lower(wanted.name)
+"""
+
+_OPERATORS: Final = """
+SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''),
+    (SELECT string_agg(DISTINCT quote_ident(n.nspname), ', ')
+     FROM pg_operator o JOIN pg_type t ON t.oid = o.oprleft
+     JOIN pg_namespace n ON n.oid = o.oprnamespace AND n.oid = t.typnamespace
+     WHERE o.oprname = '=' AND n.nspname <> 'pg_catalog'
+       AND NOT n.nspname = ANY(current_schemas(true)) AND has_schema_privilege(n.oid, 'USAGE'))), false)
+"""
+"""Puts the schemas of types that have an `=` of their own (citext, hstore, PostGIS, ...) at the end of the search path.
+
+Without it `=`, `<`, `min()` and the like of such a type, in a schema that is not on the path, would silently mean those of
+a type that it is cast to: of `text` for `citext`.
+"""
+
+_UTF8: Final = b"SET client_encoding TO 'UTF8'"
+"""Before any other statement: psycopg sends no text in an encoding that Python lacks, such as EUC_TW."""
+
+_CANNOT_CHANGE: Final = "55P02"
+"""`cant_change_runtime_param`: of its class the one error that does not pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Settings that the server does not let a session have, for one reason."""
+
+    settings: tuple[str, ...]
+    """As `name = value`."""
+    reason: str
+    """The server's words, with the SQLSTATE."""
+    cure: str
+    sql: str = ""
+    """A statement that is the cure, where there is one."""
+
+    def __str__(self) -> str:
+        return f"the server refuses to set {', '.join(self.settings)}: {self.reason}"
+
+
+class RefusedSettingsError(DeniedError):
+    """The server refuses settings without which values would be read wrongly, or not at all."""
+
+    def __init__(self, refusals: Iterable[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        cures = (" ".join(filter(None, (item.cure, item.sql))) for item in self.refusals)
+        said = "; ".join(f"{item}; {cure}" for item, cure in zip(self.refusals, cures, strict=True))
+        super().__init__(f"cannot set up a Postgres session: {said}")
+
+
+def connect(conninfo: str, application: str, **settings: str) -> Connection:
+    """A session for SQL, in autocommit mode, with `settings` over ours.
+
+    Raises `RetryableError` or `FatalError`; the latter also for a pooler that gives every transaction another session,
+    and as `RefusedSettingsError` for settings that the server refuses.
+    """
+    connection = _connect(connection_text(conninfo, application), "connect to Postgres")
+    try:
+        _speak_utf8(connection)
+        backend = _set_all(connection, _SETTINGS | settings)
+        connection.execute(_OPERATORS)
+        made_up = backend != connection.info.backend_pid  # by a pooler, see `pooled`
+        if made_up and _shares_sessions(connection, conninfo, backend):
+            raise FatalError(
+                f"a connection pooler (such as PgBouncer) in transaction or statement mode answers at {address(conninfo)}: "
+                "the settings of a session do not last there; connect to the Postgres server itself, or have the "
+                "pooler use session mode (pool_mode = session) for this user"
+            )
+    except psycopg.Error as error:
+        connection.close()
+        raise translate(error, "set up a Postgres session") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_replication(conninfo: str, application: str) -> Connection:
+    """A connection that takes replication commands, through its `pgconn`.  Raises as `connect`."""
+    own = " ".join(f"-c {name}={_escaped(value)}" for name, value in (_OUTPUT | _TIMEOUTS).items())
+    given = conninfos.conninfo_to_dict(conninfo)
+    options = f"{given.get('options') or ''} {own}".strip()
+    text = conninfos.make_conninfo(
+        connection_text(conninfo, application), replication="database", options=options
+    )
+    return _connect(text, "connect to Postgres for replication")
+
+
+def connection_text(conninfo: str, application: str) -> str:
+    """`conninfo` with this product's defaults for what it leaves open."""
+    given = conninfos.conninfo_to_dict(conninfo)
+    return conninfos.make_conninfo("", **{**_DEFAULTS, "application_name": application, **given})
+
+
+def address(conninfo: str) -> str:
+    """Host, port and database of a connection text, for messages: never the user or the password."""
+    given = conninfos.conninfo_to_dict(conninfo)
+    host, port = given.get("host") or "the local socket", given.get("port") or 5432
+    return f"{host}:{port}, database {given.get('dbname') or 'of the user'}"
+
+
+def _connect(text: str, doing: str) -> Connection:
+    try:
+        # Statements that the server keeps for a session clash where a pooler hands sessions on.
+        return psycopg.connect(text, autocommit=True, prepare_threshold=None)
+    except psycopg.Error as error:
+        raise translate(error, doing) from error
+
+
+def _set_up(connection: Connection, settings: dict[str, str]) -> int:
+    """Set all that the server knows; gives the process id of the session's backend."""
+    row = connection.execute(_SET, (list(settings), list(settings.values()))).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _speak_utf8(connection: Connection) -> None:
+    """Raises `RefusedSettingsError` where the server cannot give what it stores in UTF-8, and `psycopg.Error`."""
+    connection.pgconn.send_query(_UTF8)
+    (result,) = connection.wait(generators.execute(connection.pgconn))
+    if result.status == psycopg.pq.ExecStatus.COMMAND_OK:
+        return
+    error = psycopg.errors.error_from_result(result)
+    if error.sqlstate is None:
+        raise psycopg.OperationalError(str(error))
+    if not _refuses(error):
+        raise error
+    raise RefusedSettingsError(
+        [
+            Refusal(
+                ("client_encoding = UTF8",),
+                _reason(error),
+                "make a database with the encoding UTF8 and move the data there",
+            )
+        ]
+    )
+
+
+def _set_all(connection: Connection, settings: dict[str, str]) -> int:
+    """As `_set_up`; raises `RefusedSettingsError` naming all settings that the server refuses, and `psycopg.Error`."""
+    try:
+        return _set_up(connection, settings)
+    except psycopg.Error as error:
+        if not _refuses(error) or not (refusals := _refusals(connection, settings)):
+            raise
+        raise RefusedSettingsError(refusals) from error
+
+
+def _refusals(connection: Connection, settings: dict[str, str]) -> list[Refusal]:
+    """What is refused when each is set by itself."""
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, value in settings.items():
+        try:
+            _set_up(connection, {name: value})
+        except psycopg.Error as error:
+            if not _refuses(error):
+                raise
+            key = (_reason(error), _grant(connection, error))
+            reasons[key].append(f"{name} = {value}")
+    return [
+        Refusal(
+            tuple(names),
+            reason,
+            "let a superuser run this:"
+            if grant
+            else "change on the server what the message names, or connect as a role that it lets set this",
+            grant,
+        )
+        for (reason, grant), names in reasons.items()
+    ]
+
+
+def _refuses(error: psycopg.Error) -> bool:
+    """Whether the server refuses a setting, and is not only busy, going down or gone."""
+    passes = isinstance(translate(error, "set up a Postgres session"), RetryableError)
+    return error.sqlstate == _CANNOT_CHANGE or not passes
+
+
+def _grant(connection: Connection, error: psycopg.Error) -> str:
+    """The statement that allows what is denied, where it is the use of what `_SET` is made of."""
+    if error.sqlstate != DENIED:
+        return ""
+    name = sql.Identifier(connection.info.user).as_string(None)
+    said = error.diag.message_primary or ""
+    if "set_config" in said:
+        return f"GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {name};"
+    if "pg_settings" in said:
+        return f"GRANT SELECT ON pg_catalog.pg_settings TO {name};"
+    return ""
+
+
+def _reason(error: psycopg.Error) -> str:
+    parts = (error.diag.message_primary, error.diag.message_detail)
+    said = ": ".join(part.rstrip(".") for part in parts if part)
+    return f"{said} (SQLSTATE {error.sqlstate})"
+
+
+def pooled(connection: Connection) -> bool:
+    """Whether a pooler is in between: it makes up the process id that a client is told (`BackendKeyData`)."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    return bool(row[0] != connection.info.backend_pid)
+
+
+def _shares_sessions(connection: Connection, conninfo: str, backend: int) -> bool:
+    """Whether a second client is given the backend of the first one, or that one another, while both are connected.
+
+    Statement mode refuses a transaction.
+    """
+    text = connection_text(conninfo, "flusso")
+    try:
+        with (
+            psycopg.connect(text, autocommit=True, prepare_threshold=None) as other,
+            other.transaction(),
+        ):
+            return _set_up(other, {}) == backend or _set_up(connection, {}) != backend
+    except psycopg.errors.ProtocolViolation:
+        return True
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -1,0 +1,74 @@
+"""The routes of the private surface that ask for something: reindex, its cancellation, the generations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.process.administration_protocol import Administration, Reception
+
+Handlers = Mapping[tuple[str, str], Callable[[Request], Response]]
+"""(method, path) -> what answers; run in threads."""
+
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+
+
+def routes(reception: Reception) -> Handlers:
+    """`POST /reindex?index=`, `DELETE /reindex?index=`, `POST /take-over?index=`, `GET /generations`."""
+
+    def reindex(request: Request) -> Response:
+        return _of_index(request, reception, lambda who, index: who.reindex(index))
+
+    def cancel(request: Request) -> Response:
+        return _of_index(request, reception, lambda who, index: who.cancel(index))
+
+    def take_over(request: Request) -> Response:
+        return _of_index(request, reception, lambda who, index: who.take_over(index))
+
+    def generations(_: Request) -> Response:
+        who = reception.administration
+        if who is None:
+            return _text(503, "this process keeps no indexes, or has not begun to")
+        try:
+            return JSONResponse([dict(item) for item in who.generations()])
+        except (FatalError, RetryableError) as error:
+            return _failed(error)
+
+    return {
+        ("POST", "/reindex"): reindex,
+        ("DELETE", "/reindex"): cancel,
+        ("POST", "/take-over"): take_over,
+        ("GET", "/generations"): generations,
+    }
+
+
+def _of_index(
+    request: Request, reception: Reception, act: Callable[[Administration, str], str]
+) -> Response:
+    given = request.query_params.get("index")
+    if given is None:
+        return _text(400, "missing query parameter `index`")
+    index = given.strip().lower()
+    if not _IDENTIFIER.fullmatch(index):
+        return _text(400, f'invalid index name "{given}"')
+    who = reception.administration
+    if who is None:
+        return _text(503, "this process keeps no indexes, or has not begun to")
+    if not who.knows(index):
+        return _text(404, f"unknown index {index}")
+    try:
+        return _text(202, act(who, index))
+    except (FatalError, RetryableError) as error:
+        return _failed(error)
+
+
+def _failed(error: FatalError | RetryableError) -> Response:
+    return _text(503 if isinstance(error, RetryableError) else 409, str(error))
+
+
+def _text(status: int, text: str) -> Response:
+    return PlainTextResponse(f"{text}\n", status)

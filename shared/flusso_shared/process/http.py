@@ -1,0 +1,226 @@
+"""The two HTTP surfaces: public (health, status, metrics) and private (indexes, behind Basic auth)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import logging
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+from prometheus_client import generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from flusso_shared.errors import FatalError
+from flusso_shared.metrics import Metrics
+from flusso_shared.process.administration import Handlers, routes
+from flusso_shared.process.administration_protocol import Reception
+from flusso_shared.process.connection_limits import LimitedConnection, Limits
+from flusso_shared.process.password_tries import Tries
+from flusso_shared.status import Status
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 128
+_STOP_BUDGET = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who may use the private surface."""
+
+    user: str
+    password: str
+
+    def allow(self, header: bytes) -> bool:
+        """Whether an Authorization header carries them; compared in constant time."""
+        if not header.startswith(b"Basic "):
+            return False
+        try:
+            given = base64.b64decode(header[len(b"Basic ") :], validate=True)
+        except ValueError:
+            return False
+        return hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
+
+
+def public_app(status: Status, metrics: Metrics) -> Starlette:
+    """`/healthz`, `/readyz`, `/status`, `/metrics`."""
+
+    def healthz(_: Request) -> Response:
+        return Response(status_code=200)
+
+    def readyz(_: Request) -> Response:
+        stopped = status.stopped()
+        if stopped:
+            return PlainTextResponse(f"stopped: {', '.join(stopped)}\n", 503)
+        ready = status.phase in ("backfilling", "live")
+        return Response(status_code=200 if ready else 503)
+
+    def status_document(_: Request) -> Response:
+        return JSONResponse(status.to_json())
+
+    def exposition(_: Request) -> Response:
+        return PlainTextResponse(generate_latest(metrics.registry))
+
+    return application(
+        {
+            ("GET", "/healthz"): healthz,
+            ("GET", "/readyz"): readyz,
+            ("GET", "/status"): status_document,
+            ("GET", "/metrics"): exposition,
+        }
+    )
+
+
+def private_app(
+    status: Status, credentials: Credentials, reception: Reception | None = None
+) -> Starlette:
+    """`/indexes`, and what `http_administration` has; every route, known or not, asks for the credentials.
+
+    After a few wrong passwords, the tries of an address wait for their turn.
+    """
+
+    def indexes(_: Request) -> Response:
+        return JSONResponse(status.to_json()["indexes"])
+
+    app = application({("GET", "/indexes"): indexes, **routes(reception or Reception())})
+
+    tries = Tries()
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and (refusal := await _refusal(scope, credentials, tries)):
+            await refusal(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    outer = Starlette()
+    outer.mount("/", guarded)
+    return outer
+
+
+async def _refusal(scope: Any, credentials: Credentials, tries: Tries) -> Response | None:
+    """What a request without the credentials is answered."""
+    header = dict(scope["headers"]).get(b"authorization")
+    if header is not None:
+        address = scope["client"][0] if scope.get("client") else ""
+        wait = tries.wait(address, time.monotonic())
+        if wait is None:
+            return PlainTextResponse("too many wrong passwords\n", 429, {"retry-after": "10"})
+        if wait:
+            await asyncio.sleep(wait)
+        if credentials.allow(header):
+            tries.succeeded(address)
+            return None
+        tries.failed(address, time.monotonic())
+    challenge = {"www-authenticate": 'Basic realm="flusso", charset="UTF-8"'}
+    return PlainTextResponse("unauthorized\n", 401, challenge)
+
+
+def _strict(app: Any) -> Any:
+    """The application, for requests whose headers are ASCII; others are 400."""
+
+    async def checked(scope: Any, receive: Any, send: Any) -> None:
+        if all(value.isascii() for _, value in scope.get("headers", ())):
+            await app(scope, receive, send)
+        else:
+            await PlainTextResponse("a header is not ASCII\n", 400)(scope, receive, send)
+
+    return checked
+
+
+def application(handlers: Handlers) -> Starlette:
+    """An application of (method, path) -> handler.  Unknown paths are 404, wrong methods 405 with `Allow`."""
+
+    def failed(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return Response(status_code=error.status_code, headers=error.headers)
+
+    return Starlette(
+        routes=[_route(path, handlers) for path in dict.fromkeys(path for _, path in handlers)],
+        exception_handlers={HTTPException: failed},
+    )
+
+
+def _route(path: str, handlers: Handlers) -> Route:
+    methods = {method: handler for (method, at), handler in handlers.items() if at == path}
+    if "GET" in methods:
+        methods["HEAD"] = methods["GET"]
+
+    def handle(request: Request) -> Response:
+        return methods[request.method](request)
+
+    return Route(path, handle, methods=list(methods))
+
+
+def bind(address: str, surface: str) -> socket.socket:
+    """Listen on `host:port`; port 0 picks a free one.  Raises `FatalError` when it cannot."""
+    host, _, port = address.rpartition(":")
+    bare = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(bare, int(port), type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((bare, int(port)))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise FatalError(
+            f"cannot listen on {address} for the {surface} surface: {error.strerror}; choose another"
+            f" address with --{surface}-address (port 0 picks a free one)"
+        ) from error
+    shown = listener.getsockname()
+    logger.info(
+        "%s surface listening on %s:%s",
+        surface,
+        f"[{shown[0]}]" if ":" in shown[0] else shown[0],
+        shown[1],
+        extra={"action": "listen", "surface": surface},
+    )
+    return listener
+
+
+class HttpServer:
+    """Serves one application on a socket that is bound already, in a thread of its own."""
+
+    def __init__(
+        self, app: Starlette, listener: socket.socket, surface: str, limits: Limits | None = None
+    ) -> None:
+        config = uvicorn.Config(
+            _strict(app),
+            http=cast("Any", partial(LimitedConnection, limits=limits or Limits())),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+        )
+        config.timeout_graceful_shutdown = 1
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [listener]},
+            name=f"http-{surface}",
+            daemon=True,
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the requests in progress and close the socket."""
+        self._server.should_exit = True
+        self._thread.join(_STOP_BUDGET)
+        self._listener.close()

@@ -1,0 +1,126 @@
+"""Runs a process: surfaces first, then its parts in supervised threads, until a signal or a failure."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from flusso_shared.clock import SystemClock
+from flusso_shared.errors import StoppedError
+from flusso_shared.metrics import Metrics
+from flusso_shared.process.administration_protocol import Reception
+from flusso_shared.process.http import (
+    Credentials,
+    HttpServer,
+    bind,
+    private_app,
+    public_app,
+)
+from flusso_shared.process.progress_bar import ProgressLine
+from flusso_shared.process.shutdown import stop_on_signals
+from flusso_shared.status import Status
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PASSWORD = "flusso"
+_LOOK = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the surfaces listen, and who may use the private one."""
+
+    public: str
+    private: str
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every part of a process shares."""
+
+    metrics: Metrics
+    stop: threading.Event = field(default_factory=threading.Event)
+    status: Status = field(default_factory=Status)
+    reception: Reception = field(default_factory=Reception)
+    """Where `make` says who carries out what the private surface is asked."""
+
+    @property
+    def clock(self) -> SystemClock:
+        """Its waits end when a stop is requested."""
+        return SystemClock(self.stop)
+
+
+Parts = Mapping[str, Callable[[], None]]
+"""Thread name -> what it runs until `Core.stop`."""
+
+
+def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
+    """Bind both surfaces, then run what `make` gives; returns after a clean stop.
+
+    Raises the first error that a part ends with; the others are stopped then.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(stop_on_signals(core.stop))
+        listeners = [
+            (bind(addresses.public, "public"), "public"),
+            (bind(addresses.private, "private"), "private"),
+        ]
+        if addresses.credentials.password == DEFAULT_PASSWORD:
+            logger.warning(
+                "the private surface has the default password; set --admin-password or FLUSSO_ADMIN_PASSWORD"
+            )
+        apps = (
+            public_app(core.status, core.metrics),
+            private_app(core.status, addresses.credentials, core.reception),
+        )
+        for app, (listener, surface) in zip(apps, listeners, strict=True):
+            server = HttpServer(app, listener, surface)
+            server.start()
+            stack.callback(server.stop)
+        stack.enter_context(ProgressLine(core.status))
+        _supervise(core, make())
+    logger.info("stopped")
+
+
+def _supervise(core: Core, parts: Parts) -> None:
+    """Run all parts; the end of one is the end of all."""
+    failures: list[BaseException] = []
+    _spare_collector()
+
+    def run(part: Callable[[], None]) -> None:
+        try:
+            part()
+        except StoppedError:
+            pass
+        except BaseException as error:  # noqa: BLE001  (a supervisor: raised again in the main thread)
+            failures.append(error)
+        finally:
+            core.stop.set()
+
+    threads = [
+        threading.Thread(target=run, args=(part,), name=name) for name, part in parts.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        # With a timeout, so that the main thread gets to run signal handlers.
+        while thread.is_alive():
+            thread.join(_LOOK)
+    if failures:
+        raise failures[0]
+
+
+def _spare_collector() -> None:
+    """Have the cyclic garbage collector look seldom.
+
+    A batch is tens of thousands of small objects that form no cycles and are freed by their reference counts;
+    at Python's thresholds a third of a worker's time would go into looking through them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)

@@ -1,0 +1,122 @@
+"""After a write: documents that must be built again, because they are old or because versions were used up (I3)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from flusso_shared import retry
+from flusso_shared.clock import Clock
+from flusso_shared.errors import FatalError
+from flusso_shared.seams import Conflict
+from flusso_shared.status import Status
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.built import Built, Key
+from flusso_worker.postgres.database import Database
+from flusso_worker.postgres.snapshot import split_version
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LARGEST_GAP = 100_000
+"""Transaction ids that may be used up to get past a version that a crash left behind."""
+
+
+class Aftermath:
+    """Looks after the documents of one generation.  Thread-safe; keeps its connection."""
+
+    def __init__(
+        self,
+        database: Database,
+        builder: Builder,
+        clock: Clock,
+        index: str,
+        status: Status | None = None,
+    ) -> None:
+        self._database = database
+        self._builder = builder
+        self._clock = clock
+        self._index = index
+        self._status = status
+        self._lock = threading.Lock()
+
+    def rebuild(self, keys: Sequence[Key]) -> list[Built]:
+        """Build `keys` in a new snapshot."""
+        return self._patiently(
+            lambda: list(self._builder.isolate(self._database, keys)),
+            f"build documents of index {self._index} again",
+        )
+
+    def sweep(self, ids: Sequence[str]) -> list[Built]:
+        """Build the documents of `ids` in a new snapshot, or delete them."""
+        return self._patiently(
+            lambda: list(self._builder.isolate_ids(self._database, ids)),
+            f"build documents of index {self._index} again",
+        )
+
+    def behind(self, conflicts: Sequence[Conflict]) -> set[str]:
+        """Ids whose stored version no snapshot of this history can have given, to be built again.
+
+        All others have a newer document already: success.  After a crash Postgres may give transaction ids
+        a second time, so the count of completed transactions falls back a little; it is pushed past the
+        stored versions here.  Raises `FatalError` when the gap is too large to have come about like that.
+        """
+        return self._patiently(
+            lambda: self._behind(conflicts), f"compare versions of index {self._index}"
+        )
+
+    def look(self, question: Callable[[Database], T]) -> T:
+        """Put a question in a new snapshot.  Raises `RowError` as `Database.run` does."""
+
+        def ask() -> T:
+            self._database.begin()
+            try:
+                return question(self._database)
+            finally:
+                self._database.finish()
+
+        return self._patiently(ask, f"look into the tables of index {self._index}")
+
+    def _patiently(self, action: Callable[[], T], doing: str) -> T:
+        with self._lock:
+            return retry.forever(action, doing=doing, clock=self._clock, status=self._status)
+
+    def _behind(self, conflicts: Sequence[Conflict]) -> set[str]:
+        # Taken after the conflict: whatever gave the stored version in this history came before.
+        snapshot = self._database.begin()
+        self._database.finish()
+        ahead = {item.id: item.stored for item in conflicts if item.stored > snapshot.version}
+        if ahead:
+            timeline, completed = split_version(max(ahead.values()))
+            gap = completed - snapshot.completed
+            if timeline != snapshot.origin.timeline or gap > LARGEST_GAP:
+                raise FatalError(
+                    f"index {self._index} holds document versions of another history (timeline {timeline}, "
+                    f"{completed} transactions; the database is at timeline {snapshot.origin.timeline}, "
+                    f"{snapshot.completed}): the database was restored or replaced. "
+                    f"Build the index anew with `flusso reindex {self._index}`"
+                )
+            self._burn(gap)
+        return set(ahead)
+
+    def _burn(self, gap: int) -> None:
+        logger.warning(
+            "index %s: versions stand %d transactions above the database, as after a crash of Postgres; "
+            "using up that many transaction ids and building again",
+            self._index,
+            gap,
+            extra={"action": "burn_transactions", "index": self._index, "gap": gap},
+        )
+        for _ in range(gap):
+            self._database.run(b"SELECT pg_current_xact_id()")
+
+    def cancel(self) -> None:
+        """Interrupt a statement in progress, from any thread."""
+        self._database.cancel()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()

@@ -1,0 +1,36 @@
+"""Control records in the bookkeeping index: where `flusso run` keeps the lineage over restarts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.sinks.cluster import Cluster, path
+
+_NOT_FOUND = 404
+
+
+class OpenSearchControl:
+    """A `Control` in one document per slot.  Written by the one process that has the slot."""
+
+    def __init__(self, cluster: Cluster, prefix: str, slot: str) -> None:
+        self._cluster = cluster
+        self._path = path(f"{prefix}flusso_meta", "_doc", f"control:{slot}")
+        self._store = GenerationStore(cluster, prefix)
+        self._lock = threading.Lock()
+        """One writer at a time: all records are one document."""
+
+    def load(self) -> dict[str, dict[str, Any]]:
+        reply = self._cluster.request("GET", self._path, allow=(_NOT_FOUND,))
+        if reply.status == _NOT_FOUND:
+            return {}
+        records: dict[str, dict[str, Any]] = reply.json()["_source"]["records"]
+        return records
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._store.ensure()
+            records = {**self.load(), key: dict(value)}
+            self._cluster.request("PUT", self._path, {"kind": "control", "records": records})

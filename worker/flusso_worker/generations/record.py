@@ -1,0 +1,145 @@
+"""What is known of one generation, as it stands in the bookkeeping index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from flusso_shared.changelog.control_records import Lineage, offsets_from_json, offsets_to_json
+from flusso_shared.names import GenerationName
+from flusso_shared.plan.codec import plan_from_json, plan_to_json
+from flusso_shared.plan.model import IndexPlan
+from flusso_shared.seams import TopicPartition
+from flusso_worker.generations.schema_order import Carrier, SchemaOrder
+
+State = Literal["creating", "seeding", "live", "retired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation.  `plan` is its own: an older one's differs from what this process was started with."""
+
+    name: GenerationName
+    state: State
+    lineage: Lineage
+    plan: IndexPlan
+    starts: Mapping[TopicPartition, int]
+    """Where its group begins; chosen once, so that setting them again can only replay."""
+    targets: Mapping[TopicPartition, int] | None = None
+    """What its group must have committed to be seeded; None until the root's snapshot is complete."""
+    created_at: float = 0.0
+    """Seconds since the epoch, by its maker's clock: to be shown, never compared."""
+    durable: bool = True
+    """Whether its changes come through a log that outlives the process."""
+    missed: bool = False
+    """Whether changes passed that it did not get: a live one is replaced, a seeding one begins anew."""
+    promoting: bool = False
+    """Whether its aliases are being moved, or were: from then on it is not cancelled."""
+
+    def evolve(self, **changes: Any) -> Generation:
+        """A copy with some attributes changed."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": "generation",
+            "index": self.name.index,
+            "hash": self.name.hash,
+            "number": self.name.number,
+            "prefix": self.name.prefix,
+            "state": self.state,
+            "lineage": self.lineage.to_json(),
+            "plan": json.dumps(plan_to_json(self.plan)),
+            "starts": offsets_to_json(self.starts),
+            "targets": None if self.targets is None else offsets_to_json(self.targets),
+            "created_at": self.created_at,
+            "durable": self.durable,
+            "missed": self.missed,
+            "promoting": self.promoting,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Generation:
+        targets = value["targets"]
+        return cls(
+            name=GenerationName(value["index"], value["hash"], value["number"], value["prefix"]),
+            state=value["state"],
+            lineage=Lineage.from_json(value["lineage"]),
+            plan=plan_from_json(json.loads(value["plan"])),
+            starts=offsets_from_json(value["starts"]),
+            targets=None if targets is None else offsets_from_json(targets),
+            created_at=value["created_at"],
+            durable=value.get("durable", True),
+            missed=value.get("missed", False),
+            promoting=value.get("promoting", False),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reindex:
+    """Somebody asked for a new generation of an index in place of all up to `above`."""
+
+    index: str
+    above: int
+    at: float
+    """When, seconds since the epoch, by the asker's clock: to be shown, never compared."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "reindex", "index": self.index, "above": self.above, "at": self.at}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Reindex:
+        return cls(value["index"], value["above"], value["at"])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request and the place of its document in the order of writes."""
+
+    reindex: Reindex
+    seq_no: int = 0
+    primary_term: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A generation and the place of its document in the order of writes."""
+
+    generation: Generation
+    seq_no: int = 0
+    primary_term: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The order of an index's schemas and the place of its document in the order of writes."""
+
+    order: SchemaOrder
+    seq_no: int = 0
+    primary_term: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Everything in the bookkeeping about one index."""
+
+    stored: Sequence[Stored] = ()
+    """By number, then hash: every worker sees the same order."""
+    asked: Asked | None = None
+    ordered: Ordered | None = None
+    """The order of its schemas; None before a worker has recorded any."""
+    carriers: Sequence[Carrier] = ()
+    """The workers that keep it."""
+
+    @property
+    def live(self) -> Stored | None:
+        """The newest generation that queries see."""
+        live = [item for item in self.stored if item.generation.state == "live"]
+        return live[-1] if live else None
+
+    @property
+    def superseded(self) -> int:
+        """Generations up to this number are to be replaced."""
+        return self.asked.reindex.above if self.asked is not None else 0

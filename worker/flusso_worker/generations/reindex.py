@@ -1,0 +1,113 @@
+"""Asks for a new generation of an index, and takes that back: one document in the bookkeeping, compare-and-set.
+
+The request says which generations are not wanted any more: all up to the live one.  Keepers do the rest as when a
+schema has changed, so asking twice is asking once, and whoever dies at it leaves a request that stands or none.
+"""
+
+from __future__ import annotations
+
+from flusso_shared.errors import FatalError, RetryableError
+from flusso_worker.generations.record import Known, Reindex, Stored
+from flusso_worker.generations.schema_order import SchemaOrder
+from flusso_worker.generations.store import GenerationStore
+
+_ATTEMPTS = 20
+
+
+def ask(store: GenerationStore, index: str, now: float) -> str:
+    """Ask for a new generation in place of the live one; says what follows.
+
+    Raises `FatalError` when nothing is known of the index, `RetryableError` when somebody else keeps changing it.
+    """
+    store.ensure()
+    for _ in range(_ATTEMPTS):
+        known = store.look(index)
+        live = known.live
+        if live is None:
+            return _already_seeding(known, index)
+        number = live.generation.name.number
+        if known.superseded >= number:
+            return f"reindex of {index} queued already"
+        if _unfinished(known, live):
+            return f"reindex of {index} not queued: a newer generation is being made already"
+        if store.ask(Reindex(index, number, now), known.asked):
+            return f"reindex of {index} queued"
+    raise RetryableError(f"somebody else keeps changing what is known of {index}")
+
+
+def cancel(store: GenerationStore, index: str) -> str:
+    """Take the request back and give up the generation that is made for it; says what became of it.
+
+    Raises `FatalError` when there is nothing to take back.
+    """
+    known = store.look(index)
+    live = known.live
+    if live is None or not (_wanted(known, live) or _unfinished(known, live)):
+        raise FatalError(
+            f"no reindex of {index} is in progress: nobody asked for one, or it is live already"
+        )
+    for _ in range(_ATTEMPTS):
+        _require_cancellable(known, live, index)
+        # In this order: without the request nobody begins another one.
+        if (known.asked is None or store.withdraw(known.asked)) and _give_up(store, known, live):
+            return f"reindex of {index} cancelled; {live.generation.name.physical} stays"
+        known = store.look(index)
+        if known.live is None or known.live.generation.name != live.generation.name:
+            raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
+        live = known.live
+    raise RetryableError(f"somebody else keeps changing what is known of {index}")
+
+
+def take_over(store: GenerationStore, index: str, hash: str) -> str:
+    """Record a schema as the newest of its index; says what follows.
+
+    Raises `RetryableError` when other processes keep changing the record.
+    """
+    store.ensure()
+    for _ in range(_ATTEMPTS):
+        known = store.look(index)
+        order = SchemaOrder(index) if known.ordered is None else known.ordered.order
+        if order.hashes[-1:] == (hash,):
+            return f"schema {hash} of {index} is the newest already"
+        if store.put_order(order.with_newest(hash), known.ordered):
+            return f"schema {hash} of {index} takes over once a worker carries it"
+    raise RetryableError(f"other processes keep changing what is known of {index}")
+
+
+def _require_cancellable(known: Known, live: Stored, index: str) -> None:
+    for item in _unfinished(known, live):
+        generation = item.generation
+        if generation.promoting:
+            raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
+        if generation.name.hash != live.generation.name.hash:
+            raise FatalError(
+                f"{generation.name.physical} is made because the schema of {index} has changed, not by a reindex:"
+                " it would be made again. Start the workers with the earlier schema instead"
+            )
+
+
+def _give_up(store: GenerationStore, known: Known, live: Stored) -> bool:
+    """Retire what is newer than the live generation; False when it has changed meanwhile."""
+    found = _unfinished(known, live)
+    return all([store.update(each, each.generation.evolve(state="retired")) for each in found])
+
+
+def _wanted(known: Known, live: Stored) -> bool:
+    return known.superseded >= live.generation.name.number
+
+
+def _unfinished(known: Known, live: Stored) -> list[Stored]:
+    return [
+        item
+        for item in known.stored
+        if item.generation.name.number > live.generation.name.number
+        and item.generation.state in ("creating", "seeding")
+    ]
+
+
+def _already_seeding(known: Known, index: str) -> str:
+    if known.stored:
+        return f"reindex of {index} not queued: its first generation is being made already"
+    raise FatalError(
+        f"nothing is known of an index {index}: no worker has kept it yet, or it has another name or prefix"
+    )

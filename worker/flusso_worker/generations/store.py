@@ -1,0 +1,283 @@
+"""The bookkeeping index `flusso_meta`: one document per generation, every change a compare-and-set.
+
+Beside them, per index the order of its schemas and a request for a reindex; and an entry of each worker, which that
+worker alone writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flusso_shared.errors import FatalError
+from flusso_shared.names import GenerationName
+from flusso_worker.generations.record import (
+    Asked,
+    Generation,
+    Known,
+    Ordered,
+    Reindex,
+    Stored,
+)
+from flusso_worker.generations.schema_order import Carrier, SchemaOrder
+from flusso_worker.sinks.cluster import Cluster, create_index, path
+
+_CONFLICT = 409
+_NOT_FOUND = 404
+_TIMED_OUT = 408
+_STARTED = {"wait_for_active_shards": "1", "timeout": "20s"}
+"""Not `wait_for_status`: an index that is just being made is yellow before its primary has started."""
+_KINDS = ["generation", "reindex", "schemas", "worker"]
+_MOST = 1000
+_SEEN = {"refresh": "true"}
+"""A write is answered when every search sees it: searches are many, writes few."""
+_BODY = {
+    "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
+    "mappings": {
+        "dynamic": False,
+        "properties": {"kind": {"type": "keyword"}, "index": {"type": "keyword"}},
+    },
+}
+
+
+class GenerationStore:
+    """Reads and changes the bookkeeping of one cluster."""
+
+    def __init__(self, cluster: Cluster, prefix: str) -> None:
+        self._cluster = cluster
+        self._prefix = prefix
+        self._meta = f"{prefix}flusso_meta"
+        self._parsed: dict[tuple[str, int, int], Generation] = {}
+
+    def ensure(self) -> None:
+        """Create the bookkeeping index unless it is there; it can be searched when this returns.
+
+        Raises `RetryableError` with OpenSearch's reason while it cannot be created.
+        """
+        where = path(self._meta)
+        known = self._cluster.request("HEAD", where, allow=(_NOT_FOUND,)).status != _NOT_FOUND
+        if known or not create_index(self._cluster, self._meta, _BODY):
+            # Another worker may be making it this moment; only its maker is answered when its shard has started.
+            where = path("_cluster", "health", self._meta)
+            self._cluster.request("GET", where, params=_STARTED, allow=(_TIMED_OUT,))
+
+    def load(self, index: str) -> list[Stored]:
+        """All generations of a logical index, by number, then hash."""
+        return list(self.look(index).stored)
+
+    def look(self, index: str) -> Known:
+        """Everything about a logical index."""
+        query = {
+            "size": _MOST,
+            "seq_no_primary_term": True,
+            "query": {
+                "bool": {"filter": [{"terms": {"kind": _KINDS}}, {"term": {"index": index}}]}
+            },
+        }
+        where = path(self._meta, "_search")
+        reply = self._cluster.request("POST", where, query, allow=(_NOT_FOUND,))
+        if reply.status == _NOT_FOUND:
+            # Somebody deleted it.  By itself it would come back with another mapping.
+            self.ensure()
+            return Known()
+        found = reply.json()["hits"]["hits"]
+        hits = {
+            (hit["_id"], hit["_seq_no"], hit["_primary_term"]): hit
+            for hit in found
+            if hit["_source"]["kind"] == "generation"
+        }
+        # A plan is large and hardly ever changes; it is looked at several times a second while seeding.
+        self._parsed = {
+            version: self._parsed.get(version) or self._read(hit) for version, hit in hits.items()
+        }
+        stored = [
+            Stored(generation, seq_no, primary_term)
+            for (_, seq_no, primary_term), generation in self._parsed.items()
+        ]
+        asked = [
+            Asked(Reindex.from_json(hit["_source"]), hit["_seq_no"], hit["_primary_term"])
+            for hit in found
+            if hit["_source"]["kind"] == "reindex"
+        ]
+        return Known(
+            sorted(stored, key=_order),
+            asked[0] if asked else None,
+            _ordered(found),
+            _carriers(found, index),
+        )
+
+    def indexes(self) -> list[str]:
+        """The logical indexes that anything is known of."""
+        query = {
+            "size": 0,
+            "query": {"term": {"kind": "generation"}},
+            "aggs": {"indexes": {"terms": {"field": "index", "size": _MOST * 10}}},
+        }
+        reply = self._cluster.request(
+            "POST", path(self._meta, "_search"), query, allow=(_NOT_FOUND,)
+        )
+        if reply.status == _NOT_FOUND:
+            return []
+        return sorted(item["key"] for item in reply.json()["aggregations"]["indexes"]["buckets"])
+
+    def ask(self, reindex: Reindex, earlier: Asked | None) -> bool:
+        """Note a request, in place of `earlier`; False when it has changed since it was read."""
+        params = {"op_type": "create"} if earlier is None else _only_if(earlier)
+        return self._put_document(f"reindex:{reindex.index}", reindex.to_json(), params)
+
+    def withdraw(self, asked: Asked) -> bool:
+        """Remove a request; False when it has changed since it was read."""
+        return self._delete_document(f"reindex:{asked.reindex.index}", _only_if(asked))
+
+    def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
+        """Record the order of an index's schemas, in place of `earlier`; False when it has changed since it was read."""
+        params = {"op_type": "create"} if earlier is None else _only_if(earlier)
+        return self._put_document(f"schemas:{order.index}", order.to_json(), params)
+
+    def put_worker(self, worker: str, entry: Mapping[str, Any], *, seen: bool) -> None:
+        """Put a worker's entry, which it alone writes; `seen`: every search sees it when this returns."""
+        self.ensure()
+        where = path(self._meta, "_doc", worker)
+        self._cluster.request("PUT", where, entry, params=_SEEN if seen else {})
+
+    def forget_worker(self, carrier: Carrier) -> None:
+        """Remove the entry of a worker that is gone."""
+        where = path(self._meta, "_doc", carrier.worker)
+        self._cluster.request("DELETE", where, allow=(_NOT_FOUND,))
+
+    def create(self, generation: Generation) -> bool:
+        """Put a new document; False when somebody else has."""
+        return self._put(generation, {"op_type": "create"})
+
+    def update(self, stored: Stored, generation: Generation) -> bool:
+        """Change a document; False when it has changed since it was read."""
+        return self._put(generation, _only_if(stored))
+
+    def delete(self, stored: Stored) -> bool:
+        """Remove a document; False when it has changed since it was read."""
+        return self._delete_document(stored.generation.name.physical, _only_if(stored))
+
+    def mirror(self, generation: Generation) -> None:
+        """Put a document whatever stands there: the lead's bookkeeping, for information."""
+        self._put(generation, {})
+
+    def forget(self, name: GenerationName) -> None:
+        """Remove a document whatever stands there; no error when there is none."""
+        where = path(self._meta, "_doc", name.physical)
+        self._cluster.request("DELETE", where, params=_SEEN, allow=(_NOT_FOUND,))
+
+    def physical(self, index: str) -> list[GenerationName]:
+        """Every concrete index that is named like a generation of `index`."""
+        start = f"{self._prefix}{index}_"
+        reply = self._cluster.request(
+            "GET",
+            path("_cat", "indices", f"{start}*"),
+            params={"h": "index", "format": "json", "expand_wildcards": "all"},
+            allow=(_NOT_FOUND,),
+        )
+        if reply.status == _NOT_FOUND:
+            return []
+        shape = re.compile(re.escape(start) + r"([0-9a-f]{8})_([0-9]+)")
+        found = [shape.fullmatch(str(row["index"])) for row in reply.json()]
+        return [
+            GenerationName(index, match[1], int(match[2]), self._prefix) for match in found if match
+        ]
+
+    def _read(self, hit: Mapping[str, Any]) -> Generation:
+        try:
+            return Generation.from_json(hit["_source"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise FatalError(
+                f"sink {self._cluster.name}: cannot read what is noted of generation {hit['_id']} in"
+                f" {self._meta} ({error}); another version wrote it, or somebody changed it. Run that version,"
+                " or delete the document to have the index built anew"
+            ) from error
+
+    def _put(self, generation: Generation, params: Mapping[str, str]) -> bool:
+        return self._put_document(generation.name.physical, generation.to_json(), params)
+
+    def _put_document(self, name: str, value: Any, params: Mapping[str, str]) -> bool:
+        where = path(self._meta, "_doc", name)
+        reply = self._cluster.request(
+            "PUT", where, value, params={**params, **_SEEN}, allow=(_CONFLICT,)
+        )
+        return reply.status != _CONFLICT
+
+    def _delete_document(self, name: str, params: Mapping[str, str]) -> bool:
+        where = path(self._meta, "_doc", name)
+        reply = self._cluster.request(
+            "DELETE", where, params={**params, **_SEEN}, allow=(_CONFLICT, _NOT_FOUND)
+        )
+        return reply.status != _CONFLICT
+
+
+class LocalStore:
+    """Bookkeeping of one process, where no cluster is configured."""
+
+    def __init__(self) -> None:
+        self._generations: dict[GenerationName, Stored] = {}
+        self._ordered: dict[str, Ordered] = {}
+
+    def ensure(self) -> None:
+        """Nothing to create."""
+
+    def load(self, index: str) -> list[Stored]:
+        found = self._generations.values()
+        return sorted([item for item in found if item.generation.name.index == index], key=_order)
+
+    def look(self, index: str) -> Known:
+        return Known(self.load(index), ordered=self._ordered.get(index))
+
+    def withdraw(self, asked: Asked) -> bool:
+        """Nobody can ask for anything here."""
+        return True
+
+    def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
+        self._ordered[order.index] = Ordered(order)
+        return True
+
+    def forget_worker(self, carrier: Carrier) -> None:
+        """There is no other worker."""
+
+    def create(self, generation: Generation) -> bool:
+        self._generations[generation.name] = Stored(generation)
+        return True
+
+    def update(self, stored: Stored, generation: Generation) -> bool:
+        self._generations[generation.name] = Stored(generation, stored.seq_no + 1)
+        return True
+
+    def delete(self, stored: Stored) -> bool:
+        self._generations.pop(stored.generation.name, None)
+        return True
+
+    def mirror(self, generation: Generation) -> None:
+        """There is no other place."""
+
+    def physical(self, index: str) -> list[GenerationName]:
+        return [item.generation.name for item in self.load(index)]
+
+
+def _order(stored: Stored) -> tuple[int, str]:
+    return stored.generation.name.number, stored.generation.name.hash
+
+
+def _ordered(found: Sequence[Mapping[str, Any]]) -> Ordered | None:
+    for hit in found:
+        if hit["_source"]["kind"] == "schemas":
+            order = SchemaOrder.from_json(hit["_source"])
+            return Ordered(order, hit["_seq_no"], hit["_primary_term"])
+    return None
+
+
+def _carriers(found: Sequence[Mapping[str, Any]], index: str) -> list[Carrier]:
+    entries = [(hit["_id"], hit["_source"]) for hit in found if hit["_source"]["kind"] == "worker"]
+    return [
+        Carrier(worker, entry["schemas"][index], entry["sequence"], entry["ended"])
+        for worker, entry in entries
+    ]
+
+
+def _only_if(stored: Stored | Asked | Ordered) -> dict[str, Any]:
+    return {"if_seq_no": str(stored.seq_no), "if_primary_term": str(stored.primary_term)}

@@ -1,0 +1,67 @@
+"""Which of several workers verifies an index: a document in `flusso_meta` that its holder keeps changing.
+
+A holder that is gone is known by its document, which has not changed for a while by the observer's own clock: the clocks of
+two machines are never compared.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flusso_shared.clock import Clock
+from flusso_worker.sinks.cluster import Cluster, path
+
+_NOT_FOUND, _CONFLICT = 404, 409
+
+
+class VerificationLease:
+    """One worker's view of the lease of one index.  Owned by one thread."""
+
+    def __init__(
+        self, cluster: Cluster, index_prefix: str, index: str, patience: float, clock: Clock
+    ) -> None:
+        """`patience`: seconds without a change after which the lease is taken over."""
+        self._cluster = cluster
+        self._index = index
+        self._where = path(f"{index_prefix}flusso_meta", "_doc", f"verification:{index}")
+        self._patience = patience
+        self._clock = clock
+        self._owner = uuid.uuid4().hex
+        self._seen: tuple[int, int] | None = None
+        self._since = 0.0
+
+    def hold(self) -> bool:
+        """Take the lease or keep it; False while another worker has it."""
+        reply = self._cluster.request("GET", self._where, allow=(_NOT_FOUND,))
+        known = reply.json()
+        if "found" not in known:
+            return False  # the bookkeeping is not there yet, and not this lease's to create
+        if not known["found"]:
+            return self._put({"op_type": "create"})
+        seen = known["_seq_no"], known["_primary_term"]
+        if known["_source"]["owner"] != self._owner and not self._expired(seen):
+            return False
+        return self._put({"if_seq_no": str(seen[0]), "if_primary_term": str(seen[1])})
+
+    def release(self) -> None:
+        """Let another worker have it at once, if it is held here."""
+        known = self._cluster.request("GET", self._where, allow=(_NOT_FOUND,)).json()
+        if known.get("found") and known["_source"]["owner"] == self._owner:
+            params = {
+                "if_seq_no": str(known["_seq_no"]),
+                "if_primary_term": str(known["_primary_term"]),
+            }
+            allow = (_NOT_FOUND, _CONFLICT)
+            self._cluster.request("DELETE", self._where, params=params, allow=allow)
+
+    def _expired(self, seen: tuple[int, int]) -> bool:
+        now = self._clock.monotonic()
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        return now - self._since >= self._patience
+
+    def _put(self, params: dict[str, str]) -> bool:
+        body: dict[str, Any] = {"kind": "verification", "index": self._index, "owner": self._owner}
+        reply = self._cluster.request("PUT", self._where, body, params, allow=(_CONFLICT,))
+        return reply.status != _CONFLICT

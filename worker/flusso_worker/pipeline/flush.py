@@ -1,0 +1,195 @@
+"""Built chunks -> every sink, until each document is acknowledged or quarantined (I7)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from flusso_shared import failpoints
+from flusso_shared.errors import StaleBatchError
+from flusso_shared.metrics import Metrics
+from flusso_shared.names import GenerationName
+from flusso_shared.seams import (
+    Batch,
+    Conflict,
+    Operation,
+    Rejection,
+    Sink,
+)
+from flusso_shared.status import Status
+from flusso_worker.documents.build import Builder
+from flusso_worker.documents.built import Built, Failure
+from flusso_worker.documents.rebuild import Aftermath
+from flusso_worker.quarantine.quarantine import Quarantine
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of the documents of one chunk, at all sinks."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    """Of the newest build of each document that all sinks took."""
+    failures: dict[str, Failure] = field(default_factory=dict)
+    """The newest refusal of each document that some sink did not take."""
+
+    def wrote(self, sink: str, operations: Sequence[Operation]) -> None:
+        if not self.failures:
+            self.versions.update({item.id: item.version for item in operations})
+            return
+        for item in operations:
+            failed = self.failures.get(item.id)
+            if failed is not None and (
+                failed.version > item.version or failed.sink not in ("", sink)
+            ):
+                continue
+            self.failures.pop(item.id, None)
+            self.versions[item.id] = item.version
+
+    def failed(self, failures: Sequence[Failure]) -> None:
+        for item in failures:
+            earlier = self.failures.get(item.id)
+            if earlier is None or item.version >= earlier.version:
+                self.failures[item.id] = item
+                self.versions.pop(item.id, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Flusher:
+    """Writes the documents of one generation.  Thread-safe."""
+
+    generation: GenerationName
+    sinks: Sequence[Sink]
+    """In the order of their names."""
+    builder: Builder
+    aftermath: Aftermath
+    quarantine: Quarantine
+    metrics: Metrics
+    status: Status
+
+    def flush(self, built: Built) -> None:
+        """Returns once every sink has every document of the chunk, or a newer one, or refused it for good.
+
+        Raises `PoisonError` when a refusal stops the index, `StoppedError` on shutdown, `FatalError`.
+        """
+        started = time.monotonic()
+        failpoints.hit("before_bulk")
+        outcome = self._write_everywhere(built)
+        failpoints.hit("after_bulk_ack")
+        self._settle(built, outcome)
+        seconds = time.monotonic() - started
+        self.metrics.histogram("flusso_flush_duration_seconds").observe(seconds)
+        self.metrics.counter("flusso_batches_total").inc()
+        self.metrics.counter("flusso_documents_built_total", self.generation.index).inc(
+            len(built.operations)
+        )
+        self.status.flushed(seconds)
+        self.status.add("documents_built", len(built.operations))
+
+    def _settle(self, built: Built, outcome: _Outcome) -> None:
+        """Quarantine what could not be written, and build it once more.
+
+        Another worker may have written a newer document meanwhile, and looked for an entry before this one put it there.
+        Its snapshot was earlier than this last one.
+        """
+        quarantine = self.quarantine
+        failures = list(outcome.failures.values())
+        while failures:
+            quarantine.take(failures, built.causes)
+            quarantine.clear(outcome.versions)
+            earlier = {failure.id: failure for failure in failures}
+            again = [
+                _changed(part, earlier)
+                for part in self.aftermath.rebuild([failure.key for failure in failures])
+            ]
+            outcome = _Outcome()
+            for part in again:
+                self._merge(outcome, self._write_everywhere(part))
+            failures = list(outcome.failures.values())
+        quarantine.clear(outcome.versions)
+
+    @staticmethod
+    def _merge(outcome: _Outcome, other: _Outcome) -> None:
+        outcome.versions.update(other.versions)
+        outcome.failures.update(other.failures)
+
+    def _write_everywhere(self, built: Built) -> _Outcome:
+        outcome = _Outcome()
+        for sink in self.sinks:
+            waiting = [built]
+            while waiting:
+                waiting.extend(self._write_once(sink, waiting.pop(), outcome))
+        return outcome
+
+    def _write_once(self, sink: Sink, built: Built, outcome: _Outcome) -> list[Built]:
+        """Write one chunk; gives what has to be written after it."""
+        outcome.failed(built.failed)
+        if not built.operations:
+            return []
+        try:
+            written = sink.write(Batch(self.generation, built.operations, built.taken_at))
+        except StaleBatchError:
+            return self._again(built)
+        refused = self._refused(sink, built, written.rejected)
+        rejected = {item.id for item in refused}
+        outcome.wrote(
+            sink.name,
+            [item for item in built.operations if item.id not in rejected]
+            if rejected
+            else built.operations,
+        )
+        outcome.failed(refused)
+        return self._built_past(built, written.conflicts)
+
+    def _built_past(self, built: Built, conflicts: Sequence[Conflict]) -> list[Built]:
+        """Documents whose stored version means nothing, built again."""
+        if not conflicts:
+            return []
+        behind = self.aftermath.behind(conflicts)
+        self.metrics.counter("flusso_version_conflicts_total", self.generation.index).inc(
+            len(conflicts) - len(behind)
+        )
+        if not behind:
+            return []
+        return self._again(built, behind)
+
+    def _again(self, built: Built, only: Collection[str] | None = None) -> list[Built]:
+        """The documents of a chunk, or some of them, built again."""
+        if built.ids:
+            return self.aftermath.sweep(
+                [name for name in built.ids if only is None or name in only]
+            )
+        id_of = self.builder.sql.id_of
+        keys = built.keys if only is None else [key for key in built.keys if id_of(key) in only]
+        return self.aftermath.rebuild(keys)
+
+    def _refused(self, sink: Sink, built: Built, rejections: Sequence[Rejection]) -> list[Failure]:
+        if not rejections:
+            return []
+        names = {item.id for item in rejections}
+        keys = {self.builder.sql.id_of(key): key for key in built.keys}
+        operations = {item.id: item for item in built.operations if item.id in names}
+        return [
+            Failure(
+                keys[item.id],
+                item.id,
+                operations[item.id].version,
+                f"{item.status}: {item.reason}",
+                operations[item.id].document,
+                sink.name,
+            )
+            for item in rejections
+        ]
+
+
+def _changed(built: Built, earlier: Mapping[str, Failure]) -> Built:
+    """What is something else now than what failed."""
+    operations = [
+        item
+        for item in built.operations
+        if item.id not in earlier
+        or not earlier[item.id].sink
+        or item.document != earlier[item.id].document
+    ]
+    failed = [item for item in built.failed if item.id not in earlier or earlier[item.id].sink]
+    return replace(built, operations=operations, failed=failed)

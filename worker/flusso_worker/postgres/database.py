@@ -1,0 +1,290 @@
+"""The worker's connection to Postgres: snapshots, and SQL whose results stay bytes.  Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+import re
+import select
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import pq, sql
+
+from flusso_shared.change import Origin
+from flusso_shared.clock import Clock
+from flusso_shared.errors import FlussoError, PoisonError, RetryableError, SchemaChangedError
+from flusso_shared.names import TableName
+from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres import row_security
+from flusso_shared.postgres.errors import DENIED, translate
+from flusso_worker.postgres.snapshot import Snapshot, parse
+
+logger = logging.getLogger(__name__)
+
+_BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+_SNAPSHOT = b"""
+SELECT pg_current_snapshot()::text,
+       CASE WHEN NOT pg_is_in_recovery()
+            THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END"""
+_SYSTEM = b"SELECT system_identifier::text FROM pg_control_system()"
+
+# Below deadlock_timeout: should our locks and those of a migration ever cross, it is ours that give way.
+_LOCK_TIMEOUT = "500ms"
+_LOCKED = "55P03"
+_CANCEL_TIMEOUT = 2.0
+
+# What the values of a row can cause.  Everything else is the connection's, the server's or the schema's.
+_ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54000", "54001")
+_QUOTED = re.compile(r'"[^"]*"')
+
+_FINE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+
+
+class RowError(PoisonError):
+    """A statement failed because of a value in some row that it read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What the catalog said when the SQL of an index was composed (`binding.bind_to`)."""
+
+    digest: bytes
+    """An expression that gives it as of the transaction's snapshot."""
+    value: bytes
+
+
+class Database:
+    """One connection that heals itself: after an error the next `begin` or `run` connects anew.
+
+    Owned by one thread, but for `cancel`.
+    """
+
+    def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
+        self._begin = _BEGIN + _SNAPSHOT
+        self._binding: Binding | None = None
+        self._cursors = False
+        self._conninfo = conninfo
+        self._application = application
+        self._clock = clock
+        self._connection: psycopg.Connection | None = None
+        self._system_id = ""
+
+    def connection(self) -> psycopg.Connection:
+        """The open connection, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def hold(self, tables: Collection[TableName], binding: Binding | None = None) -> None:
+        """Keep DDL out of the tables while a transaction reads them, from before its snapshot is taken.
+
+        Some of it rewrites a table, which then is empty to every snapshot from before: each of its documents
+        would be taken for deleted, and no change would ever tell that it is not.  With a `binding`, `begin` raises
+        `SchemaChangedError` in a snapshot whose catalog says something else.
+        """
+        names = sql.SQL(", ").join([sql.Identifier(*table) for table in sorted(tables)])
+        lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE;").format(names)
+        digest = b"" if binding is None else b", " + binding.digest
+        self._begin = _BEGIN + lock.as_bytes(None) + _SNAPSHOT + digest
+        self._binding = binding
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, and no error has ended it."""
+        return (
+            self._connection is not None
+            and self._connection.pgconn.transaction_status == pq.TransactionStatus.INTRANS
+        )
+
+    def begin(self) -> Snapshot:
+        """Start a read-only transaction, ending an open one; its snapshot is taken before this returns.
+
+        Cursors end too.
+        """
+        self.finish()
+        if self._cursors:
+            self.run(b"CLOSE ALL")
+            self._cursors = False
+        taken_at = self._clock.monotonic()
+        result = self.run(self._begin)
+        text, timeline = _text(result, 0, 0), result.get_value(0, 1)
+        if timeline is None:
+            self.close()
+            raise RetryableError(
+                "the Postgres server is a standby in recovery; documents are built on the primary: "
+                "point the connection there, or wait for the promotion"
+            )
+        if self._binding is not None and result.get_value(0, 2) != self._binding.value:
+            self.finish()
+            raise SchemaChangedError("columns or types that the index reads were altered")
+        origin = Origin(self._system_id, int(timeline, 16))
+        return parse(text, origin, taken_at)
+
+    def finish(self) -> None:
+        """End the transaction, if there is one."""
+        if self._connection is not None and self._connection.pgconn.transaction_status != _IDLE:
+            self.run(b"ROLLBACK")
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A block whose `RowError` leaves an open transaction as it was before."""
+        if not self.in_transaction:
+            yield
+            return
+        self.run(b"SAVEPOINT apart")
+        try:
+            yield
+        except RowError:
+            self.run(b"ROLLBACK TO apart; RELEASE apart")
+            raise
+        self.run(b"RELEASE apart")
+
+    def run(self, sql: bytes, params: Sequence[bytes] = ()) -> pq.abc.PGresult:
+        """Run one statement (several, when there are no parameters: the last one's result).
+
+        Parameters are text in `$n`.  Raises `RowError` when a row's values are the reason.
+        """
+        pgconn = self.connection().pgconn
+        try:
+            result = pgconn.exec_params(sql, params) if params else pgconn.exec_(sql)
+        except psycopg.Error as error:
+            self.close()
+            raise translate(error, "read from Postgres") from error
+        if result.status not in _FINE:
+            raise self._failure(result)
+        return result
+
+    def each(
+        self, sql: bytes, params: Sequence[bytes], take: Callable[[pq.abc.PGresult], bool]
+    ) -> bool:
+        """Run one statement and hand its rows to `take` as they arrive, one result each; no more are in memory.
+
+        When `take` gives False the statement is cancelled, which fails an open transaction, and this gives False.
+        Raises as `run` does.
+        """
+        connection = self.connection()
+        wanted, failed = True, None
+        try:
+            for result in _arriving(connection.pgconn, sql, params):
+                if result.status == pq.ExecStatus.SINGLE_TUPLE:
+                    if wanted and not take(result):
+                        wanted = False
+                        connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
+                elif result.status not in _FINE:
+                    failed = result
+        except psycopg.Error as error:
+            self.close()
+            raise translate(error, "read from Postgres") from error
+        if failed is not None and wanted:
+            raise self._failure(failed)
+        return wanted
+
+    def rows(self, sql: bytes, params: Sequence[bytes] = ()) -> list[tuple[str, ...]]:
+        """The rows of a statement as text; rows with a NULL are left out."""
+        return _texts(self.run(sql, params))
+
+    def commit(self) -> None:
+        """End the transaction; the cursors declared in it stay."""
+        self.run(b"COMMIT")
+
+    def declare(self, name: str, sql: bytes, params: Sequence[bytes]) -> None:
+        """Make a cursor that outlives the transaction: the server keeps its rows, in a file if they are many."""
+        self._cursors = True
+        declare = b"DECLARE " + name.encode() + b" NO SCROLL CURSOR WITH HOLD FOR "
+        self.run(declare + sql, params)
+
+    def fetch(self, name: str, size: int) -> Iterator[list[tuple[str, ...]]]:
+        """The rows of a cursor, in lists of at most `size`."""
+        cursor = name.encode()
+        fetch = b"FETCH " + str(size).encode() + b" FROM " + cursor
+        while (result := self.run(fetch)).ntuples:
+            yield _texts(result)
+        self.run(b"CLOSE " + cursor)
+
+    def cancel(self) -> None:
+        """Interrupt the statement that is running, from another thread."""
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            try:
+                connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
+            except psycopg.Error as error:
+                logger.debug("cancel failed: %s", error)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> psycopg.Connection:
+        connection = pg_session.connect(
+            self._conninfo, self._application, lock_timeout=_LOCK_TIMEOUT
+        )
+        self._connection = connection
+        self._system_id = _text(self.run(_SYSTEM), 0, 0)
+        return connection
+
+    def _failure(self, result: pq.abc.PGresult) -> FlussoError:
+        error = psycopg.errors.error_from_result(result)
+        if self._connection is None or self._connection.pgconn.status != pq.ConnStatus.OK:
+            self.close()
+            if error.sqlstate is None:
+                return RetryableError("the connection to Postgres broke while reading")
+            return translate(error, "read from Postgres")
+        if error.sqlstate and error.sqlstate.startswith(_ROW_CLASSES):
+            # What stands in quotes may be a value of the row: it must not reach the logs.
+            reason = _QUOTED.sub('"..."', error.diag.message_primary or "")
+            return RowError(f"{reason} (SQLSTATE {error.sqlstate})")
+        if error.sqlstate == DENIED:
+            explained = row_security.explained(self._connection, error, "read from Postgres")
+            self.close()
+            return explained
+        self.close()
+        if error.sqlstate == _LOCKED:
+            return RetryableError(
+                "cannot read from Postgres: somebody holds or waits for an exclusive lock on one of the tables"
+                f" (ALTER TABLE, TRUNCATE, VACUUM FULL: see pg_locks; SQLSTATE {_LOCKED})"
+            )
+        return translate(error, "read from Postgres")
+
+
+_IDLE = pq.TransactionStatus.IDLE
+
+
+def _arriving(
+    pgconn: pq.abc.PGconn, sql: bytes, params: Sequence[bytes]
+) -> Iterator[pq.abc.PGresult]:
+    """The results of a statement in single-row mode."""
+    pgconn.send_query_params(sql, params)
+    pgconn.set_single_row_mode()
+    ready = select.poll()
+    ready.register(pgconn.socket, select.POLLIN | select.POLLOUT)
+    while pgconn.flush():
+        ready.poll()
+        pgconn.consume_input()
+    ready.modify(pgconn.socket, select.POLLIN)
+    while True:
+        while pgconn.is_busy():
+            ready.poll()
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            return
+        yield result
+
+
+def _text(result: pq.abc.PGresult, row: int, column: int) -> str:
+    value = result.get_value(row, column)
+    return "" if value is None else value.decode()
+
+
+def _texts(result: pq.abc.PGresult) -> list[tuple[str, ...]]:
+    get, columns = result.get_value, range(result.nfields)
+    found: list[tuple[str, ...]] = []
+    for row in range(result.ntuples):
+        values = [get(row, column) for column in columns]
+        if None not in values:
+            found.append(tuple([value.decode() for value in values if value is not None]))
+    return found

@@ -1,0 +1,95 @@
+"""Which change of a batch a document goes back to, for whoever looks into the quarantine later.  Pure.
+
+Made only where documents may be quarantined.  It keeps positions and link columns, never whole rows, and looks
+for a cause only when a document could not be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from flusso_shared.change import Record
+from flusso_worker.documents.built import Key
+
+Reached = Callable[[Sequence[Record], Collection[Key]], set[Key]]
+"""Those of some root keys whose documents hold rows that the records changed."""
+Trace = Callable[[Sequence[Record], Collection[Key]], Mapping[Key, Record]]
+"""The record that each of some root keys goes back to, as far as one is found."""
+
+
+class Causes(Protocol):
+    """Tells what documents were built for."""
+
+    def of(self, keys: Collection[Key]) -> Mapping[Key, Mapping[str, Any] | None]:
+        """For each root key the change behind its document, or the batch that it is among; None when unknown."""
+        ...
+
+
+class BatchCauses:
+    """The causes of one batch's documents."""
+
+    def __init__(self, records: Sequence[Record], trace: Trace) -> None:
+        self._records = records
+        self._trace = trace
+
+    def of(self, keys: Collection[Key]) -> Mapping[Key, Mapping[str, Any] | None]:
+        if len(self._records) == 1:
+            return dict.fromkeys(keys, _change(self._records[0]))
+        found = self._trace(self._records, keys)
+        batch = _batch(self._records)
+        return {key: _change(found[key]) if key in found else batch for key in keys}
+
+
+class KnownCause:
+    """What was noted before."""
+
+    def __init__(self, change: Mapping[str, Any] | None) -> None:
+        self._change = change
+
+    def of(self, keys: Collection[Key]) -> Mapping[Key, Mapping[str, Any] | None]:
+        return dict.fromkeys(keys, self._change)
+
+
+def last_reaching(
+    records: Sequence[Record], keys: Collection[Key], reached: Reached
+) -> dict[Key, Record]:
+    """For each of `keys` the last record that reaches it, if any does; found by halving the batch."""
+    here = reached(records, keys) if keys else set()
+    if len(records) == 1 or not here:
+        return dict.fromkeys(here, records[0])
+    middle = len(records) // 2
+    late = last_reaching(records[middle:], here, reached)
+    return late | last_reaching(records[:middle], here - late.keys(), reached)
+
+
+def _change(record: Record) -> dict[str, Any]:
+    (topic, partition, offset), change = record
+    found: dict[str, Any] = {
+        "table": str(change.table),
+        "key": list(change.key),
+        "op": str(change.op),
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+    }
+    return found | {"lsn": _lsn(change.lsn)} if change.lsn else found
+
+
+def _batch(records: Sequence[Record]) -> dict[str, Any]:
+    """Where the batch stands: one of its changes is the cause."""
+    ends: dict[tuple[str, int], tuple[int, int]] = {}
+    for (topic, partition, offset), _ in records:
+        first, last = ends.get((topic, partition), (offset, offset))
+        ends[topic, partition] = (min(first, offset), max(last, offset))
+    return {
+        "one_of": len(records),
+        "offsets": [
+            {"topic": topic, "partition": partition, "first": first, "last": last}
+            for (topic, partition), (first, last) in sorted(ends.items())
+        ],
+    }
+
+
+def _lsn(value: int) -> str:
+    return f"{value >> 32:X}/{value & 0xFFFFFFFF:X}"

@@ -1,0 +1,204 @@
+"""What happens to a document that can not be had: `on_error` of its index decides (I8).
+
+`stop` ends the index' pipeline at it.  `skip` puts it into the quarantine and goes on; a later build of the same
+document that succeeds, by whichever worker, takes it out again.  For that every worker looks, after it has written
+documents, whether somebody has put one of them into quarantine since it looked last; and who puts one in
+builds it once more afterwards (see `Flusher`).  Of two such workers at least one sees the other.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flusso_shared import failpoints, retry
+from flusso_shared.clock import Clock
+from flusso_shared.config.model import OnError
+from flusso_shared.errors import PoisonError, RetryableError
+from flusso_shared.metrics import Metrics
+from flusso_shared.names import GenerationName
+from flusso_shared.status import Status
+from flusso_worker.documents.built import Failure
+from flusso_worker.quarantine.causes import Causes
+from flusso_worker.quarantine.record import Entry
+from flusso_worker.quarantine.store import QuarantineStore
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LIMIT = 1000
+_VALUES = re.compile(
+    r"Preview of field's value: .*|The prefix of the first immense term .*|(?<=For input string: ).*"
+    r'|"[^"]*"|(?<=date field )\[.*?\]|(?<!field )(?<!type )\[[^\]]*\]|\(-?\d[^)]*\)',
+    re.DOTALL,
+)
+"""What OpenSearch and Postgres quote of a value in a message."""
+_SHOWN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says of an index."""
+
+    on_error: OnError = "stop"
+    limit: int = DEFAULT_LIMIT
+    """Documents in quarantine at which the index stops."""
+
+
+class Quarantine:
+    """The quarantine of one generation.  Thread-safe."""
+
+    def __init__(
+        self,
+        generation: GenerationName,
+        policy: Policy,
+        store: QuarantineStore | None,
+        metrics: Metrics,
+        status: Status,
+        clock: Clock,
+    ) -> None:
+        """Without a `store` (no OpenSearch sink) documents are skipped, counted and told, not kept."""
+        self.generation = generation
+        self.policy = policy
+        self._store = store
+        self._metrics = metrics
+        self._status = status
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        self._stamp: str | None = None
+        self._loaded = False
+
+    def take(self, failures: Sequence[Failure], causes: Causes | None) -> None:
+        """Keep the documents in quarantine; durable when it returns.
+
+        Raises `PoisonError` when the index is to stop: at the first of them, or because there is no room.
+        What the index holds for the documents stays as it is.
+        """
+        if not failures:
+            return
+        if self.policy.on_error == "stop":
+            raise self._stopped_at(failures[0])
+        new, left = self._keep(failures, causes)
+        failpoints.hit("after_quarantine")
+        self._tell(new)
+        if left:
+            raise self._full(left[0])
+
+    def clear(self, versions: Mapping[str, int]) -> None:
+        """These documents are written, at these versions: they need no quarantine any more."""
+        if self._store is None or not versions:
+            return
+        with self._lock:
+            known = self._refreshed(self._store)
+            healed = {name: versions[name] for name in known if name in versions}
+            if not healed:
+                return
+            self._persist("clear", lambda store: store.remove(self.generation.physical, healed))
+            self._known -= healed.keys()
+            self._count()
+        logger.info(
+            "index %s: %d document(s) left the quarantine",
+            self.generation.index,
+            len(healed),
+            extra={"action": "quarantine_cleared", "index": self.generation.index},
+        )
+
+    def _keep(
+        self, failures: Sequence[Failure], causes: Causes | None
+    ) -> tuple[list[Failure], list[Failure]]:
+        """Put in what there is room for; gives what is new and what there is no room for."""
+        with self._lock:
+            known = self._refreshed(self._store) if self._store is not None else self._known
+            new = [failure for failure in failures if failure.id not in known]
+            room = max(0, self.policy.limit - len(known))
+            new, left = new[:room], new[room:]
+            outside = {failure.id for failure in left}
+            taken = [failure for failure in failures if failure.id not in outside]
+            now = self._clock.time()
+            changes = causes.of({item.key for item in taken}) if causes and self._store else {}
+            entries = [
+                Entry.of(self.generation, item, changes.get(item.key), now) for item in taken
+            ]
+            self._persist("put", lambda store: store.put(entries))
+            self._known |= {failure.id for failure in taken}
+            self._count()
+        return new, left
+
+    def _refreshed(self, store: QuarantineStore) -> set[str]:
+        """The documents in quarantine, with what other workers put in since the last look."""
+        if self._loaded and self.policy.on_error == "stop":
+            return self._known  # nobody adds any
+        physical = self.generation.physical
+
+        def look() -> None:
+            stamp = store.stamp(physical)
+            if stamp != self._stamp or not self._loaded:
+                self._known = store.ids(physical) if stamp is not None else set()
+                self._stamp, self._loaded = stamp, True
+                self._count()
+
+        retry.forever(look, doing="read the quarantine", clock=self._clock)
+        return self._known
+
+    def _persist(self, what: str, action: Callable[[QuarantineStore], None]) -> None:
+        store = self._store
+        if store is None:
+            return
+        doing = f"{what} entries of the quarantine"
+
+        def attempt() -> None:
+            try:
+                action(store)
+            except RetryableError as error:
+                self._status.failed(f"index {self.generation.index}: cannot {doing} yet: {error}")
+                raise
+
+        retry.forever(attempt, doing=doing, clock=self._clock)
+
+    def _count(self) -> None:
+        self._metrics.gauge("flusso_quarantine_documents", self.generation.index).set(
+            len(self._known)
+        )
+
+    def _tell(self, failures: Sequence[Failure]) -> None:
+        if not failures:
+            return
+        self._metrics.counter("flusso_documents_quarantined_total", self.generation.index).inc(
+            len(failures)
+        )
+        self._status.add("documents_quarantined", len(failures))
+        for failure in failures:
+            logger.warning(
+                "index %s: document %r skipped: %s",
+                self.generation.index,
+                failure.id,
+                without_values(failure.reason),
+                extra={
+                    "action": "quarantined",
+                    "index": self.generation.index,
+                    "document": failure.id,
+                },
+            )
+
+    def _stopped_at(self, failure: Failure) -> PoisonError:
+        return PoisonError(
+            f"index {self.generation.index}: document {failure.id!r} can not be written:"
+            f" {without_values(failure.reason)}."
+            ' Repair the row or the schema, or set on_error = "skip" to go on without such documents'
+        )
+
+    def _full(self, failure: Failure) -> PoisonError:
+        index = self.generation.index
+        return PoisonError(
+            f"index {index}: {self.policy.limit} documents are in quarantine, which is its quarantine_limit, and"
+            f" document {failure.id!r} can not be written either: {without_values(failure.reason)}. See `flusso"
+            f" quarantine list --index {index}`; repair them, or raise quarantine_limit"
+        )
+
+
+def without_values(reason: str) -> str:
+    """A reason for the log: what it quotes may be a value of the row."""
+    return _VALUES.sub("...", reason)[:_SHOWN]

@@ -1,0 +1,194 @@
+"""One OpenSearch cluster over opensearch-py; turns its errors into ours, in one place."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import urllib3
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import ConnectionError as LostConnection
+from opensearchpy.exceptions import SSLError, TransportError
+
+from flusso_shared.config.model import OpenSearchConnection
+from flusso_shared.config.server_addresses import redacted
+from flusso_shared.errors import FatalError, RetryableError
+
+logger = logging.getLogger(__name__)
+
+_PASSING = frozenset({408, 429, 502, 503, 504})
+_NO_TLS = (
+    "CERTIFICATE_VERIFY_FAILED",
+    "WRONG_VERSION_NUMBER",
+    "doesn't match",
+    "Hostname mismatch",
+)
+_JSON = "application/json"
+_SHOWN = 200
+_TOLD = 1000
+_BAD_REQUEST = 400
+_BAD_GATEWAY = 502
+_NDJSON = "application/x-ndjson"
+
+
+class CutError(RetryableError):
+    """The connection broke while a request was sent or answered, or a gateway says so.
+
+    An outage, or a server on the way that does not take such a request.
+    """
+
+
+class Reply(NamedTuple):
+    """An answer, unparsed: bulk replies are large and mostly say that all went well."""
+
+    status: int
+    text: str
+
+    def json(self) -> Any:
+        """The parsed body; an empty one is an empty object.
+
+        Raises `RetryableError` for anything but JSON: no OpenSearch said that.
+        """
+        try:
+            return json.loads(self.text) if self.text.strip() else {}
+        except ValueError as error:
+            raise RetryableError(
+                f"the answer is not from OpenSearch: {self.text[:_SHOWN]!r}"
+            ) from error
+
+
+class Cluster:
+    """A cluster as one sink sees it.  Thread-safe: requests share a pool of connections."""
+
+    def __init__(self, connection: OpenSearchConnection, connections: int = 8) -> None:
+        self.name = connection.name
+        self.config = connection.config
+        self._url = redacted(connection.url)
+        self._user = connection.username
+        auth = None
+        if connection.username is not None:
+            password = connection.password.get_secret_value() if connection.password else ""
+            auth = (connection.username, password)
+        if not connection.config.tls_verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._client = OpenSearch(
+            hosts=[connection.url],
+            http_auth=auth,
+            verify_certs=connection.config.tls_verify,
+            ssl_show_warn=False,
+            timeout=connection.config.timeout_secs,
+            pool_maxsize=connections,
+            max_retries=0,
+        )
+        # Failed attempts are ours to tell, with what follows from them.
+        logging.getLogger("opensearch").setLevel(logging.CRITICAL)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        allow: Collection[int] = (),
+    ) -> Reply:
+        """Ask; gives the answer when it is a success or its status is in `allow`.
+
+        `body` is sent as it is when it is bytes (NDJSON), else as JSON.  Raises `RetryableError` for what
+        passes, `FatalError` for the rest.
+        """
+        raw = isinstance(body, bytes)
+        data = body if raw or body is None else json.dumps(body).encode()
+        headers = {"content-type": _NDJSON if raw else _JSON}
+        connection = self._client.transport.get_connection()
+        try:
+            status, _, text = connection.perform_request(
+                method, path, params=dict(params or {}), body=data, headers=headers
+            )
+        except SSLError as error:
+            raise self._tls(str(error.error)) from error
+        except LostConnection as error:
+            cut = isinstance(error.info, urllib3.exceptions.ProtocolError)
+            kind = CutError if cut else RetryableError
+            raise kind(f"OpenSearch at {self._url} does not answer: {error.error}") from error
+        except TransportError as error:
+            code = error.status_code if isinstance(error.status_code, int) else 0
+            if code in allow:
+                return Reply(code, _text(error))
+            raise self._translated(error, code, f"{method} {path}") from error
+        return Reply(status, text)
+
+    def _tls(self, reason: str) -> Exception:
+        if not any(hint in reason for hint in _NO_TLS):
+            # A connection that was cut; OpenSSL words that in many ways.
+            return CutError(f"OpenSearch at {self._url} does not answer: {reason}")
+        return FatalError(
+            f"OpenSearch at {self._url}: TLS failed: {reason}; check the url and the certificate, or set"
+            f" tls_verify = false for [sinks.{self.name}]"
+        )
+
+    def _translated(self, error: TransportError, code: int, what: str) -> Exception:
+        where = f"OpenSearch at {self._url}: {what} was answered {code}"
+        if code in _PASSING:
+            kind = CutError if code == _BAD_GATEWAY else RetryableError
+            return kind(f"{where}: {_whole_reason(error)}")
+        if code == 401:
+            return FatalError(
+                f"{where}: wrong user or password for `{self._user or 'nobody'}`; check username and"
+                f" password of [sinks.{self.name}]"
+            )
+        if code == 403:
+            if "cluster_block_exception" in str(error.error):  # a full disk, a read-only index
+                return RetryableError(f"{where}: {_whole_reason(error)}")
+            return FatalError(
+                f"{where}: user `{self._user or 'nobody'}` lacks a privilege: {_reason(error)}; it must be"
+                " allowed to create, write and delete its indexes, their aliases and `flusso_meta`"
+            )
+        return FatalError(f"{where}: {_reason(error)}")
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def create_index(cluster: Cluster, name: str, body: Mapping[str, Any]) -> bool:
+    """Create an index for bookkeeping; False when it is there already.
+
+    Raises `RetryableError` when OpenSearch refuses it: what it is made of is always the same, so the reason is in the
+    cluster (its limit of shards, a template), and passes when that is changed.
+    """
+    reply = cluster.request("PUT", path(name), body, allow=(_BAD_REQUEST,))
+    if reply.status != _BAD_REQUEST:
+        return True
+    if "resource_already_exists" in reply.text:
+        return False
+    raise RetryableError(
+        f"sink {cluster.name}: OpenSearch refuses to create {name}: {reply.text[:_TOLD]}"
+    )
+
+
+def path(*parts: str) -> str:
+    """A URL path of quoted parts."""
+    return "/" + "/".join(quote(part, safe="*,") for part in parts)
+
+
+def _text(error: TransportError) -> str:
+    """The body of an answer that opensearch-py takes for an error."""
+    info = error.info
+    return str(error.error) if info is None else json.dumps(info)
+
+
+def _whole_reason(error: TransportError) -> str:
+    """The kind of error, and OpenSearch's sentence about it."""
+    reason = _reason(error)
+    return reason if str(error.error) in reason else f"{error.error}: {reason}"
+
+
+def _reason(error: TransportError) -> str:
+    info = error.info
+    if isinstance(info, Mapping):
+        found = info.get("error")
+        if isinstance(found, Mapping) and "reason" in found:
+            return str(found["reason"])
+    return str(error.error)

@@ -1,0 +1,281 @@
+"""Writes batches to one OpenSearch cluster; retries what passes, only the items concerned."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from flusso_shared import failpoints
+from flusso_shared.clock import Clock
+from flusso_shared.errors import FatalError, RetryableError, StaleBatchError
+from flusso_shared.retry import TOLD_AFTER, Backoff
+from flusso_shared.seams import (
+    Batch,
+    Conflict,
+    Operation,
+    Rejection,
+    Written,
+)
+from flusso_shared.status import Status
+from flusso_worker.sinks import bulk, bulk_reply
+from flusso_worker.sinks.cluster import Cluster, CutError, Reply, path
+from flusso_worker.sinks.scan import hits
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH_AGE = 120.0
+"""Seconds after which a batch is built anew: far below `index.gc_deletes`, so no delete is forgotten by then."""
+_MOST_DOUBTS = 8
+"""Attempts with one document that the server fails over, half a minute of them, until it is taken for the culprit."""
+_BAD_REQUEST = 400
+_NOT_FOUND = 404
+_TOO_LARGE = 413
+_MOST_CUTS = 6
+"""Times that a request of one document is cut while small ones are answered, until its size is taken for the reason."""
+_MOST_KNOWN_CUTS = 2
+"""The same for a document not smaller than one of those."""
+_LEAST = 64 * 1024
+"""Bytes of a request that are tried at least."""
+_SHOWN = 500
+
+
+class OpenSearchSink:
+    """A `Sink` over one cluster.  Thread-safe."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        max_age: float = MAX_BATCH_AGE,
+        status: Status | None = None,
+    ) -> None:
+        """Waits between attempts end with `clock`; what is tried for long is told to `status`."""
+        self._status = status or Status()
+        self._cluster = cluster
+        self._clock = clock
+        self._max_age = max_age
+        self._limit = _Limit(cluster.config.max_bytes, cluster.config.max_bytes)
+        self._params = {"require_alias": "true"}
+        if cluster.config.pipeline:
+            self._params["pipeline"] = cluster.config.pipeline
+
+    @property
+    def name(self) -> str:
+        return self._cluster.name
+
+    def write(self, batch: Batch) -> Written:
+        operations, refused = bulk.sort_out(batch.operations)
+        outcome = _Outcome(rejected=refused)
+        size = self._cluster.config.batch_size
+        if failpoints.watched("mid_bulk"):
+            size = max(1, min(size, len(operations) // 2))
+        for number, chunk in enumerate(bulk.chunks(operations, size, self._limit.bytes)):
+            if number == 1:
+                failpoints.hit("mid_bulk")
+            try:
+                self._write_chunk(batch, chunk, outcome)
+            finally:
+                self._status.retried(_doing(batch))
+        return Written(tuple(outcome.rejected), tuple(outcome.conflicts))
+
+    def close(self) -> None:
+        """The cluster's connections belong to whoever made them."""
+
+    def _write_chunk(self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome) -> None:
+        backoff = Backoff()
+        waiting: list[Sequence[Operation]] = []
+        while True:
+            self._refuse_stale(batch)
+            try:
+                again, reason = self._write_once(batch, chunk, outcome)
+            except RetryableError as error:
+                again, reason = self._not_taken(batch, chunk, error, outcome)
+            waiting.extend(again)
+            if not waiting:
+                return
+            if reason:
+                self._pause(backoff, batch, reason)
+            else:
+                backoff.reset()
+            chunk = bulk.whole(waiting.pop())
+
+    def _write_once(
+        self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome
+    ) -> tuple[Sequence[Sequence[Operation]], str]:
+        """Send one request; gives what is left to be written, and why, if that has to wait."""
+        reply = self._send(batch, chunk.body, allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE))
+        if reply.status == _NOT_FOUND:
+            raise self._gone(batch, reply.text[:_SHOWN])
+        if reply.status in (_BAD_REQUEST, _TOO_LARGE):
+            return self._refused_whole(batch, chunk, reply, outcome)
+        verdicts = bulk_reply.judge(chunk.operations, reply.text)
+        if verdicts.gone:
+            raise self._gone(batch, verdicts.gone)
+        if verdicts.refused:
+            raise FatalError(
+                f"sink {self.name}: OpenSearch refuses to write to {batch.generation.physical}:"
+                f" {verdicts.refused}; check the privileges of the user and the `pipeline` of"
+                f" [sinks.{self.name}]"
+            )
+        self._limit.passed(len(chunk.body))
+        again = outcome.take(verdicts)
+        return ([again], verdicts.reason) if again else ((), "")
+
+    def _send(self, batch: Batch, body: bytes, allow: Collection[int]) -> Reply:
+        where = path(batch.generation.write_alias, "_bulk")
+        return self._cluster.request("POST", where, body, params=self._params, allow=allow)
+
+    def _refused_whole(
+        self, batch: Batch, chunk: bulk.Chunk, reply: Reply, outcome: _Outcome
+    ) -> tuple[Sequence[Sequence[Operation]], str]:
+        """Halves of a request that was refused as a whole; a single document that is, is refused for good."""
+        if len(chunk.operations) > 1:
+            if reply.status == _TOO_LARGE:
+                self._limit.refused(len(chunk.body))
+            return _halves(chunk.operations), ""
+        if not bulk_reply.is_error(reply.text) and not self._refused_again(
+            batch, chunk.operations[0], outcome
+        ):
+            # Not OpenSearch's own words: it may be an outage of something on the way.
+            return [chunk.operations], f"a bulk request was answered {reply.status}"
+        reason = _large(chunk) if reply.status == _TOO_LARGE else reply.text[:_SHOWN]
+        outcome.rejected.append(Rejection(chunk.operations[0].id, reply.status, reason))
+        return (), ""
+
+    def _refused_again(self, batch: Batch, operation: Operation, outcome: _Outcome) -> bool:
+        """Whether a document alone is refused a second time in a row, while a small request is answered."""
+        if not self._takes_small(batch):
+            outcome.cuts[operation.id] = 0
+            return False
+        outcome.cuts[operation.id] += 1
+        return outcome.cuts[operation.id] >= _MOST_KNOWN_CUTS
+
+    def _not_taken(
+        self, batch: Batch, chunk: bulk.Chunk, error: RetryableError, outcome: _Outcome
+    ) -> tuple[Sequence[Sequence[Operation]], str]:
+        """What is to be sent after a request without an answer, and why, if that has to wait.
+
+        While a small request is answered it may be the size: halves.  A single document that is cut again and
+        again meanwhile is refused for good.  In an outage nothing is answered: all is tried again.
+        """
+        operations = chunk.operations
+        if not self._takes_small(batch):
+            outcome.cuts.clear()
+            return [operations], str(error)
+        if len(operations) > 1:
+            self._limit.refused(len(chunk.body))
+            return _halves(operations), "" if isinstance(error, CutError) else str(error)
+        if isinstance(error, CutError):
+            name = operations[0].id
+            outcome.cuts[name] += 1
+            known = self._limit.cut_alone is not None and len(chunk.body) >= self._limit.cut_alone
+            if outcome.cuts[name] >= (_MOST_KNOWN_CUTS if known else _MOST_CUTS):
+                self._limit.cut_alone = min(
+                    self._limit.cut_alone or len(chunk.body), len(chunk.body)
+                )
+                outcome.rejected.append(Rejection(name, _TOO_LARGE, f"{_large(chunk)}: {error}"))
+                return (), ""
+        return [operations], str(error)
+
+    def _takes_small(self, batch: Batch) -> bool:
+        """Whether a bulk request that writes nothing is answered now, on the same way."""
+        try:
+            reply = self._send(batch, bulk.GUARD, allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE))
+        except RetryableError:
+            return False
+        return '"items"' in reply.text
+
+    def _refuse_stale(self, batch: Batch) -> None:
+        age = self._clock.monotonic() - batch.built_at
+        if age > self._max_age:
+            raise StaleBatchError(f"built {age:.0f} s ago and not written yet")
+
+    def _pause(self, backoff: Backoff, batch: Batch, reason: str) -> None:
+        delay = backoff.next()
+        if backoff.attempt >= TOLD_AFTER:
+            told = f"sink {self.name}: cannot {_doing(batch)} yet: {reason}"
+            self._status.retrying(_doing(batch), told)
+        logger.warning(
+            "sink %s: cannot write to %s yet, next try in %.1f s: %s",
+            self.name,
+            batch.generation.physical,
+            delay,
+            reason,
+            extra={"action": "retry", "index": batch.generation.index},
+        )
+        self._clock.wait(delay)
+
+    def _gone(self, batch: Batch, reason: str) -> FatalError:
+        return FatalError(
+            f"sink {self.name}: the index {batch.generation.physical} is gone or closed ({reason}); unless it"
+            " was superseded, it is rebuilt as a new generation; if it was closed, open it"
+        )
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What is known so far of a batch that is being written."""
+
+    rejected: list[Rejection] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    doubts: Counter[str] = field(default_factory=Counter)
+    """How often the server failed over a document."""
+    cuts: Counter[str] = field(default_factory=Counter)
+    """How often the request of a document alone was cut."""
+
+    def take(self, verdicts: bulk_reply.Verdicts) -> list[Operation]:
+        """Note what was decided; gives what is to be tried again."""
+        self.rejected.extend(verdicts.rejected)
+        self.conflicts.extend(verdicts.conflicts)
+        again = verdicts.retry
+        for operation, rejection in verdicts.doubtful:
+            self.doubts[operation.id] += 1
+            if self.doubts[operation.id] < _MOST_DOUBTS:
+                again.append(operation)
+            else:
+                self.rejected.append(rejection)
+        return again
+
+
+@dataclass(slots=True)
+class _Limit:
+    """The size of requests that OpenSearch, or a proxy before it, takes; learned.  Races only cost a request."""
+
+    most: int
+    bytes: int
+    cut_alone: int | None = None
+    """The smallest request of one document that was cut again and again."""
+
+    def refused(self, size: int) -> None:
+        """A request of several documents was."""
+        self.bytes = min(self.most, max(_LEAST, size // 2))
+
+    def passed(self, size: int) -> None:
+        """Try a little more, by and by."""
+        if self.bytes < self.most and size >= self.bytes // 2:
+            self.bytes = min(self.most, self.bytes + self.bytes // 8)
+
+
+def _doing(batch: Batch) -> str:
+    return f"write to {batch.generation.physical}"
+
+
+def _halves(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
+    """The last of a list is sent first."""
+    middle = len(operations) // 2
+    return [operations[middle:], operations[:middle]]
+
+
+def _large(chunk: bulk.Chunk) -> str:
+    return (
+        f"a bulk request of {len(chunk.body)} bytes for this document alone is larger than OpenSearch, or"
+        " a proxy before it, takes (http.max_content_length)"
+    )
+
+
+def indexed_ids(cluster: Cluster, alias: str, size: int = 5000) -> Iterable[list[str]]:
+    """The ids of all documents behind `alias`, after a refresh, in lists."""
+    for page in hits(cluster, alias, {"_source": False}, size):
+        yield [hit["_id"] for hit in page]

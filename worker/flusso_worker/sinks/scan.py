@@ -1,0 +1,37 @@
+"""Reads all hits of a search, whatever their number, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flusso_worker.sinks.cluster import Cluster, path
+
+_NOT_FOUND = 404
+_KEPT = "30m"
+"""Whoever reads may take its time over a page."""
+
+
+def hits(
+    cluster: Cluster, target: str, body: Mapping[str, Any], size: int, *, absent: bool = False
+) -> Iterator[list[dict[str, Any]]]:
+    """The hits in the order of the index, after a refresh; with `absent` an index that is not there has none."""
+    allow = (_NOT_FOUND,) if absent else ()
+    if cluster.request("POST", path(target, "_refresh"), allow=allow).status == _NOT_FOUND:
+        return
+    query = {"size": size, "sort": ["_doc"], **body}
+    asked = cluster.request(
+        "POST", path(target, "_search"), query, params={"scroll": _KEPT}, allow=allow
+    )
+    if asked.status == _NOT_FOUND:
+        return
+    reply = asked.json()
+    scroll = reply["_scroll_id"]
+    try:
+        while found := reply["hits"]["hits"]:
+            yield found
+            again = {"scroll": _KEPT, "scroll_id": scroll}
+            reply = cluster.request("POST", "/_search/scroll", again).json()
+            scroll = reply["_scroll_id"]
+    finally:
+        cluster.request("DELETE", "/_search/scroll", {"scroll_id": [scroll]}, allow=(_NOT_FOUND,))

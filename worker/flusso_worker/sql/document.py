@@ -1,0 +1,98 @@
+"""Plan and catalog -> the SQL that builds documents.  Pure; Postgres makes the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from flusso_shared.plan.link_columns import Place
+from flusso_shared.plan.model import IndexPlan
+from flusso_shared.postgres.catalog import Catalog, Table
+from flusso_shared.schema.compile import bind
+from flusso_worker.documents.bound_types import types_sql
+from flusso_worker.sql.conditions import filtered
+from flusso_worker.sql.hops import keys_given, table, values_sql
+from flusso_worker.sql.keys import id_from_text, id_possible, id_text
+from flusso_worker.sql.objects import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSql:
+    """The statements of one index."""
+
+    build: bytes
+    """Rows (document id, document as JSON text) for the root keys in `$1`, ...; a key without a row is no document."""
+    all_keys: bytes
+    """Every root key as text columns, in key order."""
+    rows: bytes
+    """Rows (document id, key columns as text) that root keys find, whatever becomes of their documents."""
+    values: bytes
+    """Fails for what cannot be a root key at all."""
+    types: bytes
+    """A row if the root key's columns still have the types that all this is composed for."""
+    texts: tuple[Callable[[str], str], ...]
+    """Per key column: the log's text form of a value -> the one in document ids."""
+    possible: tuple[Callable[[str], object], ...]
+    """Per key column: whether a text may stand for it in a document id."""
+
+    def id_of(self, key: Sequence[str]) -> str:
+        """The document id of a root key, the same that `build` gives."""
+        if len(key) == 1:
+            return self.texts[0](key[0])
+        return ":".join(text(value) for text, value in zip(self.texts, key, strict=True))
+
+
+def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
+    """The SQL of `plan`, whose tables and columns the catalog has (see `catalog_check`)."""
+    plan = bind(plan, catalog)
+    root = catalog.tables[plan.root]
+    objects = Objects(catalog)
+    row = objects.level(plan.fields, root, "root")
+    source, given = keys_given(plan.root, plan.key, catalog, "root")
+    rows = filtered(root, plan.filters, plan.soft_delete)
+    build = sql.SQL("SELECT {}, {}::text FROM {} AS root{}{} WHERE {}").format(
+        _id(plan.key, root), row.json, rows, row.joins, source, given
+    )
+    found = sql.SQL("SELECT {}, {} FROM {} AS root{} WHERE {}").format(
+        _id(plan.key, root),
+        sql.SQL(", ").join([sql.SQL("root.{}::text").format(sql.Identifier(c)) for c in plan.key]),
+        table(plan.root),
+        source,
+        given,
+    )
+    columns = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in plan.key]
+    order = [sql.Identifier(column) for column in plan.key]
+    all_keys = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+        sql.SQL(", ").join(columns), table(plan.root), sql.SQL(", ").join(order)
+    )
+    texts = tuple(id_from_text(column, root) for column in plan.key)
+    key = Place(plan.root, plan.key)
+    return DocumentSql(
+        build=build.as_bytes(None),
+        all_keys=all_keys.as_bytes(None),
+        rows=found.as_bytes(None),
+        values=values_sql(key, catalog),
+        types=types_sql(key, catalog),
+        texts=texts,
+        possible=tuple(id_possible(column, root) for column in plan.key),
+    )
+
+
+def array_literal(values: Iterable[str | None]) -> bytes:
+    """An array in Postgres' text form, elements quoted (section 8.15.6 of its manual)."""
+    return ("{" + ",".join([_element(value) for value in values]) + "}").encode()
+
+
+def _element(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    if value.isascii() and value.isdigit():
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _id(key: Sequence[str], root: Table) -> sql.Composable:
+    parts = [id_text(column, root, "root") for column in key]
+    return sql.SQL(" || ':' || ").join(parts)
