@@ -23,9 +23,9 @@ from flusso_worker.pipeline.assembly import prepare_sql
 from flusso_worker.postgres.database import Database
 from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services
-from support import small_store
 from support.index_kit import IndexKit, expected
-from support.small_store import PLAN
+from support.stores import small as small_store
+from support.stores.small import PLAN
 
 pytestmark = pytest.mark.services
 

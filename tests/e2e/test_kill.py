@@ -15,9 +15,9 @@ from random import Random, SystemRandom
 
 import pytest
 
-from support import store
 from support.processes import Pipeline, Site, cleaned_up
 from support.scenario import Scenario
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from services import Services
-from support import bank, names, oracle
+from support import names, oracle
 from support.processes import Pipeline, Site, cleaned_up
 from support.scenario import Scenario
+from support.stores import language as language_store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -73,10 +74,10 @@ class Bank(Scenario):
 
     def __init__(self, site: Site, pipeline: Pipeline, embedded: bool) -> None:
         super().__init__(site, pipeline, embedded)
-        self._progress = replace(self._progress, last_change=bank.LAST_CHANGE)
+        self._progress = replace(self._progress, last_change=language_store.LAST_CHANGE)
 
     def _expected(self) -> dict[str, oracle.Documents]:
-        return bank.expected(self.site.database_url)
+        return language_store.expected(self.site.database_url)
 
 
 @pytest.fixture(params=["kafka, 2 workers", "flusso run"])
@@ -85,10 +86,12 @@ def scenario(
 ) -> Iterator[Scenario]:
     """A pipeline that runs and is seeded."""
     folder = tmp_path_factory.mktemp("bank")
-    bank.write_schemas(folder)
+    language_store.write_schemas(folder)
     with names.site(services) as found:
-        site = Site(**{**vars(found), "schemas": folder, "indexes": bank.INDEXES, "partitions": 2})
-        bank.create(site.database_url)
+        site = Site(
+            **{**vars(found), "schemas": folder, "indexes": language_store.INDEXES, "partitions": 2}
+        )
+        language_store.create(site.database_url)
         made = Bank.over(request.param, site, folder)
         with cleaned_up(made.pipeline) as pipeline:
             pipeline.start()

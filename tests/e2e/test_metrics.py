@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from flusso_shared.metrics import Part
-from support import store
 from support.exposition import SPECS, names
 from support.idle import wait_until
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 

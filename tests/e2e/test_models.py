@@ -13,9 +13,9 @@ import pytest
 
 from services import Services
 from support import names, oracle
-from support.models import MODELS
 from support.processes import Pipeline, Site, cleaned_up
 from support.scenario import Scenario
+from support.stores.models import MODELS
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

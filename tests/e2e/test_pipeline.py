@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from support import names, store
+from support import names
 from support.idle import wait_until
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import QUEUES, Scenario
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 

@@ -19,13 +19,13 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from support import store
 from support.edits import steady_edits
 from support.idle import end_offsets, wait_until
 from support.own_kafka import own_kafka
 from support.processes import Site, cleaned_up, living_through
 from support.scenario import Scenario
 from support.soak import SOAK, also, seconds
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900), pytest.mark.xdist_group("brokers")]
 

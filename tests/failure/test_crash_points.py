@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from flusso_shared import failpoints
-from support import store
 from support.failpoint import exit_at
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 

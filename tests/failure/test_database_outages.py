@@ -10,7 +10,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support import store
 from support.capture_kit import Kit, create_tables, until
 from support.edits import steady_edits
 from support.failpoint import delay_at
@@ -19,6 +18,7 @@ from support.own_postgres import OwnPostgres, own_postgres
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
+from support.stores import dev as store
 from support.tcp_proxy import TcpProxy
 
 pytestmark = [

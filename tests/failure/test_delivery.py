@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from support import store
 from support.edits import steady_edits
 from support.failpoint import delay_at, exit_at
 from support.http_proxy import BulkProxy
@@ -23,6 +22,7 @@ from support.idle import end_offsets, wait_until
 from support.processes import Site, cleaned_up, living_through
 from support.scenario import Scenario
 from support.soak import SOAK, also, seconds
+from support.stores import dev as store
 from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]

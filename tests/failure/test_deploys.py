@@ -32,8 +32,8 @@ from support.deploy_kit import (
 )
 from support.deploy_log import PARTITION, DeployLog
 from support.index_kit import connection
-from support.small_store import PLAN
 from support.soak import SOAK
+from support.stores.small import PLAN
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from support import store
 from support.idle import wait_until
 from support.own_postgres import OwnPostgres, own_postgres, standby_of
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
+from support.stores import dev as store
 from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

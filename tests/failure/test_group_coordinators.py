@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from support import store
 from support.edits import steady_edits
 from support.idle import wait_until
 from support.own_kafka import own_kafka
 from support.processes import Site, cleaned_up, kafka_pipeline, living_through
 from support.scenario import Scenario
 from support.soak import also
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900), pytest.mark.xdist_group("brokers")]
 

@@ -11,7 +11,6 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from services import Services
-from support import store
 from support.idle import end_offsets, wait_until
 from support.processes import (
     MEMORY,
@@ -21,6 +20,7 @@ from support.processes import (
     peak_memory,
 )
 from support.soak import SOAK
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

@@ -17,7 +17,7 @@ from flusso_worker.sinks.cluster import path
 from services import Services
 from support import ops_kit
 from support.ops_kit import HUGE, Scene
-from support.small_store import ITEMS, ORDERS, USERS, change
+from support.stores.small import ITEMS, ORDERS, USERS, change
 from support.worker_kit import committed, until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]

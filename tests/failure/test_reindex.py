@@ -20,15 +20,15 @@ from flusso_shared.errors import FatalError, RetryableError
 from flusso_worker.generations import reindex
 from flusso_worker.generations.physical import GenerationIndexes
 from services import Services
-from support import store
 from support.alias_watch import AliasWatch
 from support.failpoint import exit_at
 from support.idle import wait_until
 from support.keeper_kit import DeathError, Process, Scene, run_until_death
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
-from support.small_store import PLAN
 from support.soak import also
+from support.stores import dev as store
+from support.stores.small import PLAN
 from support.worker_kit import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

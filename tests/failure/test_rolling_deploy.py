@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support import store
 from support.alias_watch import AliasWatch
 from support.idle import wait_until
 from support.processes import (
@@ -21,6 +20,7 @@ from support.processes import (
     kafka_pipeline,
 )
 from support.scenario import Scenario
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from support import names, store
+from support import names
 from support.check_kit import role
 from support.idle import wait_until
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

@@ -28,15 +28,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from services import Services
 from support import names, oracle
-from support.chance import oracle as chance_oracle
-from support.chance.interludes import INTERLUDES
-from support.chance.prepared import Prepared
-from support.chance.schemas import Spec, schemas
-from support.chance.tables import LAST_CHANGE, prepare
-from support.chance.transactions import Transactions, changes_catalog
-from support.chance.world import World, own_url, worlds
 from support.check_kit import role
 from support.processes import Daemon, Pipeline, Site, cleaned_up
+from support.random_schedules import oracle as schedule_oracle
+from support.random_schedules.interludes import INTERLUDES
+from support.random_schedules.prepared import Prepared
+from support.random_schedules.schemas import Spec, schemas
+from support.random_schedules.tables import LAST_CHANGE, prepare
+from support.random_schedules.transactions import Transactions, changes_catalog
+from support.random_schedules.world import World, own_url, worlds
 from support.scenario import Scenario
 from support.soak import SOAK
 
@@ -73,7 +73,7 @@ class Schedule(Scenario):
         self._progress = replace(self._progress, last_change=LAST_CHANGE)
 
     def _expected(self) -> dict[str, oracle.Documents]:
-        return chance_oracle.expected(self.site.database_url, self.specs, self.world.comparable())
+        return schedule_oracle.expected(self.site.database_url, self.specs, self.world.comparable())
 
 
 class Writers:

@@ -12,10 +12,12 @@ import psycopg
 import pytest
 
 from services import Services
-from support import cellar, names, oracle, store
+from support import names, oracle
 from support.idle import wait_until
 from support.processes import Site, cleaned_up, peak_memory
 from support.scenario import Scenario
+from support.stores import dev as store
+from support.stores import shapes as shapes_store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -30,7 +32,7 @@ class Shapes(Scenario):
 
     def _expected(self) -> dict[str, oracle.Documents]:
         url = self.site.database_url
-        return oracle.expected(url) | cellar.expected(url)
+        return oracle.expected(url) | shapes_store.expected(url)
 
 
 @pytest.fixture(
@@ -47,12 +49,12 @@ def shapes(
     folder = tmp_path_factory.mktemp("shapes")
     for schema in (store.ROOT / "dev" / "schemas").glob("*.schema.yml"):
         shutil.copy(schema, folder)
-    cellar.write_schemas(folder)
+    shapes_store.write_schemas(folder)
     with names.site(services) as found:
-        indexes = (*found.indexes, *cellar.INDEXES)
+        indexes = (*found.indexes, *shapes_store.INDEXES)
         site = Site(**{**vars(found), "schemas": folder, "indexes": indexes, "partitions": 2})
         store.load_store(site.database_url)
-        cellar.create(site.database_url)
+        shapes_store.create(site.database_url)
         scenario = Shapes.over(request.param, site, folder)
         with cleaned_up(scenario.pipeline) as pipeline:
             pipeline.start()

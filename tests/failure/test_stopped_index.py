@@ -8,10 +8,10 @@ import httpx
 import psycopg
 import pytest
 
-from support import store
 from support.idle import wait_until
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

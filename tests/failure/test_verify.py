@@ -17,10 +17,10 @@ import httpx
 import psycopg
 import pytest
 
-from support import store
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

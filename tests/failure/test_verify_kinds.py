@@ -21,7 +21,7 @@ from services import Services
 from support import ops_kit
 from support.index_kit import expected
 from support.ops_kit import HUGE, Scene
-from support.small_store import PLAN
+from support.stores.small import PLAN
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support import store
 from support.own_postgres import own_postgres, standby_of
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
+from support.stores import dev as store
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

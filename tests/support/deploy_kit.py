@@ -27,7 +27,7 @@ from flusso_worker.sinks.cluster import Cluster, Reply, path
 from support.deploy_log import DeployLog
 from support.index_kit import connection
 from support.keeper_kit import DeathError
-from support.small_store import PLAN
+from support.stores.small import PLAN
 
 PLACES = tuple(place for place in failpoints.PLACES if place.startswith("generation_"))
 TERMS = Terms(beat=0.2, lease=6.0, grace=2.5)

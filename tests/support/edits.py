@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from support import store
+from support.stores import dev as store
 
 
 @contextmanager

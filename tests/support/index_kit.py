@@ -10,7 +10,7 @@ from flusso_shared.config.model import OpenSearchConnection, OpenSearchSinkConfi
 from flusso_shared.names import GenerationName
 from flusso_worker.generations.physical import GenerationIndexes
 from flusso_worker.sinks.cluster import Cluster, path
-from support.small_store import PLAN
+from support.stores.small import PLAN
 
 
 def connection(url: str, name: str = "primary") -> OpenSearchConnection:

@@ -23,7 +23,7 @@ from flusso_worker.sinks.cluster import Cluster, Reply, path
 from services import Services
 from support import change_logs
 from support.index_kit import connection
-from support.small_store import PLAN
+from support.stores.small import PLAN
 from support.worker_kit import Publisher, until
 
 TERMS = Terms(beat=0.1, lease=60.0, grace=0.5)

@@ -15,9 +15,10 @@ from flusso_worker.daemon import WorkerOptions
 from flusso_worker.quarantine.record import Entry
 from flusso_worker.quarantine.store import QuarantineStore
 from services import Services
-from support import change_logs, small_store
+from support import change_logs
 from support.index_kit import IndexKit, expected
-from support.small_store import PLAN, USERS, change
+from support.stores import small as small_store
+from support.stores.small import PLAN, USERS, change
 from support.worker_kit import (
     Publisher,
     RunningWorker,

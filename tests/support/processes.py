@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from support import web
 from support.idle import wait_until
-from support.store import ROOT
+from support.stores.dev import ROOT
 
 _BIN = Path(sys.executable).parent
 _GRACE = 30.0

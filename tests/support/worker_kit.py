@@ -21,7 +21,7 @@ from flusso_shared.status import Status
 from flusso_worker.daemon import Worker, WorkerOptions
 from flusso_worker.pipeline.stages import Process
 from support.index_kit import connection
-from support.small_store import PLAN, USERS, change
+from support.stores.small import PLAN, USERS, change
 
 DEADLINE = 60.0
 LINEAGE = Lineage("1", "slot", "0/1")
