@@ -7,7 +7,7 @@ import typer
 from flusso_capture.daemon import Capture, CaptureOptions, Process
 from flusso_shared import metrics
 from flusso_shared.changelog.kafka.log import KafkaLog
-from flusso_shared.config import lock as locks
+from flusso_shared.config.choose import choose
 from flusso_shared.config.connections import queue_connection, source_conninfo
 from flusso_shared.plan.bind import every_spelling
 from flusso_shared.process import command_line as shared
@@ -38,7 +38,7 @@ def capture(
     _version: shared.VersionOption = False,
 ) -> None:
     """Follow the write-ahead log and publish every row change to Kafka."""
-    project = locks.choose(config, lock, locked=locked)
+    project = choose(config, lock, locked=locked)
     source, queue = project.config.source, project.config.queue
     credentials = Credentials(admin_user, admin_password)
     addresses = shared.addresses(project, public_address, private_address, credentials)

@@ -25,7 +25,6 @@ from flusso_capture.source.fingerprint_reader import Fingerprints
 from flusso_capture.source.resync_requests import Doubts
 from flusso_capture.source.slot import Slot
 from flusso_capture.stream.replication import Replication
-from flusso_capture.tasks import catalog_watch
 from flusso_shared.change import Origin
 from flusso_shared.changelog.control_records import Lineage, Position
 from flusso_shared.errors import FatalError
@@ -169,7 +168,7 @@ class Startup:
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         for cure in replica_identity.cures(connection, catalog.followed, links, manage):
             if cure.allowed and cure.of in followed:
-                catalog_watch.apply(connection, self._doubts, cure, self._process)
+                replica_identity.apply(connection, self._doubts, cure, self._process)
             elif cure.allowed:
                 replica_identity.cure(connection, cure, self._process.clock)
             elif cure.fatal:

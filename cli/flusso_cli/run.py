@@ -11,13 +11,14 @@ from flusso_capture.daemon import Capture, CaptureOptions
 from flusso_capture.daemon import Process as CaptureProcess
 from flusso_shared import metrics
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
-from flusso_shared.config import lock as locks
+from flusso_shared.config.choose import choose
 from flusso_shared.process import command_line as shared
 from flusso_shared.process.http import Credentials
 from flusso_shared.process.service import Core, Parts, serve
-from flusso_worker.cli import administration_of, worker_options
-from flusso_worker.daemon import Worker, WorkerOptions
+from flusso_worker.administration import administration_of
+from flusso_worker.daemon import Worker
 from flusso_worker.generations.control import OpenSearchControl
+from flusso_worker.options import WorkerOptions, worker_options
 from flusso_worker.pipeline.stages import Process
 from flusso_worker.sinks.cluster import Cluster
 
@@ -59,7 +60,7 @@ def run(
     lag_poll_secs: shared.LagPollOption = 15,
 ) -> None:
     """Seed the indexes and follow changes, with nothing but Postgres and OpenSearch."""
-    project = locks.choose(config, lock, locked=locked)
+    project = choose(config, lock, locked=locked)
     source = project.config.source
     credentials = Credentials(admin_user, admin_password)
     addresses = shared.addresses(project, public_address, private_address, credentials)

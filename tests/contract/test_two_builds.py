@@ -19,7 +19,7 @@ from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Batch
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built
-from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.postgres.database import Database
 from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services

@@ -18,7 +18,8 @@ from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_shared.schema.compile import compile_index
 from flusso_shared.schema.reader import load_schema
-from flusso_worker.sql.document import array_literal, compose
+from flusso_worker.sql.document import compose
+from flusso_worker.sql.parameters import array_literal
 
 
 def plan_of(folder: Path, schema: str, name: str = "things") -> IndexPlan:

@@ -11,7 +11,7 @@ from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.config.model import OnError
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import Plan
-from flusso_worker.daemon import WorkerOptions
+from flusso_worker.options import WorkerOptions
 from flusso_worker.quarantine.record import Entry
 from flusso_worker.quarantine.store import QuarantineStore
 from services import Services

@@ -18,7 +18,8 @@ from flusso_shared.names import TableName
 from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
-from flusso_worker.daemon import Worker, WorkerOptions
+from flusso_worker.daemon import Worker
+from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.stages import Process
 from support.index_kit import connection
 from support.stores.small import PLAN, USERS, change

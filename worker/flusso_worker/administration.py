@@ -12,6 +12,7 @@ from flusso_shared.seams import ChangeLog
 from flusso_worker.generations import reindex
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.generations.view import views
+from flusso_worker.options import WorkerOptions
 from flusso_worker.sinks.cluster import Cluster
 
 
@@ -66,3 +67,12 @@ class WorkerAdministration:
                 " every document"
             )
         return GenerationStore(self._cluster, self._index_prefix)
+
+
+def administration_of(
+    options: WorkerOptions, plan: Plan, log: ChangeLog, clock: Clock
+) -> WorkerAdministration:
+    """What the private surface can ask of a process with a worker in it."""
+    cluster = Cluster(options.opensearch[0]) if options.opensearch else None
+    prefixes = (options.index_prefix, options.topic_prefix)
+    return WorkerAdministration(plan, cluster, prefixes, log, clock)

@@ -8,23 +8,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from flusso_shared import retry
 from flusso_shared.clock import Clock
-from flusso_shared.config.model import OnError, OpenSearchConnection, StdoutSinkConfig
 from flusso_shared.errors import FatalError, RetryableError, StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import Plan
 from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.status import Phase
 from flusso_worker.generations.registration import Heartbeat
-from flusso_worker.generations.schema_order import DEFAULT_TERMS, Terms
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.maintenance.periodic_verification import PeriodicVerification
+from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.stages import Process
-from flusso_worker.quarantine.quarantine import DEFAULT_LIMIT
 from flusso_worker.startup import Startup
 from flusso_worker.wiring import Destinations
 
@@ -34,26 +30,6 @@ _QUICK = 0.1
 """Seconds between two rounds for each index: many do not ask the servers more often than one."""
 _CALM = 1.0
 _SHUTDOWN_BUDGET = 25.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """Where the worker reads and writes."""
-
-    conninfo: str
-    topic_prefix: str
-    index_prefix: str
-    opensearch: tuple[OpenSearchConnection, ...]
-    """Sorted by name; the first is the one whose bookkeeping counts."""
-    stdout: tuple[StdoutSinkConfig, ...]
-    policy: Callable[[str], OnError]
-    """`on_error` of an index (`Config.policy`)."""
-    limit: Callable[[str], int] = lambda _index: DEFAULT_LIMIT
-    """`quarantine_limit` of an index (`Config.limit`)."""
-    terms: Terms = DEFAULT_TERMS
-    """How workers show each other that they live."""
-    startup_timeout: float | None = None
-    """Seconds to wait for a server that has never answered; None waits for ever."""
 
 
 class Worker:

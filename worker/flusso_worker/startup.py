@@ -11,7 +11,7 @@ from flusso_shared.plan.model import Plan
 from flusso_shared.postgres.connection import address
 from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.seams import ChangeLog
-from flusso_worker.pipeline.assembly import checked_plan, require_readable
+from flusso_worker.documents.prepare import checked_plan, require_readable
 from flusso_worker.postgres.database import Database
 from flusso_worker.sinks.cluster import Cluster
 

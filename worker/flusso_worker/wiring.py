@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from flusso_shared.clock import Clock
 from flusso_shared.names import GenerationName
@@ -22,6 +21,7 @@ from flusso_worker.maintenance.periodic_verification import (
     lease_patience,
 )
 from flusso_worker.maintenance.verification_lease import VerificationLease
+from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.assembly import Surroundings, assemble
 from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.stages import Process, Subject
@@ -30,10 +30,6 @@ from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from flusso_worker.sinks.stdout import StdoutSink
-
-if TYPE_CHECKING:
-    from flusso_worker.daemon import WorkerOptions
-
 
 _USERS = 6
 """Threads of one index that talk to a cluster at the same time: a pipeline and two flushes, while one generation

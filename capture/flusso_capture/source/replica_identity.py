@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from flusso_capture.options import Process
 from flusso_capture.source import ddl
 from flusso_capture.source.connection import Connection
+from flusso_capture.source.resync_requests import Doubts
 from flusso_shared.clock import Clock
 from flusso_shared.names import TableName
 from flusso_shared.postgres.catalog import Table
@@ -231,3 +233,10 @@ def cure(connection: Connection, item: Cure, clock: Clock) -> None:
         item.statement.as_string(None),
         extra={"action": "replica_identity"},
     )
+
+
+def apply(connection: Connection, doubts: Doubts, item: Cure, process: Process) -> None:
+    """Run a cure of a table that is being followed, and have its documents built again."""
+    # First: what was written before the cure may lack old values, whatever happens to this process.
+    doubts.add(item.of, sweep=True)
+    cure(connection, item, process.clock)

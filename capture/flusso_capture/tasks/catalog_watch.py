@@ -13,6 +13,7 @@ from flusso_capture.source import coverage, partitions, replica_identity
 from flusso_capture.source.connection import Connection, session
 from flusso_capture.source.fingerprint_reader import Fingerprints
 from flusso_capture.source.lineage import PositionLostError
+from flusso_capture.source.replica_identity import apply
 from flusso_capture.source.resync_requests import Doubts, lacks
 from flusso_shared import retry
 from flusso_shared.changelog.control_records import Lineage
@@ -210,12 +211,3 @@ class Watch:
         self._replaced = frozenset(coverage.replaced(recorded.followed, now))
         if reason := coverage.gap(recorded.followed, now):
             self._gap = recorded.lineage, reason
-
-
-def apply(
-    connection: Connection, doubts: Doubts, cure: replica_identity.Cure, process: Process
-) -> None:
-    """Run a cure of a table that is being followed, and have its documents built again."""
-    # First: what was written before the cure may lack old values, whatever happens to this process.
-    doubts.add(cure.of, sweep=True)
-    replica_identity.cure(connection, cure, process.clock)

@@ -3,18 +3,50 @@ records how far the log is read.  They start together, and the stream's thread s
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from flusso_capture.options import CaptureOptions, Process
 from flusso_capture.snapshot import scheduler as snapshots
 from flusso_capture.source.resync_requests import Doubts
 from flusso_capture.stream.checkpoint import Positions
-from flusso_capture.tasks.background import Background
 from flusso_capture.tasks.catalog_watch import Watch
 from flusso_capture.tasks.slot_lag import LagGauge
 from flusso_shared.changelog.control_records import Lineage, Position
+from flusso_shared.errors import StoppedError
 from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
 
 _JOIN_BUDGET = 5.0
+
+
+class Background:
+    """A thread whose failure `check` raises in the thread that supervises it."""
+
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        """`work` ends with `StoppedError` when a stop is requested."""
+        self._work = work
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what ended the thread, if something did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except StoppedError:
+            return
+        except BaseException as error:  # noqa: BLE001 - `check` raises it in the supervising thread
+            self._failure = error
 
 
 class Crew:

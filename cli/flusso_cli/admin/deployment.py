@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -16,9 +15,8 @@ from flusso_shared.config.connections import (
     queue_connection,
     source_conninfo,
 )
-from flusso_shared.config.lock import read_lock
 from flusso_shared.config.model import OpenSearchConnection
-from flusso_shared.config.project import Project, load_project
+from flusso_shared.config.project import Project
 from flusso_shared.errors import ConfigError, FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.process import command_line as shared
@@ -41,25 +39,6 @@ ServerOption = Annotated[
     ),
 ]
 DEFAULT_SERVER = "127.0.0.1:9465"
-
-
-def find_project(config: Path | None, lock: Path, *, locked: bool) -> Project | None:
-    """What a daemon would run here; nothing is written.  None where there is no configuration at all."""
-    if locked:
-        return read_lock(lock)
-    if config is None and not Path("flusso.toml").exists():
-        return read_lock(lock) if lock.exists() else None
-    return load_project(config or Path("flusso.toml"))
-
-
-def needed_project(config: Path | None, lock: Path, *, locked: bool) -> Project:
-    """Like `find_project`; raises `ConfigError` where there is none."""
-    project = find_project(config, lock, locked=locked)
-    if project is None:
-        raise ConfigError(
-            f"there is neither a flusso.toml nor {lock} here; name one with --config or --lock"
-        )
-    return project
 
 
 class Deployment:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from flusso_cli.admin.deployment import DEFAULT_SERVER, Deployment, deployment, find_project
+from flusso_cli.admin.deployment import DEFAULT_SERVER, Deployment, deployment
 from flusso_cli.admin.remote import Remote
+from flusso_shared.config.choose import find_project
 from flusso_worker.generations import reindex as requests
 from flusso_worker.generations.record import Known
 from flusso_worker.generations.view import GenerationView, views

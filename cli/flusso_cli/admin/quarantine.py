@@ -9,14 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from flusso_cli.admin.deployment import (
-    Deployment,
-    FormatOption,
-    console,
-    deployment,
-    needed_project,
-)
+from flusso_cli.admin.deployment import Deployment, FormatOption, console, deployment
 from flusso_shared.clock import SystemClock
+from flusso_shared.config.choose import needed_project
 from flusso_shared.process import command_line as shared
 from flusso_worker.generations.record import Generation
 from flusso_worker.maintenance.document_writer import Tools, Workbench

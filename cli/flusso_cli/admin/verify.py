@@ -17,8 +17,8 @@ from flusso_cli.admin.deployment import (
     console,
     deployment,
 )
-from flusso_cli.admin.deployment import needed_project as needed
 from flusso_shared.clock import SystemClock
+from flusso_shared.config.choose import needed_project as needed
 from flusso_shared.process import command_line as shared
 from flusso_worker.maintenance.document_writer import Tools, Workbench
 from flusso_worker.maintenance.periodic_verification import verification

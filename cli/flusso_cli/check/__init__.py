@@ -1,5 +1,10 @@
-"""`flusso check`: everything about a configuration that can be known before it runs, and nothing changed by it.
+"""`flusso check`: validates a configuration against itself, the database and the other servers.
 
-`facts` and the probes ask the servers; the other modules decide what the answers mean, and are pure; the
-reports show it.
+In reading order:
+
+* `command`: the command.
+* `examine`: asks the servers, and applies the rules.
+* `probe`: reads facts from the servers.
+* `rules`: facts to findings.
+* `output`: the report, as text and as JSON.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,8 +15,7 @@ from flusso_cli.check.output.report import Report
 from flusso_cli.diagnostics.model import Format, load_errors
 from flusso_cli.diagnostics.sarif import to_sarif
 from flusso_shared.config import connections
-from flusso_shared.config.lock import read_lock
-from flusso_shared.config.project import Project, load_project
+from flusso_shared.config.choose import project_and_file
 from flusso_shared.errors import ConfigError
 from flusso_shared.process import command_line as shared
 from flusso_shared.process.environment import environment
@@ -44,7 +42,7 @@ def check(
 ) -> None:
     """Check a configuration and everything that it needs of the servers.  Changes nothing."""
     try:
-        project, origin = _project(config, lock, locked=locked)
+        project, origin = project_and_file(config, lock, locked=locked)
     except ConfigError as error:
         if format == "human":
             raise
@@ -83,19 +81,3 @@ def check(
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
-
-
-def _project(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path]:
-    """As the other commands choose, but nothing is written."""
-    if locked:
-        return read_lock(lock), lock
-    if config is None:
-        config = Path("flusso.toml")
-        if not config.exists():
-            if not lock.exists():
-                raise ConfigError(
-                    f"there is neither a configuration at {config} nor a compiled one at {lock};"
-                    " name one with --config or --lock"
-                )
-            return read_lock(lock), lock
-    return load_project(config), config

@@ -32,12 +32,11 @@ from flusso_shared.config.connections import (
 from flusso_shared.config.model import OpenSearchSinkConfig
 from flusso_shared.errors import ConfigError, FatalError, FlussoError
 from flusso_shared.names import TableName
-from flusso_shared.plan.bind import read_bound
+from flusso_shared.plan.bind import bind, read_bound
 from flusso_shared.plan.model import IndexPlan, Plan
 from flusso_shared.plan.requirements import lacks
 from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.errors import translate
-from flusso_shared.schema.compile import bind
 from flusso_worker.sinks.cluster import Cluster
 
 _NAME = "flusso-check"

@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from flusso_shared.config.connections import without_secrets
 from flusso_shared.config.model import Config, ConnectionParts, EnvRef, OpenSearchSinkConfig
-from flusso_shared.config.project import Project, load_project
+from flusso_shared.config.project import Project
 from flusso_shared.config.toml_file import read_config
 from flusso_shared.config.toml_positions import Positions
 from flusso_shared.errors import ConfigError
@@ -75,24 +75,6 @@ def read_lock(path: Path) -> Project:
     except (KeyError, TypeError, ValidationError) as error:
         raise ConfigError(f"{path} is damaged: {error}; compile the configuration again") from error
     return Project(config, plans)
-
-
-def choose(config: Path | None, lock: Path, *, locked: bool) -> Project:
-    """Which configuration runs: the lock as it is, or a configuration, which is compiled into the lock."""
-    if locked:
-        return read_lock(lock)
-    if config is None:
-        config = Path("flusso.toml")
-        if not config.exists():
-            if not lock.exists():
-                raise ConfigError(
-                    f"there is neither a configuration at {config} nor a compiled one at {lock};"
-                    " name one with --config or --lock"
-                )
-            return read_lock(lock)
-    project = load_project(config)
-    write_lock(project, lock)
-    return project
 
 
 def _to_json(project: Project) -> dict[str, Any]:

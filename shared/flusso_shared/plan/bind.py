@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import psycopg
 
 from flusso_shared.names import TableName
 from flusso_shared.plan import rename, ways
-from flusso_shared.plan.model import IndexPlan, Plan
+from flusso_shared.plan import ways as paths
+from flusso_shared.plan.link_columns import same_text
+from flusso_shared.plan.model import AggregateField, Field, IndexPlan, JoinField, ObjectField, Plan
 from flusso_shared.plan.requirements import needs
 from flusso_shared.plan.spelling import found, found_table, spellings, table_spellings
 from flusso_shared.postgres.catalog import Catalog
@@ -22,6 +26,26 @@ def read_bound(connection: psycopg.Connection[Any], plan: Plan) -> Plan:
     tables = {name for table in plan.tables for name in table_spellings(table)}
     catalog = read_catalog(connection, tables)
     return Plan(tuple([bind_names(index, catalog) for index in plan.indexes]))
+
+
+def bind(plan: IndexPlan, catalog: Catalog) -> IndexPlan:
+    """Bind the names, fill keys that were not declared with the catalog's primary keys, and lead the ways over every row
+    whose columns may be spelled unlike what they equal; the hash stays."""
+    plan = bind_names(plan, catalog)
+    key = plan.key or catalog.tables[plan.root].primary_key
+    fields = tuple(_bind_field(field, catalog) for field in plan.fields)
+    ways = paths.ways(plan.root, key, fields, partial(same_text, catalog))
+    return dataclasses.replace(plan, key=key, fields=fields, ways=ways)
+
+
+def _bind_field(field: Field, catalog: Catalog) -> Field:
+    if isinstance(field, ObjectField | JoinField):
+        inner = tuple(_bind_field(item, catalog) for item in field.fields)
+        return dataclasses.replace(field, fields=inner)
+    if isinstance(field, AggregateField) and not field.edge.child:
+        child = catalog.tables[field.edge.table].primary_key
+        return dataclasses.replace(field, edge=dataclasses.replace(field.edge, child=child))
+    return field
 
 
 def bind_names(index: IndexPlan, catalog: Catalog) -> IndexPlan:

@@ -23,8 +23,7 @@ from starlette.routing import Route
 
 from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
-from flusso_shared.process.administration import Handlers, routes
-from flusso_shared.process.administration_protocol import Reception
+from flusso_shared.process.administration import Handlers, Reception, routes
 from flusso_shared.process.connection_limits import LimitedConnection, Limits
 from flusso_shared.process.password_tries import Tries
 from flusso_shared.status import Status

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import StoppedError
 from flusso_shared.metrics import Metrics
-from flusso_shared.process.administration_protocol import Reception
+from flusso_shared.process.administration import Reception
 from flusso_shared.process.http import (
     Credentials,
     HttpServer,

@@ -14,7 +14,7 @@ from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import Plan, RawCondition
-from flusso_worker.daemon import WorkerOptions
+from flusso_worker.options import WorkerOptions
 from flusso_worker.sinks.cluster import path
 from services import Services
 from support import change_logs

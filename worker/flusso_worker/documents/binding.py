@@ -13,11 +13,11 @@ from psycopg import sql
 
 from flusso_shared.errors import RetryableError
 from flusso_shared.names import TableName
+from flusso_shared.plan.bind import bind
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.plan.used_columns import Use, used_columns
 from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.postgres.catalog_reader import read_catalog
-from flusso_shared.schema.compile import bind
 from flusso_worker.postgres.database import Binding, Database
 
 # Types of the columns that are made of others, all the way down; those of Postgres itself do not change.

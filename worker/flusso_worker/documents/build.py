@@ -26,7 +26,8 @@ from flusso_worker.documents.built import (
 from flusso_worker.documents.ids import candidate_keys
 from flusso_worker.postgres.database import Database, RowError
 from flusso_worker.postgres.snapshot import Snapshot
-from flusso_worker.sql.document import DocumentSql, array_literal
+from flusso_worker.sql.document import DocumentSql
+from flusso_worker.sql.parameters import array_literal
 
 Item = TypeVar("Item")
 

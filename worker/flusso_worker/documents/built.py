@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from flusso_shared.seams import Operation
-
-if TYPE_CHECKING:
-    from flusso_worker.quarantine.causes import Causes
 
 Item = TypeVar("Item")
 
@@ -38,6 +35,14 @@ class Failure(NamedTuple):
     """What was refused; None where nothing could be built."""
     sink: str = ""
     """Who refused it; empty when the build failed."""
+
+
+class Causes(Protocol):
+    """Tells what documents were built for."""
+
+    def of(self, keys: Collection[Key]) -> Mapping[Key, Mapping[str, Any] | None]:
+        """For each root key the change behind its document, or the batch that it is among; None when unknown."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,18 @@ from typing import NamedTuple
 
 from flusso_shared.change import Change, Image, Record
 from flusso_shared.names import TableName
+from flusso_shared.plan.bind import bind
 from flusso_shared.plan.link_columns import Place
 from flusso_shared.plan.model import Columns, Hop, IndexPlan, Way
 from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.problems import listed
-from flusso_shared.schema.compile import bind
 from flusso_worker.documents import bound_types
-from flusso_worker.documents.bound_types import types_sql
 from flusso_worker.documents.built import Key
 from flusso_worker.documents.change_batch import Intake, gather
 from flusso_worker.postgres.database import Database, RowError
-from flusso_worker.sql.document import array_literal
+from flusso_worker.sql.column_types import types_sql
 from flusso_worker.sql.hops import hop_sql, values_sql
+from flusso_worker.sql.parameters import array_literal
 
 PARAMETERS = 10_000
 """Tuples per query."""

@@ -14,13 +14,12 @@ from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.seams import Batch, Operation
 from flusso_shared.status import Status
 from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built, Key, Pending
+from flusso_worker.documents.built import Built, Causes, Key, Pending
+from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.documents.rebuild import Aftermath
 from flusso_worker.generations.record import Generation
-from flusso_worker.pipeline.assembly import prepare_sql
 from flusso_worker.pipeline.flush import Flusher
 from flusso_worker.postgres.database import Database, RowError
-from flusso_worker.quarantine.causes import Causes
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
 from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster

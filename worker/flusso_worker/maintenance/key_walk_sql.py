@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from flusso_shared.plan.bind import bind
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.postgres.catalog import Catalog
-from flusso_shared.schema.compile import bind
 from flusso_worker.sql.document import DocumentSql
-from flusso_worker.sql.hops import table
+from flusso_worker.sql.identifiers import table
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from flusso_worker.postgres.database import RowError
 from flusso_worker.sinks import bulk
 from flusso_worker.sinks.cluster import Cluster, path
 from flusso_worker.sinks.scan import hits
-from flusso_worker.sql.document import array_literal
+from flusso_worker.sql.parameters import array_literal
 
 PAGE = 1000
 _MOST_SAMPLED = 10_000

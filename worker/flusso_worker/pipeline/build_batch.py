@@ -17,13 +17,12 @@ from flusso_shared.clock import Clock
 from flusso_shared.config.model import OnError
 from flusso_shared.errors import PoisonError
 from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built, Key, Pending
+from flusso_worker.documents.built import Built, Causes, Key, Pending
 from flusso_worker.documents.change_batch import Intake
 from flusso_worker.documents.resolve import Resolver, Unresolved, unresolved_text
 from flusso_worker.postgres.database import Database, RowError
 from flusso_worker.postgres.snapshot import Snapshot
 from flusso_worker.postgres.visibility_gate import Gate
-from flusso_worker.quarantine.causes import Causes
 
 logger = logging.getLogger(__name__)
 

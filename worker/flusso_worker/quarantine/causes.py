@@ -7,7 +7,7 @@ for a cause only when a document could not be written.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from flusso_shared.change import Record
 from flusso_worker.documents.built import Key
@@ -16,14 +16,6 @@ Reached = Callable[[Sequence[Record], Collection[Key]], set[Key]]
 """Those of some root keys whose documents hold rows that the records changed."""
 Trace = Callable[[Sequence[Record], Collection[Key]], Mapping[Key, Record]]
 """The record that each of some root keys goes back to, as far as one is found."""
-
-
-class Causes(Protocol):
-    """Tells what documents were built for."""
-
-    def of(self, keys: Collection[Key]) -> Mapping[Key, Mapping[str, Any] | None]:
-        """For each root key the change behind its document, or the batch that it is among; None when unknown."""
-        ...
 
 
 class BatchCauses:

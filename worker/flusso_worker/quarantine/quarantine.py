@@ -21,8 +21,7 @@ from flusso_shared.errors import PoisonError, RetryableError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
 from flusso_shared.status import Status
-from flusso_worker.documents.built import Failure
-from flusso_worker.quarantine.causes import Causes
+from flusso_worker.documents.built import Causes, Failure
 from flusso_worker.quarantine.record import Entry
 from flusso_worker.quarantine.store import QuarantineStore
 

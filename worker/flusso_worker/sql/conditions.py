@@ -16,7 +16,7 @@ from flusso_shared.plan.model import (
     SoftDelete,
 )
 from flusso_shared.postgres.catalog import Table
-from flusso_worker.sql.hops import table
+from flusso_worker.sql.identifiers import table
 
 _OPERATORS: dict[str, LiteralString] = {
     "eq": "=",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
+from flusso_shared.plan.bind import bind
 from flusso_shared.plan.link_columns import Place
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.postgres.catalog import Catalog, Table
-from flusso_shared.schema.compile import bind
-from flusso_worker.documents.bound_types import types_sql
+from flusso_worker.sql.column_types import types_sql
 from flusso_worker.sql.conditions import filtered
-from flusso_worker.sql.hops import keys_given, table, values_sql
+from flusso_worker.sql.hops import keys_given, values_sql
+from flusso_worker.sql.identifiers import table
 from flusso_worker.sql.keys import id_from_text, id_possible, id_text
 from flusso_worker.sql.objects import Objects
 
@@ -78,19 +79,6 @@ def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
         texts=texts,
         possible=tuple(id_possible(column, root) for column in plan.key),
     )
-
-
-def array_literal(values: Iterable[str | None]) -> bytes:
-    """An array in Postgres' text form, elements quoted (section 8.15.6 of its manual)."""
-    return ("{" + ",".join([_element(value) for value in values]) + "}").encode()
-
-
-def _element(value: str | None) -> str:
-    if value is None:
-        return "NULL"
-    if value.isascii() and value.isdigit():
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _id(key: Sequence[str], root: Table) -> sql.Composable:

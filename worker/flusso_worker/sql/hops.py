@@ -15,6 +15,7 @@ from flusso_shared.names import TableName
 from flusso_shared.plan.link_columns import Place
 from flusso_shared.plan.model import Columns, Hop
 from flusso_shared.postgres.catalog import Catalog, Column
+from flusso_worker.sql.identifiers import table
 from flusso_worker.sql.keys import is_array
 
 _INTEGERS = ("int2", "int4", "int8")
@@ -44,11 +45,6 @@ def values_sql(given: Place, catalog: Catalog) -> bytes:
         for column, parameter in zip(columns, _parameters(columns), strict=True)
     ]
     return sql.SQL("SELECT {}").format(sql.SQL(", ").join(values)).as_bytes(None)
-
-
-def table(name: TableName) -> sql.Composable:
-    """The qualified name."""
-    return sql.Identifier(name.schema, name.name)
 
 
 def keys_given(

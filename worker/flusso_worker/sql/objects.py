@@ -25,7 +25,8 @@ from flusso_shared.plan.model import (
 )
 from flusso_shared.postgres.catalog import Catalog, Table
 from flusso_worker.sql.conditions import conditions, filtered, ordered
-from flusso_worker.sql.hops import equal_columns, table
+from flusso_worker.sql.hops import equal_columns
+from flusso_worker.sql.identifiers import table
 from flusso_worker.sql.json_values import json_value
 from flusso_worker.sql.keys import id_text
 from flusso_worker.sql.values import column_value, constant_value, geo_value, plain_value

@@ -21,8 +21,9 @@ from flusso_shared.plan.model import Hop, IndexPlan
 from flusso_shared.postgres.catalog import Catalog, Column
 from flusso_shared.postgres.errors import DENIED
 from flusso_worker.documents import filter_reads
-from flusso_worker.sql.document import array_literal, compose
+from flusso_worker.sql.document import compose
 from flusso_worker.sql.hops import hop_sql
+from flusso_worker.sql.parameters import array_literal
 
 _PATIENCE = b"3s"
 _CANCELLED = "57014"

@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future, TimeoutError
 from typing import Any, TypeVar
 
-import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
@@ -24,6 +23,7 @@ from flusso_shared.changelog.kafka.errors import (
     error_of,
     translate,
 )
+from flusso_shared.changelog.kafka.partitions import foreign, ours
 from flusso_shared.errors import FlussoError, RetryableError
 from flusso_shared.seams import TopicPartition
 
@@ -166,15 +166,3 @@ class Admin:
         if isinstance(error, KafkaException):
             return error_of(error)
         raise error
-
-
-def foreign(
-    at: TopicPartition, offset: int = confluent_kafka.OFFSET_INVALID
-) -> confluent_kafka.TopicPartition:
-    """The library's form of a partition and, if given, an offset."""
-    return confluent_kafka.TopicPartition(at.topic, at.partition, offset)
-
-
-def ours(at: confluent_kafka.TopicPartition) -> TopicPartition:
-    """The inverse of `foreign`."""
-    return TopicPartition(at.topic, at.partition)

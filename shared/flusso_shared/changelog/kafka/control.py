@@ -11,9 +11,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
-from flusso_shared.changelog.kafka.admin import Admin, foreign
+from flusso_shared.changelog.kafka.admin import Admin
 from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, Clients
 from flusso_shared.changelog.kafka.errors import PARTITION_EOF, from_exception, translate
+from flusso_shared.changelog.kafka.partitions import foreign
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.seams import TopicPartition
 

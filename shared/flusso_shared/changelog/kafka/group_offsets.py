@@ -14,9 +14,9 @@ from collections.abc import Collection
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from flusso_shared.changelog.kafka.admin import foreign, ours
 from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, Clients, Complaints
 from flusso_shared.changelog.kafka.errors import UNREACHED, error_of, translate
+from flusso_shared.changelog.kafka.partitions import foreign, ours
 from flusso_shared.errors import FlussoError, RetryableError
 from flusso_shared.seams import Offsets, TopicPartition
 

@@ -14,7 +14,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from flusso_shared.change import Change, Position, Record
 from flusso_shared.changelog import codec
-from flusso_shared.changelog.kafka.admin import foreign, ours
 from flusso_shared.changelog.kafka.client import Clients
 from flusso_shared.changelog.kafka.errors import (
     AUTO_OFFSET_RESET,
@@ -26,6 +25,7 @@ from flusso_shared.changelog.kafka.errors import (
     translate,
 )
 from flusso_shared.changelog.kafka.offsets import Positions
+from flusso_shared.changelog.kafka.partitions import foreign, ours
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.seams import Offsets, TopicPartition
 

@@ -13,7 +13,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError, SchemaChangedError
 from flusso_shared.plan.model import IndexPlan
 from flusso_worker.documents.binding import bind_to
-from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.postgres.database import Database
 from support.documents import plan_of, run
 

@@ -9,7 +9,7 @@ import pytest
 
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
-from flusso_worker.pipeline.assembly import prepare_sql
+from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.postgres.database import Database
 from support.check_kit import (
     STORE,

@@ -21,9 +21,9 @@ from flusso_shared.status import Status
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built
 from flusso_worker.documents.change_batch import gather
+from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.documents.rebuild import Aftermath
 from flusso_worker.documents.resolve import Resolver
-from flusso_worker.pipeline.assembly import prepare_sql
 from flusso_worker.pipeline.build_batch import Connections, Producer
 from flusso_worker.pipeline.flush import Flusher
 from flusso_worker.postgres.database import Database

@@ -12,7 +12,7 @@ from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_worker.maintenance import key_walk_sql
 from flusso_worker.postgres.database import Database
 from flusso_worker.sql import document as document_sql
-from flusso_worker.sql.document import array_literal
+from flusso_worker.sql.parameters import array_literal
 from support.documents import plan_of, run
 
 pytestmark = pytest.mark.services

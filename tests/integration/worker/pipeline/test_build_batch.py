@@ -17,9 +17,9 @@ from flusso_worker.documents import resolve
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built
 from flusso_worker.documents.change_batch import gather
+from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.documents.resolve import Resolver
 from flusso_worker.pipeline import build_batch
-from flusso_worker.pipeline.assembly import prepare_sql
 from flusso_worker.pipeline.build_batch import Connections, Producer
 from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.visibility_gate import Gate

@@ -12,7 +12,7 @@ from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
-from flusso_worker.daemon import WorkerOptions
+from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.stages import Process
 from flusso_worker.wiring import Destinations
 from services import Services

@@ -23,8 +23,9 @@ from flusso_shared.plan.model import Hop, Plan
 from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_worker.postgres.database import Database
-from flusso_worker.sql.document import DocumentSql, array_literal, compose
+from flusso_worker.sql.document import DocumentSql, compose
 from flusso_worker.sql.hops import hop_sql
+from flusso_worker.sql.parameters import array_literal
 from support.capture_kit import Kit
 from support.documents import plan_of
 from support.matrix import set_traps

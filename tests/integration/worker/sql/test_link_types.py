@@ -23,12 +23,12 @@ from flusso_shared.plan.model import Hop, IndexPlan
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.change_batch import gather
+from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.documents.resolve import Resolver
 from flusso_worker.maintenance import key_walk_sql
-from flusso_worker.pipeline.assembly import prepare_sql
 from flusso_worker.postgres.database import Database
-from flusso_worker.sql.document import array_literal
 from flusso_worker.sql.hops import hop_sql
+from flusso_worker.sql.parameters import array_literal
 from support.check_kit import checked, role
 from support.documents import plan_of, run
 from support.stores.small import change

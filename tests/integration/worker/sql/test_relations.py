@@ -10,7 +10,8 @@ import pytest
 
 from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.catalog_reader import read_catalog
-from flusso_worker.sql.document import array_literal, compose
+from flusso_worker.sql.document import compose
+from flusso_worker.sql.parameters import array_literal
 from support.documents import built, plan_of, run
 
 pytestmark = pytest.mark.services

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flusso_shared.config.lock import choose, read_lock
+from flusso_shared.config.choose import choose
+from flusso_shared.config.lock import read_lock
 from flusso_shared.errors import ConfigError
 
 ROOT = Path(__file__).parents[4]

@@ -7,7 +7,8 @@ import pytest
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.postgres.catalog import Catalog, Column, Table
-from flusso_worker.sql.document import array_literal, compose
+from flusso_worker.sql.document import compose
+from flusso_worker.sql.parameters import array_literal
 
 THINGS = TableName("public", "things")
 

@@ -1,0 +1,9 @@
+"""Commands on what is deployed: over the servers themselves, or by asking a running process.
+
+In reading order:
+
+* `deployment`: the servers that a configuration names.
+* `remote`: a running process over HTTP.
+* `generations`: what commands about generations ask, one way or the other.
+* `indexes`, `reindex`, `verify`, `quarantine`: the commands.
+"""

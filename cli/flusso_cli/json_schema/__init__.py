@@ -1,0 +1,8 @@
+"""`flusso schema`: JSON Schemas of configuration and schema files, for editors.
+
+In reading order:
+
+* `command`: the command.
+* `config`: the schema of `flusso.toml`.
+* `index`: the schema of schema files.
+"""

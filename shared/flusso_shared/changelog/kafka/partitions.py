@@ -1,0 +1,19 @@
+"""Partitions in our types and in those of the Kafka client.  Pure."""
+
+from __future__ import annotations
+
+import confluent_kafka
+
+from flusso_shared.seams import TopicPartition
+
+
+def foreign(
+    at: TopicPartition, offset: int = confluent_kafka.OFFSET_INVALID
+) -> confluent_kafka.TopicPartition:
+    """The library's form of a partition and, if given, an offset."""
+    return confluent_kafka.TopicPartition(at.topic, at.partition, offset)
+
+
+def ours(at: confluent_kafka.TopicPartition) -> TopicPartition:
+    """The inverse of `foreign`."""
+    return TopicPartition(at.topic, at.partition)

@@ -1,0 +1,15 @@
+"""How each command runs: its options, its environment, its logs, its HTTP surfaces, its end.
+
+In reading order:
+
+* `command_line`: options, and how an error ends a command.
+* `service`: runs a process: surfaces, supervised threads, shutdown.
+* `environment`: the only reader of environment variables.
+* `logs`: log levels and formats.
+* `first_answer`: waits at the start for servers that have not answered yet.
+* `shutdown`: signals.
+* `http`: the public and the private surface.
+* `connection_limits`, `password_tries`: what a client may take of them.
+* `administration`: the routes that ask for something.
+* `progress_bar`: the lines on a terminal while an index is seeded.
+"""

@@ -1,0 +1,54 @@
+"""What a worker is told by its command line, its configuration and the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flusso_shared.config.connections import opensearch_connections, source_conninfo
+from flusso_shared.config.model import OnError, OpenSearchConnection, StdoutSinkConfig
+from flusso_shared.config.project import Project
+from flusso_shared.process import command_line as shared
+from flusso_shared.process.environment import environment
+from flusso_worker.generations.schema_order import DEFAULT_TERMS, Terms
+from flusso_worker.quarantine.quarantine import DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Where the worker reads and writes."""
+
+    conninfo: str
+    topic_prefix: str
+    index_prefix: str
+    opensearch: tuple[OpenSearchConnection, ...]
+    """Sorted by name; the first is the one whose bookkeeping counts."""
+    stdout: tuple[StdoutSinkConfig, ...]
+    policy: Callable[[str], OnError]
+    """`on_error` of an index (`Config.policy`)."""
+    limit: Callable[[str], int] = lambda _index: DEFAULT_LIMIT
+    """`quarantine_limit` of an index (`Config.limit`)."""
+    terms: Terms = DEFAULT_TERMS
+    """How workers show each other that they live."""
+    startup_timeout: float | None = None
+    """Seconds to wait for a server that has never answered; None waits for ever."""
+
+
+def worker_options(
+    project: Project, index_prefix: str | None, startup_timeout: float, *, pretty: bool = False
+) -> WorkerOptions:
+    """What the configuration and the environment come to.  Without any sink there is one on stdout."""
+    config, env = project.config, environment()
+    stdout = tuple(sink for sink in config.sinks if isinstance(sink, StdoutSinkConfig))
+    if not config.sinks:
+        stdout = (StdoutSinkConfig(name="stdout", type="stdout", pretty=pretty),)
+    return WorkerOptions(
+        conninfo=source_conninfo(config.source, env),
+        topic_prefix=config.queue.topic_prefix,
+        index_prefix=shared.index_prefix(project, index_prefix),
+        opensearch=opensearch_connections(config, env),
+        stdout=stdout,
+        policy=config.policy,
+        limit=config.limit,
+        startup_timeout=shared.timeout(startup_timeout),
+    )
