@@ -1,6 +1,6 @@
 """Capture: wires its parts, and streams from the slot until it is asked to stop.
 
-Threads: the caller of `run` streams; the others are `crew`'s.
+Threads: the caller of `run` streams; the others are those of `tasks.threads`.
 Shutdown order: stop reading -> last acknowledgements -> last status -> CopyDone -> the crew -> close.
 """
 

@@ -1,4 +1,4 @@
-"""One row change: what capture publishes and workers consume.  Encoding is `change_codec`'s."""
+"""One row change: what capture publishes and workers consume.  Encoding is `changelog.codec`'s."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     capture ──ChangeWriter──▶ change log ──ChangeReader──▶ worker ──Sink──▶ OpenSearch, stdout
 
-The change log has two implementations, `kafka_log` and `memory_log`; sinks are `opensearch_sink` and
-`stdout_sink`.  One contract suite (`tests/contract`) runs over both of each.
+The change log has two implementations, `changelog.kafka` and `changelog.memory`; sinks are `sinks.opensearch` and
+`sinks.stdout`.  One contract suite (`tests/contract`) runs over both of each.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 class Shapes(Scenario):
-    """The dev store and the cellar in one database."""
+    """The dev store and the store of shapes in one database."""
 
     def _expected(self) -> dict[str, oracle.Documents]:
         url = self.site.database_url

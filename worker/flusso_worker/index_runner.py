@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Keeper(Protocol):
-    """Looks after the generations of one index (`generations.GenerationKeeper`)."""
+    """Looks after the generations of one index (`generations.keeper`)."""
 
     def step(self) -> Sequence[Active]:
         """One round; what is to be run now."""

@@ -1,4 +1,4 @@
-"""Avro's binary encoding of exactly the current `change.avsc`, by hand: the hot path of `change_codec`.
+"""Avro's binary encoding of exactly the current `change.avsc`, by hand: the hot path of `changelog.codec`.
 
 fastavro takes two to three times as long for images (each value is a union).  What this writes is byte for
 byte what fastavro writes; tests hold the two against each other.  A block that only other writers make is

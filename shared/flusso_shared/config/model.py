@@ -1,6 +1,6 @@
 """The configuration as values: what `flusso.toml` says, unresolved, and what it comes to in an environment.
 
-Reading the file is `config_file`'s; the environment comes in as an argument and is read in `settings` only.
+Reading the file is `toml_file`'s; the environment comes in as an argument and is read in `process.environment` only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks the addresses of OpenSearch and Kafka before anything connects.  Pure.
 
-As with Postgres (`pg_conninfo`), a message names the part that is wrong and shows none of it: what looks like a host
+As with Postgres (`postgres_url`), a message names the part that is wrong and shows none of it: what looks like a host
 may be a piece of a password.
 """
 

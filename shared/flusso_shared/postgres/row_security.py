@@ -71,7 +71,7 @@ def require_visible(connection: psycopg.Connection[Any], tables: Collection[Tabl
 
 
 def explained(connection: psycopg.Connection[Any], error: psycopg.Error, doing: str) -> FlussoError:
-    """`pg_errors.translate`, with the policies and the statement where row-level security is the reason.
+    """`errors.translate`, with the policies and the statement where row-level security is the reason.
 
     Ends an open transaction of the session then.  The table is looked for in the message, as no field names it.
     """

@@ -84,7 +84,7 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
 def private_app(
     status: Status, credentials: Credentials, reception: Reception | None = None
 ) -> Starlette:
-    """`/indexes`, and what `http_administration` has; every route, known or not, asks for the credentials.
+    """`/indexes`, and what `administration` has; every route, known or not, asks for the credentials.
 
     After a few wrong passwords, the tries of an address wait for their turn.
     """

@@ -95,7 +95,7 @@ class RelationReader:
         junction: Junction | None = None
         child: Columns = ()
         if "through" in entries:
-            # The related table's own key is not declared here: the catalog's is used (`compile.bind`).
+            # The related table's own key is not declared here: the catalog's is used (`plan.bind`).
             junction = self._junction(entries["through"][1], level)
         else:
             child = self._columns(entries, "foreign_key")

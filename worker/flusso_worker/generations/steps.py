@@ -1,4 +1,4 @@
-"""Carries out what `generation_plan` decides.  Each step may be repeated, by anybody, from anywhere it broke off."""
+"""Carries out what is decided in `decide`.  Each step may be repeated, by anybody, from anywhere it broke off."""
 
 from __future__ import annotations
 

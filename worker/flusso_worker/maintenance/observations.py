@@ -1,5 +1,5 @@
 """The two sides of an index, each walked in its own order: rows whose document is missing or different, and
-documents that no row has.  Reads only; what differs now may be in flight still (see `verify`).
+documents that no row has.  Reads only; what differs now may be in flight still (see `verification`).
 """
 
 from __future__ import annotations

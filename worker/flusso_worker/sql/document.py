@@ -46,7 +46,7 @@ class DocumentSql:
 
 
 def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
-    """The SQL of `plan`, whose tables and columns the catalog has (see `catalog_check`)."""
+    """The SQL of `plan`, whose tables and columns the catalog has (see `plan.requirements`)."""
     plan = bind(plan, catalog)
     root = catalog.tables[plan.root]
     objects = Objects(catalog)

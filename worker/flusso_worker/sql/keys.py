@@ -1,6 +1,6 @@
 """Key columns as text: in document ids, the same from SQL and from the log, and as query parameters.  Pure.
 
-The log, snapshots and `hop_sql` give a value as its type's output function or a cast to text prints it; ids have
+The log, snapshots and `hops` give a value as its type's output function or a cast to text prints it; ids have
 the form that the document shows.
 """
 

@@ -1,6 +1,6 @@
 """Asks and tells the brokers about topics and their offsets, and deletes groups; every error comes out translated.
 
-Offsets of groups are `kafka_offsets`.
+Offsets of groups are `group_offsets`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Admin:
             raise RetryableError(f"cannot {doing}: no answer from {self._servers}") from error
 
     def translated(self, error: KafkaError, doing: str) -> FlussoError:
-        """`kafka_errors.translate`, looking through "timed out" at what is behind it."""
+        """`errors.translate`, looking through "timed out" at what is behind it."""
         if error.code() in STALE_LEADER or error.code() in UNREACHED:
             self._refresh()
         if error.code() not in UNREACHED:

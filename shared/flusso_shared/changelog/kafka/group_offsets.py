@@ -146,7 +146,7 @@ class _Outsider:
         return found
 
     def _translated(self, error: KafkaError, doing: str) -> FlussoError:
-        """`kafka_errors.translate`, looking through "timed out" at what is behind it."""
+        """`errors.translate`, looking through "timed out" at what is behind it."""
         if error.code() not in UNREACHED or self._consumer is None:
             return translate(error, doing)
         self._consumer.poll(0)

@@ -123,7 +123,7 @@ def problems(folder: Path, tag: str, siblings: list[str]) -> list[str]:
 
 
 def test_the_matrix_has_every_type() -> None:
-    # `values` is ours; test_schema_language has what it takes.
+    # `values` is ours; `test_language` has what it takes.
     assert {tag for tag, _ in MARKS} | {"values"} == set(TAGS)
 
 
