@@ -20,8 +20,8 @@ SUITES = ("unit", "contract", "integration", "e2e", "failure")
 _WITHOUT_SERVERS = ("unit",)
 _LONGEST_FIRST = ("failure", "e2e", "integration", "contract")
 """The suites on servers in the order of their runs: a long test that began last would run on one core."""
-_PROCESSES_PER_CORE = 3
-"""A test on servers waits for most of its time."""
+_PROCESSES_PER_CORE = 2
+"""A test on servers waits for half of its time or more."""
 _CODE = ("capture", "worker", "shared", "cli", "tests", "dev", "bench")
 
 

@@ -31,6 +31,7 @@ class Kafka:
         self._cache = layout.cache
         self._folder = layout.folder / self.name
         self._data = self._folder / "data"
+        self._options = (_HEAP, *programs.BRIEF_JAVA) if layout.brief else (_HEAP,)
 
     def check(self) -> None:
         """Fail if Java, or Maven while the jars are missing, is not there."""
@@ -51,7 +52,7 @@ class Kafka:
         java = self._java()
         if not (self._data / "meta.properties").exists():
             self._format(java, settings)
-        return Launch([*java, _HEAP, "kafka.Kafka", settings], self._folder)
+        return Launch([*java, *self._options, "kafka.Kafka", settings], self._folder)
 
     def ready(self, port: int) -> bool:
         """Whether it answers an ApiVersions request."""

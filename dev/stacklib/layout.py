@@ -30,6 +30,11 @@ class Layout:
     ports: Mapping[str, int]
     with_store: bool
 
+    @property
+    def brief(self) -> bool:
+        """Whether the servers live for one run of tests, or for one test."""
+        return not self.with_store
+
     @classmethod
     def of_repository(cls, environment: Mapping[str, str] = os.environ) -> Layout:
         """The servers of this working copy, with the example store.

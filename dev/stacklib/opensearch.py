@@ -26,6 +26,7 @@ class OpenSearch:
     def __init__(self, layout: Layout) -> None:
         self._cache = layout.cache
         self._folder = layout.folder / self.name
+        self._options = (*_HEAP, *programs.BRIEF_JAVA) if layout.brief else _HEAP
 
     def check(self) -> None:
         """Fail if Java, or Maven while the jars are missing, is not there."""
@@ -44,7 +45,7 @@ class OpenSearch:
         return Launch(
             [
                 programs.require_jdk(_JAVA_FOR_3).program,
-                *_HEAP,
+                *self._options,
                 "-cp",
                 f"{place}/*",
                 jars.POMS / "opensearch" / "Node.java",

@@ -29,8 +29,8 @@ _SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
 }
-_FOR_TESTS = {
-    # They stop processes, never the machine: what a process has written is there for the next one.
+_BRIEF = {
+    # A test stops processes, never the machine: what a process has written is there for the next one.
     "fsync": "off",
     "full_page_writes": "off",
     # `synchronous_commit` stays on: a change that waits for the log's writer is captured 200 ms later.
@@ -107,7 +107,7 @@ class Postgres:
     def launch(self, port: int) -> Launch:
         """How to start it."""
         command: list[str | Path] = [self._programs / "postgres", "-D", self._data, "-p", str(port)]
-        settings = _SETTINGS if self._layout.with_store else _SETTINGS | _FOR_TESTS
+        settings = _SETTINGS | _BRIEF if self._layout.brief else _SETTINGS
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         if self._user is None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from stacklib.problem import Problem
 
 JAVA_MINIMUM = 17
+BRIEF_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""For servers that run for minutes: a better compiler costs them more processor time than it saves."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from confluent_kafka.admin import AdminClient
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 
+from stacklib import programs
+
 _DEADLINE = 180.0
 
 
@@ -80,6 +82,7 @@ def _kafka(stack: ExitStack) -> str:
     container = DockerContainer("apache/kafka:4.1.0").with_bind_ports(port, port)
     host = container.get_container_host_ip()
     settings = {
+        "KAFKA_JVM_PERFORMANCE_OPTS": " ".join(programs.BRIEF_JAVA),
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",
         "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@127.0.0.1:29093",
@@ -116,7 +119,7 @@ def _opensearch(stack: ExitStack) -> str:
         .with_env("DISABLE_SECURITY_PLUGIN", "true")
         .with_env("DISABLE_INSTALL_DEMO_CONFIG", "true")
         .with_env("cluster.routing.allocation.disk.threshold_enabled", "false")
-        .with_env("OPENSEARCH_JAVA_OPTS", "-Xms1g -Xmx1g")
+        .with_env("OPENSEARCH_JAVA_OPTS", " ".join(("-Xms1g", "-Xmx1g", *programs.BRIEF_JAVA)))
         .with_exposed_ports(9200)
     )
     stack.enter_context(container)

@@ -22,8 +22,7 @@ from support.idle import wait_until
 
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _GRACE = 30.0
-_BRIEF = ("-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""A broker that lives for a minute starts with half the processor time when it compiles less."""
+_OPTIONS = ("-Xmx384m", *programs.BRIEF_JAVA)
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Broker:
 
     def _launch(self) -> Launch:
         place = jars.fetch("kafka", self.cache)
-        java: list[str | Path] = [programs.require_jdk().program, *_BRIEF, "-cp", f"{place}/*"]
+        java: list[str | Path] = [programs.require_jdk().program, *_OPTIONS, "-cp", f"{place}/*"]
         file = self.folder / "server.properties"
         if not file.exists():
             file.write_text(self.settings)
