@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from flusso_shared.clock import Clock
-from flusso_shared.config.model import OnLostPosition
+from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 

@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
-import typer
+from importlib import import_module
+from typing import Any
 
-from flusso_cli.admin.indexes import indexes
-from flusso_cli.admin.quarantine import app as quarantine
-from flusso_cli.admin.reindex import reindex
-from flusso_cli.admin.verify import verify
-from flusso_cli.build import build
-from flusso_cli.check.command import check
-from flusso_cli.init.command import init
-from flusso_cli.json_schema.command import schema
-from flusso_cli.run import run
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
 from flusso_shared.process import command_line as shared
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
-app.command()(init)
-app.command()(run)
-app.command()(build)
-app.command()(check)
-app.command()(schema)
-app.command()(indexes)
-app.command()(reindex)
-app.command()(verify)
-app.add_typer(quarantine, name="quarantine")
+_COMMANDS = {
+    "init": "flusso_cli.init.command",
+    "run": "flusso_cli.run",
+    "build": "flusso_cli.build",
+    "check": "flusso_cli.check.command",
+    "schema": "flusso_cli.json_schema.command",
+    "indexes": "flusso_cli.admin.indexes",
+    "reindex": "flusso_cli.admin.reindex",
+    "verify": "flusso_cli.admin.verify",
+    "quarantine": "flusso_cli.admin.quarantine",
+}
+"""Name, in the order of the help -> the module that has it, as a function or a `Typer` of the same name."""
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command when it is named, and all of them for the help: some take a second of CPU to import."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command; None when there is none, with all loaded then, from which a near one is suggested."""
+        for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
+            if name not in self.commands:
+                self.commands[name] = _load(name)
+        return self.commands.get(cmd_name)
+
+
+def _load(name: str) -> Any:
+    found = getattr(import_module(_COMMANDS[name]), name)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(found)
+        found = alone
+    command = get_command(found)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False
+)
 
 
 @app.callback()
@@ -37,3 +66,7 @@ def flusso(
 def main() -> None:
     """The command's entry point."""
     shared.execute(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ from flusso_shared import metrics
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
 from flusso_shared.process import command_line as shared
+from flusso_shared.process import option_values
 from flusso_shared.process.http import Credentials
 from flusso_shared.process.service import Core, Parts, serve
 from flusso_worker.administration import administration_of
@@ -63,7 +64,7 @@ def run(
     project = choose(config, lock, locked=locked)
     source = project.config.source
     credentials = Credentials(admin_user, admin_password)
-    addresses = shared.addresses(project, public_address, private_address, credentials)
+    addresses = option_values.addresses(project, public_address, private_address, credentials)
     core = Core(metrics.of_process("capture", "worker"))
 
     def make() -> Parts:
@@ -89,8 +90,8 @@ def run(
             conninfo=options.conninfo,
             slot=slot,
             publication=publication,
-            manage_publication=shared.given(manage_publication, source.manage_publication),
-            manage_replica_identity=shared.given(
+            manage_publication=option_values.given(manage_publication, source.manage_publication),
+            manage_replica_identity=option_values.given(
                 manage_replica_identity, source.manage_replica_identity
             ),
             on_lost_position=on_lost_position or source.on_lost_position,

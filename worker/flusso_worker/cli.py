@@ -4,20 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from flusso_shared import metrics
-from flusso_shared.changelog.kafka.log import KafkaLog
-from flusso_shared.config.choose import choose
-from flusso_shared.config.connections import (
-    queue_connection,
-)
 from flusso_shared.process import command_line as shared
-from flusso_shared.process.environment import environment
-from flusso_shared.process.http import Credentials
-from flusso_shared.process.service import Core, Parts, serve
-from flusso_worker.administration import administration_of
-from flusso_worker.daemon import Worker
-from flusso_worker.options import worker_options
-from flusso_worker.pipeline.stages import Process
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,9 +23,25 @@ def worker(
     _version: shared.VersionOption = False,
 ) -> None:
     """Consume row changes from Kafka and keep the indexes equal to the database."""
+    # Here, so that `--help` and `--version` do not pay for them.
+    from flusso_shared import metrics
+    from flusso_shared.changelog.kafka.log import KafkaLog
+    from flusso_shared.config.choose import choose
+    from flusso_shared.config.connections import (
+        queue_connection,
+    )
+    from flusso_shared.process import option_values
+    from flusso_shared.process.environment import environment
+    from flusso_shared.process.http import Credentials
+    from flusso_shared.process.service import Core, Parts, serve
+    from flusso_worker.administration import administration_of
+    from flusso_worker.daemon import Worker
+    from flusso_worker.options import worker_options
+    from flusso_worker.pipeline.stages import Process
+
     project = choose(config, lock, locked=locked)
     credentials = Credentials(admin_user, admin_password)
-    addresses = shared.addresses(project, public_address, private_address, credentials)
+    addresses = option_values.addresses(project, public_address, private_address, credentials)
     core = Core(metrics.of_process("worker"))
 
     def make() -> Parts:

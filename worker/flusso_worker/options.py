@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flusso_shared.config.connections import opensearch_connections, source_conninfo
 from flusso_shared.config.model import OnError, OpenSearchConnection, StdoutSinkConfig
 from flusso_shared.config.project import Project
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
 from flusso_worker.generations.schema_order import DEFAULT_TERMS, Terms
 from flusso_worker.quarantine.quarantine import DEFAULT_LIMIT
@@ -45,10 +45,10 @@ def worker_options(
     return WorkerOptions(
         conninfo=source_conninfo(config.source, env),
         topic_prefix=config.queue.topic_prefix,
-        index_prefix=shared.index_prefix(project, index_prefix),
+        index_prefix=option_values.index_prefix(project, index_prefix),
         opensearch=opensearch_connections(config, env),
         stdout=stdout,
         policy=config.policy,
         limit=config.limit,
-        startup_timeout=shared.timeout(startup_timeout),
+        startup_timeout=option_values.timeout(startup_timeout),
     )

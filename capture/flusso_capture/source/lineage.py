@@ -22,7 +22,7 @@ from flusso_shared.changelog.control_records import (
     position_of,
 )
 from flusso_shared.clock import Clock
-from flusso_shared.config.model import OnLostPosition
+from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.seams import Control
 

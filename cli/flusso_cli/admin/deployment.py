@@ -19,7 +19,7 @@ from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.config.project import Project
 from flusso_shared.errors import ConfigError, FatalError
 from flusso_shared.names import GenerationName
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.store import GenerationStore
@@ -46,7 +46,7 @@ class Deployment:
 
     def __init__(self, project: Project, index_prefix: str | None) -> None:
         self.project = project
-        self.prefix = shared.index_prefix(project, index_prefix)
+        self.prefix = option_values.index_prefix(project, index_prefix)
         self.topic_prefix = project.config.queue.topic_prefix
         connections = self._connections()
         self.clusters = [Cluster(connection) for connection in connections]

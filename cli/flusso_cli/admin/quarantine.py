@@ -18,7 +18,12 @@ from flusso_worker.maintenance.document_writer import Tools, Workbench
 from flusso_worker.maintenance.quarantine_retry import Retried, retry_all
 from flusso_worker.quarantine.record import Entry
 
-app = typer.Typer(no_args_is_help=True, help="Documents that could not be written.")
+quarantine = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Documents that could not be written.",
+)
 
 IndexOption = Annotated[
     list[str] | None, typer.Option("--index", "-i", help="Of this index only; may be repeated.")
@@ -30,7 +35,7 @@ AllOption = Annotated[bool, typer.Option("--all", help="Every entry.")]
 _REASON = 100
 
 
-@app.command("list")
+@quarantine.command("list")
 def list_entries(
     index: IndexOption = None,
     id: IdOption = None,
@@ -59,7 +64,7 @@ def list_entries(
         console().print(table)
 
 
-@app.command()
+@quarantine.command()
 def show(
     index: IndexOption = None,
     id: IdOption = None,
@@ -83,7 +88,7 @@ def show(
         console().print(_described(entry))
 
 
-@app.command()
+@quarantine.command()
 def retry(
     index: IndexOption = None,
     id: IdOption = None,
@@ -124,7 +129,7 @@ def retry(
         raise typer.Exit(1)
 
 
-@app.command()
+@quarantine.command()
 def drop(
     index: IndexOption = None,
     id: IdOption = None,

@@ -18,6 +18,7 @@ from flusso_shared.config import connections
 from flusso_shared.config.choose import project_and_file
 from flusso_shared.errors import ConfigError
 from flusso_shared.process import command_line as shared
+from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
 
 
@@ -57,11 +58,11 @@ def check(
     options = Options(
         slot=slot,
         publication=publication,
-        manage_publication=shared.given(manage_publication, source.manage_publication),
-        manage_replica_identity=shared.given(
+        manage_publication=option_values.given(manage_publication, source.manage_publication),
+        manage_replica_identity=option_values.given(
             manage_replica_identity, source.manage_replica_identity
         ),
-        index_prefix=shared.index_prefix(project, index_prefix),
+        index_prefix=option_values.index_prefix(project, index_prefix),
     )
     # The report itself says which variable sets what.
     logging.getLogger(connections.__name__).setLevel(logging.WARNING)

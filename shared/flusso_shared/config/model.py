@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from flusso_shared.config.choices import OnLostPosition
+
 OnError = Literal["stop", "skip"]
-OnLostPosition = Literal["rebuild", "stop"]
 
 
 class Model(BaseModel):

@@ -1,32 +1,30 @@
 """What the commands have in common: their options, and how an error ends them.
 
-Every long option has a `FLUSSO_*` twin in the environment; the flag wins.
+Every long option has a `FLUSSO_*` twin in the environment; the flag wins.  Imports little, because every command
+pays for it, `--version` too; what options come to is in `option_values`.
 """
 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
-from rich.console import Console
 
 from flusso_shared import failpoints
-from flusso_shared.config.model import OnLostPosition
-from flusso_shared.config.project import Project
-from flusso_shared.config.toml_file import check_address, check_prefix
+from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.errors import FlussoError
 from flusso_shared.names import DISTRIBUTION
-from flusso_shared.process import logs, service
+from flusso_shared.process import logs
 from flusso_shared.process.environment import environment
-from flusso_shared.process.http import Credentials
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        # Reading packages' metadata takes longer to import than all else that a version needs.
+        from importlib.metadata import version
+
         typer.echo(f"flusso {version(DISTRIBUTION)}")
         raise typer.Exit
 
@@ -153,7 +151,8 @@ IndexPrefixOption = Annotated[
 DEFAULT_LOCK = Path("flusso.lock")
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_USER = "admin"
-DEFAULT_PASSWORD = service.DEFAULT_PASSWORD
+DEFAULT_PASSWORD = "flusso"
+"""A process with it warns at its start."""
 _VALUED_BOOLEANS = ("--manage-publication", "--manage-replica-identity")
 
 
@@ -164,8 +163,7 @@ def execute(app: typer.Typer) -> None:
         failpoints.arm(environment().get(failpoints.VARIABLE, ""))
         app(args=_valued_booleans(sys.argv[1:]))
     except (FlussoError, OSError) as error:
-        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        console.print(message(error))
+        typer.echo(message(error), err=True)
         sys.exit(1)
 
 
@@ -177,7 +175,7 @@ def message(error: BaseException) -> str:
     while cause is not None:
         text = _one_line(cause)
         # What psycopg says is in the error already, without the pieces of a password that libpq may show.
-        if text and not isinstance(cause, psycopg.Error) and not any(text in line for line in said):
+        if text and not _of_psycopg(cause) and not any(text in line for line in said):
             said.append(text)
             causes.append(str(cause).strip())
         cause = cause.__cause__
@@ -185,6 +183,11 @@ def message(error: BaseException) -> str:
     if causes:
         lines += ["", "Caused by:", *(f"  {number}: {text}" for number, text in enumerate(causes))]
     return "\n".join(lines)
+
+
+def _of_psycopg(error: BaseException) -> bool:
+    # By name: a command that never asks Postgres does not import psycopg for this.
+    return any(kind.__module__.partition(".")[0] == "psycopg" for kind in type(error).__mro__)
 
 
 def _one_line(error: BaseException) -> str:
@@ -211,35 +214,3 @@ def _valued_booleans(arguments: list[str]) -> list[str]:
 def _usage(name: str, value: str) -> int:
     sys.stderr.write(f"Error: invalid value for {name}: {value!r}; it is true or false\n")
     return 2
-
-
-def addresses(
-    project: Project, public: str | None, private: str | None, credentials: Credentials
-) -> service.Addresses:
-    """Flag or environment, else the configuration, else the default."""
-    server = project.config.server
-    found = service.Addresses(
-        public or server.public_address, private or server.private_address, credentials
-    )
-    for option, address in (("public", found.public), ("private", found.private)):
-        if wrong := check_address(address):
-            raise typer.BadParameter(wrong, param_hint=f"--{option}-address")
-    return found
-
-
-def index_prefix(project: Project, given: str | None) -> str:
-    """Flag or environment (an empty one too), else the configuration."""
-    prefix = project.config.prefix if given is None else given
-    if wrong := check_prefix(prefix):
-        raise typer.BadParameter(wrong, param_hint="--index-prefix")
-    return prefix
-
-
-def timeout(seconds: float) -> float | None:
-    """`--startup-timeout` as the daemons take it."""
-    return seconds or None
-
-
-def given(flag: bool | None, otherwise: bool) -> bool:
-    """A flag that was given, else what the configuration says."""
-    return otherwise if flag is None else flag

@@ -13,6 +13,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import StoppedError
 from flusso_shared.metrics import Metrics
 from flusso_shared.process.administration import Reception
+from flusso_shared.process.command_line import DEFAULT_PASSWORD
 from flusso_shared.process.http import (
     Credentials,
     HttpServer,
@@ -26,7 +27,6 @@ from flusso_shared.status import Status
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_PASSWORD = "flusso"
 _LOOK = 0.2
 
 
