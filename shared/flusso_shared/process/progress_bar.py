@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from types import TracebackType
 
@@ -32,18 +31,15 @@ class _Rate(ProgressColumn):
 
 
 class ProgressLine:
-    """Shows `Status.progress()`; use it as a context manager.  Silent where nobody looks."""
+    """Shows `Status.progress()`; use it as a context manager where stderr is a terminal."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        if sys.stderr.isatty():
-            self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
 
     def __enter__(self) -> ProgressLine:
-        if self._thread is not None:
-            self._thread.start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -53,8 +49,7 @@ class ProgressLine:
         traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join()
 
     def _work(self) -> None:
         columns = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 from flusso_shared.clock import SystemClock
@@ -21,7 +22,6 @@ from flusso_shared.process.http import (
     private_app,
     public_app,
 )
-from flusso_shared.process.progress_bar import ProgressLine
 from flusso_shared.process.shutdown import stop_on_signals
 from flusso_shared.status import Status
 
@@ -82,7 +82,7 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
             server = HttpServer(app, listener, surface)
             server.start()
             stack.callback(server.stop)
-        stack.enter_context(ProgressLine(core.status))
+        stack.enter_context(_progress_line(core.status))
         _supervise(core, make())
     logger.info("stopped")
 
@@ -90,7 +90,9 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
 def _supervise(core: Core, parts: Parts) -> None:
     """Run all parts; the end of one is the end of all."""
     failures: list[BaseException] = []
-    _spare_collector()
+    # What the imports made stays: the collector does not look through it again.
+    gc.collect()
+    gc.freeze()
 
     def run(part: Callable[[], None]) -> None:
         try:
@@ -115,12 +117,10 @@ def _supervise(core: Core, parts: Parts) -> None:
         raise failures[0]
 
 
-def _spare_collector() -> None:
-    """Have the cyclic garbage collector look seldom.
+def _progress_line(status: Status) -> AbstractContextManager[object]:
+    """Progress on a terminal; elsewhere nothing, and nothing is imported for it."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from flusso_shared.process.progress_bar import ProgressLine
 
-    A batch is tens of thousands of small objects that form no cycles and are freed by their reference counts;
-    at Python's thresholds a third of a worker's time would go into looking through them.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+    return ProgressLine(status)
