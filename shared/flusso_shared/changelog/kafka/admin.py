@@ -23,7 +23,7 @@ from flusso_shared.changelog.kafka.errors import (
     error_of,
     translate,
 )
-from flusso_shared.changelog.kafka.partitions import foreign, ours
+from flusso_shared.changelog.kafka.partitions import from_confluent, to_confluent
 from flusso_shared.errors import FlussoError, RetryableError
 from flusso_shared.seams import TopicPartition
 
@@ -38,7 +38,7 @@ class Admin:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._complaints = clients.complaints()
+        self._errors = clients.errors()
         self._lock = threading.Lock()
         self._client: AdminClient | None = None
 
@@ -46,7 +46,7 @@ class Admin:
     def client(self) -> AdminClient:
         with self._lock:
             if self._client is None:
-                self._client = self._clients.admin(self._complaints)
+                self._client = self._clients.admin(self._errors)
             return self._client
 
     def done(self, future: Future[T], doing: str) -> T:
@@ -65,7 +65,7 @@ class Admin:
         if error.code() not in UNREACHED:
             return translate(error, doing)
         self.client.poll(0)
-        return translate(self._complaints.lately() or error, f"{doing} at {self._servers}")
+        return translate(self._errors.lately() or error, f"{doing} at {self._servers}")
 
     def _refresh(self) -> None:
         """Learn the brokers and leaders anew: an admin client that saw a broker restart, or go, does not do so by
@@ -138,11 +138,11 @@ class Admin:
         if not specs:
             return {}
         asked = self.client.list_offsets(
-            {foreign(partition): spec for partition, spec in specs.items()},
+            {to_confluent(partition): spec for partition, spec in specs.items()},
             request_timeout=REQUEST_TIMEOUT,
         )
         return {
-            ours(at): self.done(future, f"read the offsets of {at.topic}")
+            from_confluent(at): self.done(future, f"read the offsets of {at.topic}")
             for at, future in asked.items()
         }
 

@@ -1,4 +1,4 @@
-"""Makes the Kafka clients: their properties, their logs, what they say about the brokers."""
+"""Makes the Kafka clients: their properties, their logs, the errors that they report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ library_logger = logging.getLogger(f"{__name__}.librdkafka")
 REQUEST_TIMEOUT = 15.0
 """Seconds that a request to the brokers may take."""
 DEFAULT_MESSAGE_BYTES = 1_000_000
-_REPEAT_AFTER = 30.0
+_REPEAT_AFTER_SECONDS = 30.0
 
 Properties = dict[str, Any]
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
@@ -71,16 +71,16 @@ _CONSUMER_FORCED: Properties = {
 }
 
 
-class Complaints:
-    """What a client says about its brokers: logged once in a while, the newest kept for messages."""
+class ClientErrors:
+    """The `error_cb` of one client: logs each kind of error at most every 30 s, and keeps the newest for messages."""
 
     def __init__(self, servers: str) -> None:
         self._servers = servers
-        self._said: dict[int, float] = {}
+        self._logged_at: dict[int, float] = {}
         self._count = 0
         self._newest: tuple[float, KafkaError] | None = None
         self.fatal: KafkaError | None = None
-        """The client itself is broken and has to be made anew."""
+        """The client itself is broken and has to be replaced."""
 
     def __call__(self, error: KafkaError) -> None:
         self._count += 1
@@ -91,9 +91,9 @@ class Complaints:
         if code != ALL_BROKERS_DOWN:
             # That one only sums up what was said before it.
             self._newest = (now, error)
-        if now - self._said.get(code, -_REPEAT_AFTER) < _REPEAT_AFTER:
+        if now - self._logged_at.get(code, -_REPEAT_AFTER_SECONDS) < _REPEAT_AFTER_SECONDS:
             return
-        self._said[code] = now
+        self._logged_at[code] = now
         logger.warning(
             "Kafka at %s: %s (%s); %d such reports so far, the client keeps trying",
             self._servers,
@@ -104,8 +104,8 @@ class Complaints:
         )
 
     def lately(self) -> KafkaError | None:
-        """The newest complaint, unless it is old news."""
-        if self._newest is None or time.monotonic() - self._newest[0] > _REPEAT_AFTER:
+        """The newest error, unless it is older than 30 s."""
+        if self._newest is None or time.monotonic() - self._newest[0] > _REPEAT_AFTER_SECONDS:
             return None
         return self._newest[1]
 
@@ -131,21 +131,21 @@ class Clients:
                 f"[queue.properties] has {name} = {value!r}; write a whole number"
             ) from error
 
-    def producer(self, complaints: Complaints, **settings: Any) -> Producer:
+    def producer(self, errors: ClientErrors, **settings: Any) -> Producer:
         """A producer with `settings` (underscores for dots) over everything else."""
         properties = self._merged(_PRODUCER, _PRODUCER_FORCED | _dotted(settings))
-        properties["error_cb"] = complaints
+        properties["error_cb"] = errors
         try:
             return Producer(properties, logger=library_logger)
         except KafkaException as error:
             raise _refused(error) from error
 
     def consumer(
-        self, complaints: Complaints, on_commit: OnCommit | None = None, **settings: Any
+        self, errors: ClientErrors, on_commit: OnCommit | None = None, **settings: Any
     ) -> Consumer:
         """A consumer, likewise.  `on_commit` gets the answers to asynchronous commits, inside `poll`."""
         properties = self._merged(_CONSUMER, _CONSUMER_FORCED | _dotted(settings))
-        properties["error_cb"] = complaints
+        properties["error_cb"] = errors
         if on_commit is not None:
             properties["on_commit"] = on_commit
         try:
@@ -153,17 +153,18 @@ class Clients:
         except KafkaException as error:
             raise _refused(error) from error
 
-    def admin(self, complaints: Complaints) -> AdminClient:
+    def admin(self, errors: ClientErrors) -> AdminClient:
         """An admin client; it may be used by any thread."""
         properties = self._merged({}, {})
-        properties["error_cb"] = complaints
+        properties["error_cb"] = errors
         try:
             return AdminClient(properties, logger=library_logger)
         except KafkaException as error:
             raise _refused(error) from error
 
-    def complaints(self) -> Complaints:
-        return Complaints(self.connection.bootstrap_servers)
+    def errors(self) -> ClientErrors:
+        """A new `error_cb`, one for each client."""
+        return ClientErrors(self.connection.bootstrap_servers)
 
     def _merged(self, defaults: Properties, forced: Properties) -> Properties:
         """The user's properties stand over our defaults, and under what correctness needs."""

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from flusso_shared.changelog.kafka.admin import Admin
 from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, Clients
 from flusso_shared.changelog.kafka.errors import PARTITION_EOF, from_exception, translate
-from flusso_shared.changelog.kafka.partitions import foreign
+from flusso_shared.changelog.kafka.partitions import to_confluent
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.seams import TopicPartition
 
@@ -85,14 +85,14 @@ class ControlTopic:
     def _writing(self) -> Producer:
         if self._producer is None:
             self._producer = self._clients.producer(
-                self._clients.complaints(), linger_ms=0, message_timeout_ms=_PUT_TIMEOUT_MS
+                self._clients.errors(), linger_ms=0, message_timeout_ms=_PUT_TIMEOUT_MS
             )
         return self._producer
 
     def _reading(self) -> Consumer:
         if self._consumer is None:
             self._consumer = self._clients.consumer(
-                self._clients.complaints(),
+                self._clients.errors(),
                 # No group is joined: the partition is assigned by hand and nothing is committed.
                 group_id=f"{self._topic}.reader",
                 auto_offset_reset="earliest",
@@ -110,7 +110,7 @@ class ControlTopic:
             return
         consumer = self._reading()
         # Assigned only while there is something to read: nothing is asked of the broker in between.
-        consumer.assign([foreign(partition, self._next)])
+        consumer.assign([to_confluent(partition, self._next)])
         try:
             self._read(consumer, end)
         finally:

@@ -14,9 +14,9 @@ from collections.abc import Collection
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, Clients, Complaints
+from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, ClientErrors, Clients
 from flusso_shared.changelog.kafka.errors import UNREACHED, error_of, translate
-from flusso_shared.changelog.kafka.partitions import foreign, ours
+from flusso_shared.changelog.kafka.partitions import from_confluent, to_confluent
 from flusso_shared.errors import FlussoError, RetryableError
 from flusso_shared.seams import Offsets, TopicPartition
 
@@ -75,7 +75,7 @@ class _Outsider:
         self._clients = clients
         self._group = group
         self._lock = threading.Lock()
-        self._complaints: Complaints = clients.complaints()
+        self._errors: ClientErrors = clients.errors()
         self._consumer: Consumer | None = None
         self._answer: tuple[KafkaError | None, list[KafkaPartition]] | None = None
 
@@ -84,7 +84,7 @@ class _Outsider:
         with self._lock:
             try:
                 found = self._open().committed(
-                    [foreign(each) for each in partitions], timeout=REQUEST_TIMEOUT
+                    [to_confluent(each) for each in partitions], timeout=REQUEST_TIMEOUT
                 )
             except KafkaException as error:
                 raise self._translated(error_of(error), doing) from error
@@ -98,7 +98,7 @@ class _Outsider:
             try:
                 # A commit that is waited for has no deadline.
                 consumer.commit(
-                    offsets=[foreign(each, offset) for each, offset in offsets.items()],
+                    offsets=[to_confluent(each, offset) for each, offset in offsets.items()],
                     asynchronous=True,
                 )
                 error, partitions = self._answered(consumer, doing)
@@ -115,7 +115,7 @@ class _Outsider:
     def _open(self) -> Consumer:
         if self._consumer is None:
             self._consumer = self._clients.consumer(
-                self._complaints, on_commit=self._take_answer, group_id=self._group
+                self._errors, on_commit=self._take_answer, group_id=self._group
             )
         return self._consumer
 
@@ -142,7 +142,7 @@ class _Outsider:
             if at.error is not None:
                 raise self._translated(at.error, doing)
             if at.offset >= 0:
-                found[ours(at)] = at.offset
+                found[from_confluent(at)] = at.offset
         return found
 
     def _translated(self, error: KafkaError, doing: str) -> FlussoError:
@@ -150,7 +150,7 @@ class _Outsider:
         if error.code() not in UNREACHED or self._consumer is None:
             return translate(error, doing)
         self._consumer.poll(0)
-        return translate(self._complaints.lately() or error, f"{doing} at {self._servers}")
+        return translate(self._errors.lately() or error, f"{doing} at {self._servers}")
 
     def _drop(self) -> None:
         if self._consumer is not None:

@@ -13,7 +13,7 @@ from flusso_shared.seams import Offsets, TopicPartition
 
 
 @dataclass(slots=True)
-class _Place:
+class _PartitionOffsets:
     """Offsets of what comes next, since the partition was assigned; 0 for nothing yet."""
 
     read: int = 0
@@ -31,51 +31,51 @@ class _Place:
         return max(self.applied, self.read) if self.applied >= self.delivered else self.applied
 
 
-class Positions:
+class MemberOffsets:
     """The partitions that a member owns."""
 
     def __init__(self) -> None:
-        self._places: dict[TopicPartition, _Place] = {}
+        self._partitions: dict[TopicPartition, _PartitionOffsets] = {}
 
     @property
     def owned(self) -> Collection[TopicPartition]:
-        return set(self._places)
+        return set(self._partitions)
 
     def assign(self, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:
-            self._places[partition] = _Place()
+            self._partitions[partition] = _PartitionOffsets()
 
     def remove(self, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:
-            self._places.pop(partition, None)
+            self._partitions.pop(partition, None)
 
     def deliver(self, partition: TopicPartition, offset: int) -> bool:
         """Note a change for the worker; False when the partition is not ours any more."""
-        place = self._places.get(partition)
-        if place is None:
+        progress = self._partitions.get(partition)
+        if progress is None:
             return False
-        place.read = place.delivered = offset + 1
+        progress.read = progress.delivered = offset + 1
         return True
 
     def skip(self, partition: TopicPartition, next_offset: int) -> None:
         """Note that there is nothing for the worker before `next_offset`."""
-        place = self._places.get(partition)
-        if place is not None:
-            place.read = max(place.read, next_offset)
+        progress = self._partitions.get(partition)
+        if progress is not None:
+            progress.read = max(progress.read, next_offset)
 
     def apply(self, offsets: Offsets) -> None:
         """Note what the worker has applied; other members' partitions are left out."""
         for partition, offset in offsets.items():
-            place = self._places.get(partition)
-            if place is not None:
-                place.applied = max(place.applied, offset)
+            progress = self._partitions.get(partition)
+            if progress is not None:
+                progress.applied = max(progress.applied, offset)
 
     def due(self) -> dict[TopicPartition, int]:
         """What should be committed and is not."""
         return {
-            partition: place.due
-            for partition, place in self._places.items()
-            if place.due > place.asked
+            partition: progress.due
+            for partition, progress in self._partitions.items()
+            if progress.due > progress.asked
         }
 
     def asked(self, offsets: Offsets) -> None:
@@ -85,9 +85,9 @@ class Positions:
         after a later one.
         """
         for partition, offset in offsets.items():
-            place = self._places.get(partition)
-            if place is not None:
-                place.asked = offset
+            progress = self._partitions.get(partition)
+            if progress is not None:
+                progress.asked = offset
 
     def refused(self, partitions: Collection[TopicPartition]) -> None:
         """Note that the brokers did not take what they were asked: it is due again."""

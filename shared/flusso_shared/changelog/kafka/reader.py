@@ -24,8 +24,8 @@ from flusso_shared.changelog.kafka.errors import (
     from_exception,
     translate,
 )
-from flusso_shared.changelog.kafka.offsets import Positions
-from flusso_shared.changelog.kafka.partitions import foreign, ours
+from flusso_shared.changelog.kafka.offsets import MemberOffsets
+from flusso_shared.changelog.kafka.partitions import from_confluent, to_confluent
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.seams import Offsets, TopicPartition
 
@@ -55,7 +55,7 @@ class KafkaReader:
     ) -> None:
         self._group = group
         self._on_revoked = on_revoked
-        self._positions = Positions()
+        self._offsets = MemberOffsets()
         self._failure: FlussoError | None = None
         self._closing = False
         self._inside_close: set[Consumer] = set()
@@ -66,7 +66,7 @@ class KafkaReader:
         for share in (list(topics[:1]), list(topics[1:])):
             if share:
                 consumer = clients.consumer(
-                    clients.complaints(), on_commit=self._answered, group_id=group
+                    clients.errors(), on_commit=self._answered, group_id=group
                 )
                 self._consumers.append(consumer)
                 self._by_topic |= dict.fromkeys(share, consumer)
@@ -90,13 +90,13 @@ class KafkaReader:
         return records
 
     def commit(self, offsets: Offsets) -> None:
-        self._positions.apply(offsets)
-        due = self._positions.due()
+        self._offsets.apply(offsets)
+        due = self._offsets.due()
         wanted = {partition: offset for partition, offset in due.items() if partition in offsets}
         self._commit(wanted)
 
     def assignment(self) -> Collection[TopicPartition]:
-        return self._positions.owned
+        return self._offsets.owned
 
     def close(self) -> None:
         """Leave the group.  Returns after a few seconds even if the client library does not.
@@ -183,7 +183,7 @@ class KafkaReader:
 
     def _decoded(self, messages: Iterable[Message]) -> list[Record]:
         records: list[Record] = []
-        positions = self._positions
+        offsets = self._offsets
         for message in messages:
             position = _position(message)
             at = TopicPartition(position.topic, position.partition)
@@ -193,8 +193,8 @@ class KafkaReader:
                 continue
             value: Any = message.value()
             if value is None:
-                positions.skip(at, position.offset + 1)
-            elif positions.deliver(at, position.offset):
+                offsets.skip(at, position.offset + 1)
+            elif offsets.deliver(at, position.offset):
                 records.append(Record(position, _change(message, value, position)))
         return records
 
@@ -202,7 +202,7 @@ class KafkaReader:
         """Sort out an event that is not a record; a failure is raised when what came before is delivered."""
         code = error.code()
         if code == PARTITION_EOF:
-            self._positions.skip(at, offset)
+            self._offsets.skip(at, offset)
         elif code == MAX_POLL_EXCEEDED:
             # The next poll joins again; what is in flight is another member's meanwhile.
             logger.warning(
@@ -224,7 +224,7 @@ class KafkaReader:
         """Commit what no worker will: a tail without changes, and commits that came during a rebalance."""
         if time.monotonic() < self._commit_again_at:
             return
-        if due := self._positions.due():
+        if due := self._offsets.due():
             self._commit_again_at = time.monotonic() + _RETRY_COMMIT_AFTER
             try:
                 self._commit(due)
@@ -244,14 +244,14 @@ class KafkaReader:
         """
         try:
             consumer.commit(
-                offsets=[foreign(partition, offset) for partition, offset in offsets.items()],
+                offsets=[to_confluent(partition, offset) for partition, offset in offsets.items()],
                 asynchronous=True,
             )
         except KafkaException as exception:
             if (failure := self._not_committed(error_of(exception))) is not None:
                 raise failure from exception
             return
-        self._positions.asked(offsets)
+        self._offsets.asked(offsets)
 
     def _answered(
         self, error: KafkaError | None, partitions: list[confluent_kafka.TopicPartition]
@@ -260,9 +260,9 @@ class KafkaReader:
         problem = error
         for each in partitions:
             if error is None and each.error is None:
-                self._positions.asked({ours(each): each.offset})
+                self._offsets.asked({from_confluent(each): each.offset})
             else:
-                self._positions.refused([ours(each)])
+                self._offsets.refused([from_confluent(each)])
                 problem = problem or each.error
         failure = None if problem is None else self._not_committed(problem)
         if isinstance(failure, RetryableError):
@@ -289,7 +289,7 @@ class KafkaReader:
 
     def _assigned(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
         self._park_inside_close(consumer)
-        self._positions.assign([ours(each) for each in partitions])
+        self._offsets.assign([from_confluent(each) for each in partitions])
         logger.info(
             "group %s: took %d partitions",
             self._group,
@@ -301,16 +301,16 @@ class KafkaReader:
         self._park_inside_close(consumer)
         if not partitions:
             return
-        gone = [ours(each) for each in partitions]
+        gone = [from_confluent(each) for each in partitions]
         if not self._closing:
             self._on_revoked(gone)
-        self._positions.remove(gone)
+        self._offsets.remove(gone)
 
     def _lost(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
         """Like `_revoked`, but somebody else has them already: nothing of them may be committed."""
         self._park_inside_close(consumer)
-        gone = [ours(each) for each in partitions]
-        self._positions.remove(gone)
+        gone = [from_confluent(each) for each in partitions]
+        self._offsets.remove(gone)
         if not self._closing:
             self._on_revoked(gone)
 

@@ -34,10 +34,10 @@ class KafkaWriter:
         self._topics = topics
         self._keep = keep
         self._names: dict[TableName, str] = {}
-        self._complaints = clients.complaints()
+        self._errors = clients.errors()
         limit = topics.max_message_bytes
         self._producer: Producer = clients.producer(
-            self._complaints,
+            self._errors,
             message_max_bytes=limit,
             batch_size=min(limit, clients.number("batch.size", limit)),
         )
@@ -74,7 +74,7 @@ class KafkaWriter:
     def poll(self, timeout: float) -> None:
         self._publish_tombstones()
         self._producer.poll(timeout)
-        if (fatal := self._complaints.fatal) is not None and self._failure is None:
+        if (fatal := self._errors.fatal) is not None and self._failure is None:
             # An idempotent producer that lost its sequence; a new one starts another.
             self._failure = RetryableError(f"the Kafka producer gave up: {fatal.str()}")
         if self._failure is not None:
