@@ -19,48 +19,48 @@ _COLOURS = {"error": "bold red", "warning": "yellow"}
 
 def write(report: Report, console: Console, env: Mapping[str, str]) -> None:
     """The whole report."""
-    paper = Paper(console)
-    paper.line(styled("✓", "green"), f" config valid: {report.origin}")
-    _configured(paper, report, env)
+    out = TextOutput(console)
+    out.line(styled("✓", "green"), f" config valid: {report.origin}")
+    _configured(out, report, env)
     for index in report.project.plan.indexes:
-        _index(paper, index)
+        _index(out, index)
     if report.offline:
-        paper.line()
+        out.line()
         notice = "skipped database validation — types and nullability not checked"
-        paper.line(styled("[offline]", "yellow"), f" {notice}")
+        out.line(styled("[offline]", "yellow"), f" {notice}")
     else:
-        _servers(paper, report)
-        _validation(paper, report)
-        _coverage(paper, report)
-        _identity(paper, report)
-    paper.line()
-    _verdict(paper, report)
+        _servers(out, report)
+        _validation(out, report)
+        _coverage(out, report)
+        _identity(out, report)
+    out.line()
+    _verdict(out, report)
 
 
 # --- what is configured -------------------------------------------------------------------------
 
 
-def _configured(paper: Paper, report: Report, env: Mapping[str, str]) -> None:
+def _configured(out: TextOutput, report: Report, env: Mapping[str, str]) -> None:
     config = report.project.config
-    paper.title("Source")
-    paper.rows([[styled(config.source.type, "magenta"), addresses.source(config.source, env)]])
-    paper.title("Sinks")
+    out.title("Source")
+    out.rows([[styled(config.source.type, "magenta"), addresses.source(config.source, env)]])
+    out.title("Sinks")
     if config.sinks:
-        paper.rows(
+        out.rows(
             [
                 [sink.name, styled(sink.type, "magenta"), styled(addresses.sink(sink, env), "dim")]
                 for sink in config.sinks
             ]
         )
     else:
-        paper.line("  ", styled("none — defaults to stdout", "dim"))
-    paper.title("Indexes")
+        out.line("  ", styled("none — defaults to stdout", "dim"))
+    out.title("Indexes")
     enabled = {index.name for index in config.indexes if index.enabled}
     rows = [_declared(index, enabled=index.name in enabled) for index in report.project.indexes]
     if rows:
-        paper.rows(rows)
+        out.rows(rows)
     else:
-        paper.line("  ", styled("none", "dim"))
+        out.line("  ", styled("none", "dim"))
 
 
 def _declared(index: IndexPlan, *, enabled: bool) -> list[Text | str]:
@@ -71,11 +71,11 @@ def _declared(index: IndexPlan, *, enabled: bool) -> list[Text | str]:
     return [index.name, state, str(index.root), styled("   ".join(details), "dim")]
 
 
-def _index(paper: Paper, index: IndexPlan) -> None:
-    paper.title(f"Index  {index.name}")
+def _index(out: TextOutput, index: IndexPlan) -> None:
+    out.title(f"Index  {index.name}")
     lines = list(_flat(tree(index.fields), 1))
     if not lines:
-        paper.line("  ", styled("no fields", "dim"))
+        out.line("  ", styled("no fields", "dim"))
         return
     names = max(len(name) for name, _ in lines) + _LEAST_LEADER + 1
     types = max(len(node.type) for _, node in lines)
@@ -83,7 +83,7 @@ def _index(paper: Paper, index: IndexPlan) -> None:
         dots = "." * (names - len(name) - 1)
         need = styled("optional", "yellow") if node.nullable else Text("required")
         kind = styled(node.type.ljust(types), "cyan")
-        paper.line(name, " ", styled(dots, "dim"), " ", kind, "  ", need)
+        out.line(name, " ", styled(dots, "dim"), " ", kind, "  ", need)
 
 
 def _flat(nodes: Iterable[Node], depth: int) -> Iterator[tuple[str, Node]]:
@@ -95,7 +95,7 @@ def _flat(nodes: Iterable[Node], depth: int) -> Iterator[tuple[str, Node]]:
 # --- what was found -----------------------------------------------------------------------------
 
 
-def _servers(paper: Paper, report: Report) -> None:
+def _servers(out: TextOutput, report: Report) -> None:
     rows: list[list[Text | str]] = []
     if (server := report.server) is not None:
         version = f"{server.version // 10000}.{server.version % 10000}"
@@ -119,84 +119,82 @@ def _servers(paper: Paper, report: Report) -> None:
         for cluster in report.clusters
     ]
     if rows:
-        paper.title("Servers")
-        paper.rows(rows)
+        out.title("Servers")
+        out.rows(rows)
 
 
-def _validation(paper: Paper, report: Report) -> None:
-    paper.title("Database validation")
+def _validation(out: TextOutput, report: Report) -> None:
+    out.title("Database validation")
     ordered = sorted(report.diagnostics, key=lambda item: item.severity != "error")
     for item in ordered:
-        _diagnostic(paper, item)
+        _diagnostic(out, item)
     if not ordered:
-        paper.line("  ", styled("(schema matches the database)", "dim"))
+        out.line("  ", styled("(schema matches the database)", "dim"))
 
 
-def _diagnostic(paper: Paper, item: Diagnostic) -> None:
+def _diagnostic(out: TextOutput, item: Diagnostic) -> None:
     label = styled(f"[{item.severity}]", _COLOURS[item.severity])
     place = f"  {item.file}:{item.line}:{item.column}" if item.line else ""
-    paper.line("  ", label, " ", styled(item.where, "bold"), styled(place, "dim"))
+    out.line("  ", label, " ", styled(item.where, "bold"), styled(place, "dim"))
     first, *more = item.message.splitlines() or [""]
-    paper.line("      ", first)
+    out.line("      ", first)
     for line in more:
-        paper.line("      ", line)
+        out.line("      ", line)
     if item.cure:
-        paper.line("      ", styled(f"→ {item.cure}", "cyan"))
+        out.line("      ", styled(f"→ {item.cure}", "cyan"))
     for statement in item.sql:
-        paper.line("        ", statement)
+        out.line("        ", statement)
 
 
-def _coverage(paper: Paper, report: Report) -> None:
+def _coverage(out: TextOutput, report: Report) -> None:
     found = report.coverage
     if found is None:
         return
-    paper.title("Publication coverage")
+    out.title("Publication coverage")
     if found.satisfied:
         number = len(found.present)
         what = "the table" if number == 1 else f"all {number} tables"
-        paper.line("  ", styled("✓", "green"), f" publication {found.publication} covers {what}")
+        out.line("  ", styled("✓", "green"), f" publication {found.publication} covers {what}")
         return
-    _bullets(paper, found.reasons)
+    _bullets(out, found.reasons)
     if found.will_manage:
-        paper.line("  ", styled("the next run sees to that", "yellow"))
+        out.line("  ", styled("the next run sees to that", "yellow"))
     elif found.manageable:
         verdict = "this role could, but managing the publication is off (--manage-publication)"
-        paper.line("  ", styled(verdict, "yellow"))
+        out.line("  ", styled(verdict, "yellow"))
     else:
-        paper.line("  ", styled("flusso cannot do that itself:", "bold red"))
-        _bullets(paper, found.blockers)
+        out.line("  ", styled("flusso cannot do that itself:", "bold red"))
+        _bullets(out, found.blockers)
     if found.remediation:
-        paper.title("Run to stream every table")
+        out.title("Run to stream every table")
         for statement in found.remediation:
-            paper.line("  ", statement)
+            out.line("  ", statement)
 
 
-def _identity(paper: Paper, report: Report) -> None:
+def _identity(out: TextOutput, report: Report) -> None:
     """What capture cures by itself; the rest stands among the diagnostics."""
     managed = [item for item in report.identity or () if item.will_manage]
     if not managed:
         return
-    paper.title("Replica identity")
+    out.title("Replica identity")
     _bullets(
-        paper,
+        out,
         [f"table {item.table}: the log lacks {', '.join(item.missing)}" for item in managed],
     )
-    paper.line("  ", styled("the next run sets REPLICA IDENTITY FULL", "yellow"))
+    out.line("  ", styled("the next run sets REPLICA IDENTITY FULL", "yellow"))
     indexed = [item.cures[-1] for item in managed if len(item.cures) > 1]
     if indexed:
-        paper.line(
-            "  ", styled("or, to write less log, run yourself; keep the index then", "yellow")
-        )
+        out.line("  ", styled("or, to write less log, run yourself; keep the index then", "yellow"))
     for statement in indexed:
-        paper.line("  ", statement)
+        out.line("  ", statement)
 
 
-def _bullets(paper: Paper, lines: Sequence[str]) -> None:
+def _bullets(out: TextOutput, lines: Sequence[str]) -> None:
     for line in lines:
-        paper.line("  • ", line)
+        out.line("  • ", line)
 
 
-def _verdict(paper: Paper, report: Report) -> None:
+def _verdict(out: TextOutput, report: Report) -> None:
     counts = {
         severity: sum(item.severity == severity for item in report.diagnostics)
         for severity in ("error", "warning")
@@ -208,15 +206,15 @@ def _verdict(paper: Paper, report: Report) -> None:
     )
     if report.failed:
         text = f" schema disagrees with database or servers: {said}"
-        paper.line(styled("[failed]", "bold red"), text)
+        out.line(styled("[failed]", "bold red"), text)
     else:
-        paper.line(styled("✓", "green"), " check passed", f", {said}" if said else "")
+        out.line(styled("✓", "green"), " check passed", f", {said}" if said else "")
 
 
 Cell = Text | str
 
 
-class Paper:
+class TextOutput:
     """Lines on stdout."""
 
     def __init__(self, console: Console) -> None:

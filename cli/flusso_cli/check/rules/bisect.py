@@ -35,7 +35,7 @@ class Fault:
     """The condition or value at fault, if it is one."""
 
 
-def blame(index: IndexPlan, attempt: Attempt) -> list[Fault]:
+def find_faults(index: IndexPlan, attempt: Attempt) -> list[Fault]:
     """Every smallest part that fails; nothing when the whole does not."""
     whole = attempt(index)
     if whole is None:

@@ -13,7 +13,7 @@ from flusso_shared.problems import listed
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ColumnFacts:
     """The facts as one index asks for them."""
 
     index: IndexPlan

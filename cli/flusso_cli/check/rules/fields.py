@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flusso_cli.check.probe.facts import DatabaseFacts, ValueType
 from flusso_cli.check.rules import relations, types
-from flusso_cli.check.rules.column_facts import Known
+from flusso_cli.check.rules.column_facts import ColumnFacts
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import (
@@ -23,13 +23,13 @@ from flusso_shared.plan.model import (
 
 def check_fields(index: IndexPlan, facts: DatabaseFacts) -> list[Diagnostic]:
     """Types and nullability of everything that is there."""
-    known = Known(index, facts)
+    known = ColumnFacts(index, facts)
     found = [*_soft_delete(known), *relations.root_key(known)]
     return [*found, *_level(known, index.fields, index.root, index.key, "")]
 
 
 def _level(
-    known: Known, fields: tuple[Field, ...], table: TableName, key: Columns, above: str
+    known: ColumnFacts, fields: tuple[Field, ...], table: TableName, key: Columns, above: str
 ) -> Iterator[Diagnostic]:
     for field in fields:
         path = f"{above}.{field.key}" if above else field.key
@@ -50,7 +50,7 @@ def _level(
 
 
 def _column(
-    known: Known, field: ColumnField, table: TableName, key: Columns, path: str
+    known: ColumnFacts, field: ColumnField, table: TableName, key: Columns, path: str
 ) -> Iterator[Diagnostic]:
     type_ = known.type(table, field.column)
     if type_ is None:
@@ -63,7 +63,7 @@ def _column(
 
 
 def _accepted(
-    known: Known, field: ColumnField, table: TableName, type_: ValueType, path: str
+    known: ColumnFacts, field: ColumnField, table: TableName, type_: ValueType, path: str
 ) -> Iterator[Diagnostic]:
     column = known.named(table, field.column)
     declared = known.declared(table, field.column)
@@ -82,7 +82,7 @@ def _accepted(
         yield known.finding("error", "column-type", path, message, cure)
 
 
-def _geo(known: Known, field: GeoField, table: TableName, path: str) -> Iterator[Diagnostic]:
+def _geo(known: ColumnFacts, field: GeoField, table: TableName, path: str) -> Iterator[Diagnostic]:
     for column in (field.lat, field.lon):
         type_ = known.type(table, column)
         if type_ is None:
@@ -96,7 +96,7 @@ def _geo(known: Known, field: GeoField, table: TableName, path: str) -> Iterator
         yield from known.may_be_null(table, (field.lat, field.lon), path, cure)
 
 
-def _soft_delete(known: Known) -> Iterator[Diagnostic]:
+def _soft_delete(known: ColumnFacts) -> Iterator[Diagnostic]:
     marker, root = known.index.soft_delete, known.index.root
     type_ = None if marker is None else known.type(root, marker.column)
     if marker is None or type_ is None or marker.when:

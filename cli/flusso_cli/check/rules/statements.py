@@ -13,7 +13,7 @@ import psycopg
 from psycopg import pq
 
 from flusso_capture.source.connection import Connection
-from flusso_cli.check.rules.bisect import Fault, blame
+from flusso_cli.check.rules.bisect import Fault, find_faults
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.plan import link_columns
 from flusso_shared.plan.link_columns import Place
@@ -44,7 +44,7 @@ def check_statements(
 ) -> list[Diagnostic]:
     """The document SQL and every query on the way up.  `index` is bound and lacks nothing."""
     trial = _Trial(connection, catalog)
-    faults = blame(index, trial.plan_of) or _queries(trial, index)
+    faults = find_faults(index, trial.plan_of) or _queries(trial, index)
     if faults:
         return [_refused(index, fault) for fault in faults]
     return [_unbuilt(index, fault) for fault in trial.first_document(index)]
@@ -171,7 +171,7 @@ class _Trial:
         whole = build(index)
         if whole is None or whole.sqlstate == _CANCELLED:
             return [] if whole is None else [Fault("", whole)]
-        return blame(index, build)
+        return find_faults(index, build)
 
     def _run(
         self, statement: bytes, parameters: Sequence[bytes], setting: bytes = b""
