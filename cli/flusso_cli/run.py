@@ -74,7 +74,7 @@ def run(
             options, project.plan, Process(log, core.metrics, core.status), core.clock, core.stop
         )
         administration = administration_of(options, project.plan, log, core.clock)
-        core.reception.administration = administration
+        core.administration_slot.administration = administration
 
         answers = threading.Event()
 
@@ -83,7 +83,7 @@ def run(
                 if _await(answers, core):
                     worker.run()
             finally:
-                core.reception.administration = None
+                core.administration_slot.administration = None
                 administration.close()
 
         capture_options = CaptureOptions(

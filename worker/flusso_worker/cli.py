@@ -50,13 +50,13 @@ def worker(
         process = Process(log, core.metrics, core.status)
         daemon = Worker(options, project.plan, process, core.clock, core.stop)
         administration = administration_of(options, project.plan, log, core.clock)
-        core.reception.administration = administration
+        core.administration_slot.administration = administration
 
         def work() -> None:
             try:
                 daemon.run()
             finally:
-                core.reception.administration = None
+                core.administration_slot.administration = None
                 administration.close()
                 log.close()
 

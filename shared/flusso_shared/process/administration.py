@@ -39,8 +39,8 @@ class Administration(Protocol):
         ...
 
 
-class Reception:
-    """Where the private surface finds the administration; nobody is there before the process is up."""
+class AdministrationSlot:
+    """Holds the administration for the private surface; empty until the process is up, and again while it stops."""
 
     def __init__(self) -> None:
         self.administration: Administration | None = None
@@ -52,24 +52,24 @@ Handlers = Mapping[tuple[str, str], Callable[[Request], Response]]
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 
 
-def routes(reception: Reception) -> Handlers:
+def routes(slot: AdministrationSlot) -> Handlers:
     """`POST /reindex?index=`, `DELETE /reindex?index=`, `POST /take-over?index=`, `GET /generations`."""
 
     def reindex(request: Request) -> Response:
-        return _of_index(request, reception, lambda who, index: who.reindex(index))
+        return _of_index(request, slot, lambda found, index: found.reindex(index))
 
     def cancel(request: Request) -> Response:
-        return _of_index(request, reception, lambda who, index: who.cancel(index))
+        return _of_index(request, slot, lambda found, index: found.cancel(index))
 
     def take_over(request: Request) -> Response:
-        return _of_index(request, reception, lambda who, index: who.take_over(index))
+        return _of_index(request, slot, lambda found, index: found.take_over(index))
 
     def generations(_: Request) -> Response:
-        who = reception.administration
-        if who is None:
+        administration = slot.administration
+        if administration is None:
             return _text(503, "this process keeps no indexes, or has not begun to")
         try:
-            return JSONResponse([dict(item) for item in who.generations()])
+            return JSONResponse([dict(item) for item in administration.generations()])
         except (FatalError, RetryableError) as error:
             return _failed(error)
 
@@ -82,7 +82,7 @@ def routes(reception: Reception) -> Handlers:
 
 
 def _of_index(
-    request: Request, reception: Reception, act: Callable[[Administration, str], str]
+    request: Request, slot: AdministrationSlot, act: Callable[[Administration, str], str]
 ) -> Response:
     given = request.query_params.get("index")
     if given is None:
@@ -90,13 +90,13 @@ def _of_index(
     index = given.strip().lower()
     if not _IDENTIFIER.fullmatch(index):
         return _text(400, f'invalid index name "{given}"')
-    who = reception.administration
-    if who is None:
+    administration = slot.administration
+    if administration is None:
         return _text(503, "this process keeps no indexes, or has not begun to")
-    if not who.knows(index):
+    if not administration.knows(index):
         return _text(404, f"unknown index {index}")
     try:
-        return _text(202, act(who, index))
+        return _text(202, act(administration, index))
     except (FatalError, RetryableError) as error:
         return _failed(error)
 

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
-from flusso_shared.process.administration import Handlers, Reception, routes
+from flusso_shared.process.administration import AdministrationSlot, Handlers, routes
 from flusso_shared.process.connection_limits import LimitedConnection, Limits
 from flusso_shared.process.password_tries import Tries
 from flusso_shared.status import Status
@@ -82,7 +82,7 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
 
 
 def private_app(
-    status: Status, credentials: Credentials, reception: Reception | None = None
+    status: Status, credentials: Credentials, administration_slot: AdministrationSlot | None = None
 ) -> Starlette:
     """`/indexes`, and what `administration` has; every route, known or not, asks for the credentials.
 
@@ -92,7 +92,9 @@ def private_app(
     def indexes(_: Request) -> Response:
         return JSONResponse(status.to_json()["indexes"])
 
-    app = application({("GET", "/indexes"): indexes, **routes(reception or Reception())})
+    app = application(
+        {("GET", "/indexes"): indexes, **routes(administration_slot or AdministrationSlot())}
+    )
 
     tries = Tries()
 

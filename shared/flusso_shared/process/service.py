@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import StoppedError
 from flusso_shared.metrics import Metrics
-from flusso_shared.process.administration import Reception
+from flusso_shared.process.administration import AdministrationSlot
 from flusso_shared.process.command_line import DEFAULT_PASSWORD
 from flusso_shared.process.http import (
     Credentials,
@@ -46,7 +46,7 @@ class Core:
     metrics: Metrics
     stop: threading.Event = field(default_factory=threading.Event)
     status: Status = field(default_factory=Status)
-    reception: Reception = field(default_factory=Reception)
+    administration_slot: AdministrationSlot = field(default_factory=AdministrationSlot)
     """Where `make` says who carries out what the private surface is asked."""
 
     @property
@@ -76,7 +76,7 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
             )
         apps = (
             public_app(core.status, core.metrics),
-            private_app(core.status, addresses.credentials, core.reception),
+            private_app(core.status, addresses.credentials, core.administration_slot),
         )
         for app, (listener, surface) in zip(apps, listeners, strict=True):
             server = HttpServer(app, listener, surface)
