@@ -26,7 +26,7 @@ from flusso_capture.source.resync_requests import Doubts
 from flusso_capture.source.slot import Slot
 from flusso_capture.stream.replication import Replication
 from flusso_shared.change import Origin
-from flusso_shared.changelog.control_records import Lineage, Position
+from flusso_shared.changelog.control_records import Checkpoint, Lineage
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
 from flusso_shared.plan.bind import read_bound
@@ -47,7 +47,7 @@ class Footing:
     """With the names that the database had at the start of the process."""
     catalog: Catalog
     slot: Slot
-    position: Position
+    position: Checkpoint
     """How far the log was read, as recorded."""
     origin: Origin
     relations: Mapping[int, TableName]

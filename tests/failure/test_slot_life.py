@@ -14,10 +14,10 @@ import pytest
 
 from flusso_shared.change import Op
 from flusso_shared.changelog.control_records import (
+    Checkpoint,
     Lineage,
-    Position,
+    checkpoint_of,
     lineage_of,
-    position_of,
     snapshots_of,
 )
 from flusso_shared.errors import FatalError
@@ -163,7 +163,7 @@ def test_nothing_is_confirmed_that_is_not_acknowledged(kit: Kit) -> None:
 
 def recorded(kit: Kit) -> int:
     """How far the log was read, as recorded."""
-    position = position_of(kit.log.records, lineage(kit))
+    position = checkpoint_of(kit.log.records, lineage(kit))
     return 0 if position is None else position.lsn
 
 
@@ -175,7 +175,7 @@ def test_nothing_is_confirmed_that_is_not_on_record(kit: Kit) -> None:
             kit.sql(f"INSERT INTO users VALUES ({number})")
             kit.expect(1)
             confirmed = kit.confirmed()
-            position = position_of(kit.log.records, lineage(kit))
+            position = checkpoint_of(kit.log.records, lineage(kit))
             assert position is not None
             assert confirmed <= position.lsn
 
@@ -183,9 +183,9 @@ def test_nothing_is_confirmed_that_is_not_on_record(kit: Kit) -> None:
 def test_a_database_restored_to_an_earlier_state_is_noticed(kit: Kit) -> None:
     """Case 24, I6: its log ends before what was read.  The record stands in for the lost part of the log."""
     first = seed(kit)
-    position = position_of(kit.log.records, first)
+    position = checkpoint_of(kit.log.records, first)
     assert position is not None
-    later = Position(first, position.timeline, kit.position() + 100_000_000)
+    later = Checkpoint(first, position.timeline, kit.position() + 100_000_000)
     kit.log.records[later.key] = later.to_json()
     assert_read_again(kit, first)
 

@@ -16,10 +16,10 @@ from flusso_shared import failpoints
 from flusso_shared.change import Origin
 from flusso_shared.changelog.control_records import (
     LINEAGE_KEY,
+    Checkpoint,
     Lineage,
-    Position,
+    checkpoint_of,
     lineage_of,
-    position_of,
 )
 from flusso_shared.clock import Clock
 from flusso_shared.config.choices import OnLostPosition
@@ -59,7 +59,7 @@ class Terms:
 
 def settle(
     connection: Connection, control: Control, terms: Terms, server: Server, clock: Clock
-) -> tuple[slots.Slot, Position]:
+) -> tuple[slots.Slot, Checkpoint]:
     """The slot, made if need be, and how far its log was read; both recorded if they are new.
 
     Raises `FatalError` when changes are lost and the policy is to stop.
@@ -71,7 +71,7 @@ def settle(
     pending = records.get(_PENDING_KEY, {})
     drop = bool(pending.get("drop"))
     if recorded is not None and pending.get("slot") != terms.slot:
-        position = position_of(records, recorded)
+        position = checkpoint_of(records, recorded)
         reason = terms.suspicion or lost(recorded, position, found, server, terms.slot)
         if reason is None:
             assert found is not None, "a slot that is gone is a reason"
@@ -84,7 +84,7 @@ def settle(
 
 def lost(
     recorded: Lineage,
-    position: Position | None,
+    position: Checkpoint | None,
     found: slots.Slot | None,
     server: Server,
     slot: str,
@@ -108,7 +108,7 @@ def lost(
     return None if position is None else _out_of_step(position, found, server)
 
 
-def _out_of_step(position: Position, found: slots.Slot, server: Server) -> str | None:
+def _out_of_step(position: Checkpoint, found: slots.Slot, server: Server) -> str | None:
     if position.timeline != server.origin.timeline:
         end = server.left_at(position.timeline)
         if end is None or end < position.lsn:
@@ -150,7 +150,7 @@ def _begin(
     found: slots.Slot | None,
     drop: bool,
     clock: Clock,
-) -> tuple[slots.Slot, Position]:
+) -> tuple[slots.Slot, Checkpoint]:
     """Begin a history.
 
     That one is about to begin is recorded first: a crash between making the slot and recording its lineage
@@ -186,8 +186,8 @@ def _begin(
     return slot, position
 
 
-def _record(control: Control, lineage: Lineage, server: Server, slot: slots.Slot) -> Position:
-    position = Position(lineage, server.origin.timeline, slot.confirmed)
+def _record(control: Control, lineage: Lineage, server: Server, slot: slots.Slot) -> Checkpoint:
+    position = Checkpoint(lineage, server.origin.timeline, slot.confirmed)
     control.put(position.key, position.to_json())
     return position
 

@@ -9,7 +9,7 @@ import threading
 from dataclasses import replace
 
 from flusso_shared import retry
-from flusso_shared.changelog.control_records import Position
+from flusso_shared.changelog.control_records import Checkpoint
 from flusso_shared.clock import Clock
 from flusso_shared.seams import Control
 
@@ -24,11 +24,11 @@ class Positions:
         self._control = control
         self._clock = clock
         self._changed = threading.Condition()
-        self._recorded: Position | None = None
-        self._wanted: Position | None = None
+        self._recorded: Checkpoint | None = None
+        self._wanted: Checkpoint | None = None
         self._closed = False
 
-    def begin(self, position: Position) -> None:
+    def begin(self, position: Checkpoint) -> None:
         """A stretch of streaming begins, of which this much is on record."""
         with self._changed:
             self._recorded = self._wanted = position
@@ -66,7 +66,7 @@ class Positions:
             self._closed = True
             self._changed.notify()
 
-    def _next(self) -> Position | None:
+    def _next(self) -> Checkpoint | None:
         """What is to be recorded; None after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._wanted != self._recorded)

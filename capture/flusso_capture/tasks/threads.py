@@ -12,7 +12,7 @@ from flusso_capture.source.resync_requests import Doubts
 from flusso_capture.stream.checkpoint import Positions
 from flusso_capture.tasks.catalog_watch import Watch
 from flusso_capture.tasks.slot_lag import LagGauge
-from flusso_shared.changelog.control_records import Lineage, Position
+from flusso_shared.changelog.control_records import Checkpoint, Lineage
 from flusso_shared.errors import StoppedError
 from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
@@ -79,7 +79,7 @@ class Crew:
         for thread in self._threads:
             thread.start()
 
-    def begin(self, position: Position) -> None:
+    def begin(self, position: Checkpoint) -> None:
         """A stretch of streaming begins."""
         self._lineage = position.lineage
         self.positions.begin(position)

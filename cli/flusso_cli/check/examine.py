@@ -34,7 +34,7 @@ from flusso_shared.errors import ConfigError, FatalError, FlussoError
 from flusso_shared.names import TableName
 from flusso_shared.plan.bind import bind, read_bound
 from flusso_shared.plan.model import IndexPlan, Plan
-from flusso_shared.plan.requirements import lacks
+from flusso_shared.plan.requirements import missing_requirements
 from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.errors import translate
 from flusso_worker.sinks.cluster import Cluster
@@ -132,9 +132,9 @@ class _Examination:
     def _index(self, index: IndexPlan, facts: DatabaseFacts) -> IndexPlan | None:
         """Check one index; gives what of it can be followed, bound to the catalog."""
         found = self._report.diagnostics
-        missing = list(lacks(index, facts.catalog, facts.existing))
-        found += [relations.missing(lack, facts) for lack in missing]
-        rest = pruned(index, {lack.need.field for lack in missing})
+        missing = list(missing_requirements(index, facts.catalog, facts.existing))
+        found += [relations.missing(item, facts) for item in missing]
+        rest = pruned(index, {item.need.field for item in missing})
         if rest is None:
             found += check_fields(index, facts)
             return None

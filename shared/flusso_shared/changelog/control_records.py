@@ -1,6 +1,6 @@
 """What capture says through the control channel, as values: the lineage and each table's snapshot.
 
-Keys: `lineage` (one `Lineage`), `position/<slot>/<created_lsn>` (one `Position` each),
+Keys: `lineage` (one `Lineage`), `position/<slot>/<created_lsn>` (one `Checkpoint` each),
 `snapshot/<schema.table>` (one `TableSnapshot` each).
 """
 
@@ -15,7 +15,7 @@ from flusso_shared.seams import Offsets, TopicPartition
 
 LINEAGE_KEY = "lineage"
 SNAPSHOT_PREFIX = "snapshot/"
-POSITION_PREFIX = "position/"
+CHECKPOINT_PREFIX = "position/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Checkpoint:
     """How far the log of a lineage was read at most: the slot was never confirmed beyond it (I6)."""
 
     lineage: Lineage
@@ -46,13 +46,13 @@ class Position:
     @property
     def key(self) -> str:
         """One per lineage: what a late writer says of an older one cannot pass for this one's."""
-        return f"{POSITION_PREFIX}{self.lineage.slot}/{self.lineage.created_lsn}"
+        return f"{CHECKPOINT_PREFIX}{self.lineage.slot}/{self.lineage.created_lsn}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Position:
+    def from_json(cls, value: Mapping[str, Any]) -> Checkpoint:
         lineage = Lineage.from_json(value["lineage"])
         return cls(lineage, int(value["timeline"]), int(value["lsn"]))
 
@@ -124,12 +124,12 @@ def lineage_of(records: Mapping[str, Mapping[str, Any]]) -> Lineage | None:
     return None if value is None else Lineage.from_json(value)
 
 
-def position_of(records: Mapping[str, Mapping[str, Any]], lineage: Lineage) -> Position | None:
+def checkpoint_of(records: Mapping[str, Mapping[str, Any]], lineage: Lineage) -> Checkpoint | None:
     """How far the log of `lineage` was read, if that was recorded."""
     found = [
-        Position.from_json(value)
+        Checkpoint.from_json(value)
         for key, value in records.items()
-        if key.startswith(POSITION_PREFIX)
+        if key.startswith(CHECKPOINT_PREFIX)
     ]
     return next((position for position in found if position.lineage == lineage), None)
 

@@ -22,7 +22,7 @@ from flusso_shared.config.connections import without_secrets
 from flusso_shared.config.model import Config, ConnectionParts, EnvRef, OpenSearchSinkConfig
 from flusso_shared.config.project import Project
 from flusso_shared.config.toml_file import read_config
-from flusso_shared.config.toml_positions import Positions
+from flusso_shared.config.toml_positions import KeyPositions
 from flusso_shared.errors import ConfigError
 from flusso_shared.names import DISTRIBUTION
 from flusso_shared.plan.codec import plan_from_json, plan_to_json
@@ -70,7 +70,7 @@ def read_lock(path: Path) -> Project:
         )
     try:
         _refuse_withheld(value.get("withheld", []), path)
-        config = read_config(value["config"], str(path), Positions(""))
+        config = read_config(value["config"], str(path), KeyPositions(""))
         plans = tuple(plan_from_json(plan) for plan in value["indexes"])
     except (KeyError, TypeError, ValidationError) as error:
         raise ConfigError(f"{path} is damaged: {error}; compile the configuration again") from error

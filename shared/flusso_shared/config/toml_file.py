@@ -22,7 +22,7 @@ from flusso_shared.config.model import (
     Source,
     StdoutSinkConfig,
 )
-from flusso_shared.config.toml_positions import Path, Positions
+from flusso_shared.config.toml_positions import KeyPositions, Path
 from flusso_shared.errors import ConfigError
 from flusso_shared.problems import Problem, Problems, did_you_mean, listed
 
@@ -49,7 +49,7 @@ def load_config(path: FilePath) -> Config:
     return read_config(raw, str(path), positions)
 
 
-def parse(path: FilePath) -> tuple[dict[str, Any], Positions]:
+def parse(path: FilePath) -> tuple[dict[str, Any], KeyPositions]:
     """The file as TOML, and where in it things stand.  Raises `ConfigError`."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -60,12 +60,12 @@ def parse(path: FilePath) -> tuple[dict[str, Any], Positions]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     try:
-        return tomllib.loads(text), Positions(text)
+        return tomllib.loads(text), KeyPositions(text)
     except tomllib.TOMLDecodeError as error:
         raise Problems([_syntax(path, text, error)]) from error
 
 
-def read_config(raw: Mapping[str, Any], file: str, positions: Positions) -> Config:
+def read_config(raw: Mapping[str, Any], file: str, positions: KeyPositions) -> Config:
     """A parsed document as a `Config`."""
     reader = _Reader(file, positions)
     config = reader.config(raw)
@@ -100,11 +100,11 @@ def _syntax(path: FilePath, text: str, error: tomllib.TOMLDecodeError) -> Proble
     if found is None:
         return Problem(str(path), 0, 0, message)
     line, column = int(found[1]), int(found[2])
-    return Problem(str(path), line, column, message, Positions(text).source(line))
+    return Problem(str(path), line, column, message, KeyPositions(text).source(line))
 
 
 class _Reader:
-    def __init__(self, file: str, positions: Positions) -> None:
+    def __init__(self, file: str, positions: KeyPositions) -> None:
         self._file = file
         self._positions = positions
         self.problems: list[Problem] = []

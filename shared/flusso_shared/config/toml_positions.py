@@ -13,7 +13,7 @@ _HEADER = re.compile(rf"^\s*(\[\[?)\s*({_DOTTED})\s*\]\]?")
 _ASSIGNMENT = re.compile(rf"^\s*({_DOTTED})\s*=")
 
 
-class Positions:
+class KeyPositions:
     """Line and column (from 1) of each key of a document, by its path; list items count from 0."""
 
     def __init__(self, text: str) -> None:

@@ -39,7 +39,7 @@ class Need(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class MissingRequirement:
     """Something that an index needs and the database has not."""
 
     index: IndexPlan
@@ -61,14 +61,16 @@ def missing_things(plan: Plan, catalog: Catalog, existing: Collection[TableName]
             else f"index `{index.name}`"
         )
         reported: set[tuple[TableName, str]] = set()
-        for lack in lacks(index, catalog, existing):
-            need = lack.need
+        for missing in missing_requirements(index, catalog, existing):
+            need = missing.need
             if (need.table, need.column) in reported:
                 continue
-            if lack.rule != "key-width":
+            if missing.rule != "key-width":
                 reported.add((need.table, need.column))
             at = f", field `{need.field}`" if need.field else ""
-            found.append(f"{where}{at}: {lack.refusal.told if lack.refusal else lack.reason}")
+            found.append(
+                f"{where}{at}: {missing.refusal.told if missing.refusal else missing.reason}"
+            )
     return found
 
 
@@ -77,12 +79,12 @@ def altered_only(index: IndexPlan, catalog: Catalog) -> bool:
 
     A table may have been altered: that index stops, and goes on by itself once the table is as it was.
     """
-    return all(lack.rule in _OF_TABLES for lack in lacks(index, catalog))
+    return all(missing.rule in _OF_TABLES for missing in missing_requirements(index, catalog))
 
 
-def lacks(
+def missing_requirements(
     index: IndexPlan, catalog: Catalog, existing: Collection[TableName] = ()
-) -> Iterator[Lack]:
+) -> Iterator[MissingRequirement]:
     """Everything that is missing for one index, once per field that needs it."""
     seen: set[Need] = set()
     for need in needs(index):
@@ -90,15 +92,15 @@ def lacks(
         refused = None if need.column else catalog.refused.get(need.table)
         if refused is not None and need not in seen:
             seen.add(need)
-            yield Lack(index, need, refused.rule, refused.reason, refused)
+            yield MissingRequirement(index, need, refused.rule, refused.reason, refused)
         elif found and need not in seen:
             seen.add(need)
             rule, reason = found
-            yield Lack(index, need, rule, reason)
+            yield MissingRequirement(index, need, rule, reason)
     yield from _key_widths(index, catalog)
 
 
-def _key_widths(index: IndexPlan, catalog: Catalog) -> Iterator[Lack]:
+def _key_widths(index: IndexPlan, catalog: Catalog) -> Iterator[MissingRequirement]:
     """Aggregates through a junction use the catalog's key, which `right_key` must fit."""
     for path, field in dotted(index.fields):
         if not isinstance(field, AggregateField) or field.edge.junction is None:
@@ -109,7 +111,7 @@ def _key_widths(index: IndexPlan, catalog: Catalog) -> Iterator[Lack]:
                 f"`right_key` {listed(right)} and the primary key of table"
                 f" `{far.name}`, {listed(far.primary_key)}, differ in number"
             )
-            yield Lack(index, Need(far.name, "", path), "key-width", reason)
+            yield MissingRequirement(index, Need(far.name, "", path), "key-width", reason)
 
 
 def _missing(

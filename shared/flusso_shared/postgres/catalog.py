@@ -11,14 +11,14 @@ from flusso_shared.postgres.relation_kinds import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TypeShape:
     """What the values of a type are made of; domains are looked through."""
 
     name: str = ""
     """`pg_type.typname`, e.g. `int4`, if it is a type of Postgres itself and holds no others; else empty."""
-    element: Shape | None = None
+    element: TypeShape | None = None
     """Of an array: what its elements are."""
-    members: tuple[tuple[str, Shape], ...] = ()
+    members: tuple[tuple[str, TypeShape], ...] = ()
     """Of a composite type: its columns."""
     json_cast: bool = False
     """Whether `to_json` makes something else than its text of it, because it has a cast to json; not of hstore."""
@@ -59,7 +59,7 @@ class Column:
     not_null: bool
     domain_over: str = ""
     """For a column of a domain, the type under it (and under further domains); empty otherwise."""
-    shape: Shape = Shape()
+    shape: TypeShape = TypeShape()
     equality: Equality = Equality()
     generated: Generated | None = None
 

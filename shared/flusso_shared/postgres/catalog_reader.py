@@ -15,8 +15,8 @@ from flusso_shared.postgres.catalog import (
     Column,
     Equality,
     Generated,
-    Shape,
     Table,
+    TypeShape,
 )
 from flusso_shared.postgres.relation_kinds import read_refusals
 from flusso_shared.postgres.type_reader import read_shapes
@@ -100,7 +100,7 @@ def read_catalog(connection: psycopg.Connection[Any], tables: Collection[TableNa
     for oid, type_, *column in connection.execute(_COLUMNS, (oids,)):
         name, shown, not_null, under, *equality = column
         columns[oid][name] = Column(
-            name, shown, not_null, under, shapes.get(type_, Shape()), Equality(*equality)
+            name, shown, not_null, under, shapes.get(type_, TypeShape()), Equality(*equality)
         )
     for oid, name, expression, others in connection.execute(_GENERATED, (oids,)):
         generated = Generated(expression, tuple(others))

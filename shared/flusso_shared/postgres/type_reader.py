@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from flusso_shared.postgres.catalog import Shape
+from flusso_shared.postgres.catalog import TypeShape
 
 # A type that appears between this statement and the one for the columns is plain until the next start.
 _TYPES = """
@@ -59,7 +59,9 @@ class _Type(NamedTuple):
     json_type: str
 
 
-def read_shapes(connection: psycopg.Connection[Any], tables: Sequence[int]) -> Mapping[int, Shape]:
+def read_shapes(
+    connection: psycopg.Connection[Any], tables: Sequence[int]
+) -> Mapping[int, TypeShape]:
     """Oid of a type -> its shape, for every type that columns of the `tables` (oids) have."""
     rows = connection.execute(_TYPES, (list(tables),)).fetchall()
     types = {
@@ -71,13 +73,15 @@ def read_shapes(connection: psycopg.Connection[Any], tables: Sequence[int]) -> M
     return {oid: _shape(oid, types) for oid in types}
 
 
-def _shape(oid: int, types: Mapping[int, _Type]) -> Shape:
+def _shape(oid: int, types: Mapping[int, _Type]) -> TypeShape:
     """Ends: Postgres lets no type contain itself."""
     found = types[oid]
     if found.base:
         return _shape(found.base, types)
     if found.element:
-        return Shape(element=_shape(found.element, types))
+        return TypeShape(element=_shape(found.element, types))
     if found.members:
-        return Shape(members=tuple((name, _shape(type_, types)) for name, type_ in found.members))
-    return Shape(found.name, json_cast=found.json_cast, json_type=found.json_type)
+        return TypeShape(
+            members=tuple((name, _shape(type_, types)) for name, type_ in found.members)
+        )
+    return TypeShape(found.name, json_cast=found.json_cast, json_type=found.json_type)

@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from flusso_shared.postgres.catalog import Shape
+from flusso_shared.postgres.catalog import TypeShape
 
 _MOST_DIMENSIONS = 6
 _DATES = ("date", "timestamp", "timestamptz")
@@ -31,7 +31,7 @@ _ODD_DATES: LiteralString = "'0001-01-01' > ANY({0}) OR '10000-01-01' <= ANY({0}
 Convert = Callable[[sql.Composable], sql.Composable]
 
 
-def json_value(value: sql.Composable, shape: Shape) -> sql.Composable:
+def json_value(value: sql.Composable, shape: TypeShape) -> sql.Composable:
     """The value in a type from which Postgres makes the right JSON."""
     if not _bends(shape):
         return value
@@ -52,7 +52,7 @@ def json_value(value: sql.Composable, shape: Shape) -> sql.Composable:
             return sql.SQL(_DATE).format(value)
 
 
-def geo_json(value: sql.Composable, shape: Shape) -> sql.Composable | None:
+def geo_json(value: sql.Composable, shape: TypeShape) -> sql.Composable | None:
     """The JSON that a cast to json makes of the value: of geometries GeoJSON.  None where there is no such cast."""
     element = shape.element or shape
     if not element.json_cast and not element.json_type:
@@ -82,7 +82,7 @@ def json_elements(value: sql.Composable, convert: Convert) -> sql.Composable:
     ).format(value=value, element=convert(element), sizes=_slice_sizes(value))
 
 
-def _bends(shape: Shape) -> bool:
+def _bends(shape: TypeShape) -> bool:
     if shape.element is not None:
         return _bends(shape.element)
     return (
@@ -92,7 +92,7 @@ def _bends(shape: Shape) -> bool:
     )
 
 
-def _array(value: sql.Composable, element: Shape) -> sql.Composable:
+def _array(value: sql.Composable, element: TypeShape) -> sql.Composable:
     match element.name:
         case "money":
             return sql.SQL("{}::numeric[]").format(value)
@@ -108,7 +108,7 @@ def _array(value: sql.Composable, element: Shape) -> sql.Composable:
     )
 
 
-def _composite(value: sql.Composable, members: tuple[tuple[str, Shape], ...]) -> sql.Composable:
+def _composite(value: sql.Composable, members: tuple[tuple[str, TypeShape], ...]) -> sql.Composable:
     columns = [
         sql.SQL("{} AS {}").format(
             json_value(sql.SQL("({}).{}").format(value, sql.Identifier(name)), shape),

@@ -8,7 +8,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from flusso_shared.plan.model import ColumnField, ConstantField, GeoField
-from flusso_shared.postgres.catalog import Column, Shape, Table
+from flusso_shared.postgres.catalog import Column, Table, TypeShape
 from flusso_worker.sql.json_values import geo_json, json_elements, json_value
 
 
@@ -16,14 +16,14 @@ def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
     """The value, transformed and defaulted."""
     column = row.columns[field.column]
     if field.path:
-        value, shape = _at_path(field, alias), Shape(_CASTS.get(field.kind, ""))
+        value, shape = _at_path(field, alias), TypeShape(_CASTS.get(field.kind, ""))
     else:
         value, shape = plain_value(field.column, row, alias), column.shape
     if field.transforms and shape.element is not None:
         return _transformed_array(field, column, value)
     if field.transforms:
         value = _transformed(field, sql.SQL("{}::text").format(value))
-        shape = Shape()
+        shape = TypeShape()
     if field.default is not None:
         value = sql.SQL("coalesce({}, {})").format(value, _default(field.default))
     if field.mapping.type in _GEO and (found := geo_json(value, shape)) is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flusso_cli.check.output.report import Report
 from flusso_cli.check.output.tree import Node, tree
-from flusso_cli.check.rules.publication import Coverage
+from flusso_cli.check.rules.publication import PublicationCoverage
 from flusso_cli.check.rules.replica_identity import Shortfall
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.config.lock import config_to_json
@@ -59,7 +59,7 @@ def _node(node: Node) -> dict[str, Any]:
     return value
 
 
-def _coverage(found: Coverage) -> dict[str, Any]:
+def _coverage(found: PublicationCoverage) -> dict[str, Any]:
     value = dataclasses.asdict(found)
     for name in ("present", "missing"):
         value[name] = [f"{schema}.{table}" for schema, table in value[name]]

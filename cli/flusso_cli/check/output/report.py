@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flusso_cli.check.probe.facts import ServerFacts
 from flusso_cli.check.probe.kafka import BrokerFacts
 from flusso_cli.check.probe.opensearch import ClusterFacts
-from flusso_cli.check.rules.publication import Coverage
+from flusso_cli.check.rules.publication import PublicationCoverage
 from flusso_cli.check.rules.replica_identity import Shortfall
 from flusso_cli.diagnostics.model import Diagnostic, failed
 from flusso_shared.config.project import Project
@@ -24,7 +24,7 @@ class Report:
     offline: bool
     diagnostics: list[Diagnostic] = field(default_factory=list)
     server: ServerFacts | None = None
-    coverage: Coverage | None = None
+    coverage: PublicationCoverage | None = None
     identity: Sequence[Shortfall] | None = None
     brokers: BrokerFacts | None = None
     clusters: list[ClusterFacts] = field(default_factory=list)

@@ -14,7 +14,7 @@ from flusso_shared.names import TableName
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class PublicationCoverage:
     """The publication against the tables that must be in it."""
 
     publication: str
@@ -34,7 +34,7 @@ class Coverage:
 
 def coverage(
     name: str, tables: Collection[TableName], facts: DatabaseFacts, *, manage: bool
-) -> Coverage:
+) -> PublicationCoverage:
     """What capture would find, and do."""
     current = facts.publication
     known = {
@@ -48,7 +48,7 @@ def coverage(
     satisfied = not steps and not absent
     blockers = tuple(_blockers(name, covered, absent, facts))
     manageable = satisfied or not blockers
-    return Coverage(
+    return PublicationCoverage(
         publication=name,
         satisfied=satisfied,
         manageable=manageable,

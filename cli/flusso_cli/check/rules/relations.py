@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from flusso_cli.check.probe.facts import DatabaseFacts, ValueType
 from flusso_cli.check.rules import types
-from flusso_cli.check.rules.column_facts import Known
+from flusso_cli.check.rules.column_facts import ColumnFacts
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import AggregateField, Edge, JoinField
-from flusso_shared.plan.requirements import Lack
+from flusso_shared.plan.requirements import MissingRequirement
 from flusso_shared.problems import listed
 
 _CURES = {
@@ -20,13 +20,13 @@ _CURES = {
 }
 
 
-def missing(lack: Lack, facts: DatabaseFacts) -> Diagnostic:
+def missing(requirement: MissingRequirement, facts: DatabaseFacts) -> Diagnostic:
     """A table or column that is not there, or is there in a form that cannot be followed."""
-    name = lack.need.table
-    message, cure, rule = lack.reason, _CURES.get(lack.rule, ""), lack.rule
+    name = requirement.need.table
+    message, cure, rule = requirement.reason, _CURES.get(requirement.rule, ""), requirement.rule
     elsewhere = [each for each in facts.existing if each.name == name.name and each != name]
-    if lack.refusal is not None:
-        cure = lack.refusal.cure
+    if requirement.refusal is not None:
+        cure = requirement.refusal.cure
     elif rule == "unknown-table" and elsewhere:
         message = f"there is no table `{name}` in the database, but there is `{elsewhere[0]}`"
         cure = f"write `schema: {elsewhere[0].schema}` beside `table`"
@@ -37,15 +37,15 @@ def missing(lack: Lack, facts: DatabaseFacts) -> Diagnostic:
         "error",
         rule,
         message,
-        index=lack.index.name,
-        field=lack.need.field,
+        index=requirement.index.name,
+        field=requirement.need.field,
         cure=cure,
-        sql=(lack.refusal.sql,) if lack.refusal and lack.refusal.sql else (),
-        name=lack.need.column or name.name,
+        sql=(requirement.refusal.sql,) if requirement.refusal and requirement.refusal.sql else (),
+        name=requirement.need.column or name.name,
     )
 
 
-def root_key(known: Known) -> Iterator[Diagnostic]:
+def root_key(known: ColumnFacts) -> Iterator[Diagnostic]:
     """The key that names documents must name one row each."""
     index = known.index
     if not known.unique(index.root, index.key):
@@ -67,7 +67,9 @@ def root_key(known: Known) -> Iterator[Diagnostic]:
             )
 
 
-def join(known: Known, field: JoinField, parent: TableName, path: str) -> Iterator[Diagnostic]:
+def join(
+    known: ColumnFacts, field: JoinField, parent: TableName, path: str
+) -> Iterator[Diagnostic]:
     """What a relation's keys promise."""
     edge = field.edge
     if field.kind == "belongs_to":
@@ -97,7 +99,7 @@ def join(known: Known, field: JoinField, parent: TableName, path: str) -> Iterat
 
 
 def aggregate(
-    known: Known, field: AggregateField, parent: TableName, path: str
+    known: ColumnFacts, field: AggregateField, parent: TableName, path: str
 ) -> Iterator[Diagnostic]:
     """The aggregated column's type, and the type of what comes out."""
     yield from _references(known, field.edge, parent, path)
@@ -120,7 +122,9 @@ def aggregate(
         yield from _result(known, field, type_, path)
 
 
-def _references(known: Known, edge: Edge, parent: TableName, path: str) -> Iterator[Diagnostic]:
+def _references(
+    known: ColumnFacts, edge: Edge, parent: TableName, path: str
+) -> Iterator[Diagnostic]:
     """Other columns than the key, that related rows name their parent by, must name one."""
     if not known.unique(parent, edge.parent):
         yield known.finding(
@@ -133,7 +137,7 @@ def _references(known: Known, edge: Edge, parent: TableName, path: str) -> Itera
 
 
 def _result(
-    known: Known, field: AggregateField, type_: ValueType, path: str
+    known: ColumnFacts, field: AggregateField, type_: ValueType, path: str
 ) -> Iterator[Diagnostic]:
     mapping, result = field.mapping.type, types.result(field.op, type_)
     fits = types.holds(mapping, result, type_.kind)
@@ -151,7 +155,7 @@ def _result(
         yield known.finding("error", "column-type", path, message, cure)
 
 
-def _ids(known: Known, field: AggregateField, path: str) -> Iterator[Diagnostic]:
+def _ids(known: ColumnFacts, field: AggregateField, path: str) -> Iterator[Diagnostic]:
     table = known.facts.catalog.tables.get(field.edge.table)
     if table is None or not table.primary_key:
         return

@@ -14,8 +14,8 @@ from flusso_shared.postgres.catalog import (
     Catalog,
     Column,
     Equality,
-    Shape,
     Table,
+    TypeShape,
 )
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_worker.sql.hops import hop_sql
@@ -43,15 +43,17 @@ def test_columns_have_types_and_domains_their_base(database: str) -> None:
     )
     assert dict(table(database, "things").columns) == {
         "id": Column(
-            "id", "integer", True, "", Shape("int4"), Equality("integer", one_text="int4")
+            "id", "integer", True, "", TypeShape("int4"), Equality("integer", one_text="int4")
         ),
-        "price": Column("price", "numeric(10,2)", False, "", Shape("numeric"), Equality("numeric")),
+        "price": Column(
+            "price", "numeric(10,2)", False, "", TypeShape("numeric"), Equality("numeric")
+        ),
         "Code": Column(
             "Code",
             "short_code",
             False,
             "character varying(7)",
-            Shape("varchar"),
+            TypeShape("varchar"),
             Equality("character varying", one_text="text"),
         ),
     }
@@ -69,14 +71,14 @@ def test_shapes_look_through_domains_arrays_and_composites(database: str) -> Non
         "CREATE TABLE things (id int PRIMARY KEY, a prices, b part[], c mood, d public.money)",
     )
     shapes = {name: column.shape for name, column in table(database, "things").columns.items()}
-    prices = Shape(element=Shape("money"))
-    part = Shape(members=(("raw", Shape("bytea")), ("costs", prices)))
+    prices = TypeShape(element=TypeShape("money"))
+    part = TypeShape(members=(("raw", TypeShape("bytea")), ("costs", prices)))
     assert shapes == {
-        "id": Shape("int4"),
+        "id": TypeShape("int4"),
         "a": prices,
-        "b": Shape(element=part),
-        "c": Shape(),
-        "d": Shape(),
+        "b": TypeShape(element=part),
+        "c": TypeShape(),
+        "d": TypeShape(),
     }
 
 

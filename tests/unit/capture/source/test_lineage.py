@@ -18,11 +18,11 @@ from flusso_capture.source.lineage import Server, lost
 from flusso_capture.source.slot import Slot
 from flusso_capture.stream.replication import timeline_end
 from flusso_shared.change import Origin
-from flusso_shared.changelog.control_records import Lineage, Position, position_of
+from flusso_shared.changelog.control_records import Checkpoint, Lineage, checkpoint_of
 from flusso_shared.names import TableName
 
 LINEAGE = Lineage("42", "flusso", "0/10")
-POSITION = Position(LINEAGE, timeline=1, lsn=1000)
+POSITION = Checkpoint(LINEAGE, timeline=1, lsn=1000)
 SLOT = Slot("flusso", created=False, confirmed_text="0/3E8", confirmed=1000)
 SERVER = Server(Origin("42", 1), flushed=5000, left_at=lambda _: None)
 USERS, ORDERS = TableName("public", "users"), TableName("public", "orders")
@@ -71,8 +71,8 @@ def test_another_slot_is_another_history() -> None:
 def test_a_record_of_another_lineage_says_nothing() -> None:
     older = replace(POSITION, lineage=replace(LINEAGE, created_lsn="0/1"), lsn=7)
     records = {item.key: item.to_json() for item in (POSITION, older)}
-    assert position_of(records, LINEAGE) == POSITION
-    assert position_of(records, replace(LINEAGE, created_lsn="0/2")) is None
+    assert checkpoint_of(records, LINEAGE) == POSITION
+    assert checkpoint_of(records, replace(LINEAGE, created_lsn="0/2")) is None
 
 
 def test_a_timeline_ends_at_its_switch_point() -> None:

@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator
 
 from flusso_cli.json_schema.command import Which, text
 from flusso_shared.config.toml_file import read_config
-from flusso_shared.config.toml_positions import Positions
+from flusso_shared.config.toml_positions import KeyPositions
 from flusso_shared.problems import Problems
 from flusso_shared.schema import types
 from flusso_shared.schema.reader import load_schema
@@ -198,7 +198,7 @@ def test_the_configuration_is_judged_alike(taken: bool, config: str) -> None:
     value: dict[str, Any] = tomllib.loads(source)
     assert CONFIG.is_valid(value) == taken
     try:
-        read_config(value, "flusso.toml", Positions(source))
+        read_config(value, "flusso.toml", KeyPositions(source))
     except Problems:
         assert not taken
     else:

@@ -7,14 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from flusso_shared.names import TableName
-from flusso_shared.postgres.catalog import Column, Shape, Table
+from flusso_shared.postgres.catalog import Column, Table, TypeShape
 from flusso_worker.documents.ids import candidate_keys
 from flusso_worker.sql.keys import id_possible
 
 
 def texts(*shapes: str) -> list[Callable[[str], object]]:
     columns = {
-        f"c{at}": Column(f"c{at}", name, True, shape=Shape(name)) for at, name in enumerate(shapes)
+        f"c{at}": Column(f"c{at}", name, True, shape=TypeShape(name))
+        for at, name in enumerate(shapes)
     }
     row = Table(
         TableName("public", "t"), columns, tuple(columns), "d", frozenset(columns), owned=True

@@ -7,13 +7,13 @@ from psycopg import sql
 
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import ColumnField, FieldMapping
-from flusso_shared.postgres.catalog import Column, Shape, Table
+from flusso_shared.postgres.catalog import Column, Table, TypeShape
 from flusso_worker.sql.json_values import json_value
 from flusso_worker.sql.keys import id_from_text
 from flusso_worker.sql.values import column_value
 
 
-def row(shape: Shape, type_: str = "t") -> Table:
+def row(shape: TypeShape, type_: str = "t") -> Table:
     columns = {"c": Column("c", type_, False, shape=shape)}
     return Table(TableName("public", "things"), columns, ("c",), "d", frozenset("c"), owned=True)
 
@@ -25,21 +25,21 @@ def text(composed: sql.Composable) -> str:
 @pytest.mark.parametrize(
     "shape",
     [
-        Shape(),
-        Shape("int8"),
-        Shape("numeric"),
-        Shape("text"),
-        Shape(element=Shape("text")),
-        Shape(members=(("a", Shape("int4")), ("b", Shape(element=Shape("bool"))))),
+        TypeShape(),
+        TypeShape("int8"),
+        TypeShape("numeric"),
+        TypeShape("text"),
+        TypeShape(element=TypeShape("text")),
+        TypeShape(members=(("a", TypeShape("int4")), ("b", TypeShape(element=TypeShape("bool"))))),
     ],
 )
-def test_what_postgres_writes_right_stays_as_it_is(shape: Shape) -> None:
+def test_what_postgres_writes_right_stays_as_it_is(shape: TypeShape) -> None:
     field = ColumnField("c", "keyword", "c", FieldMapping("keyword"), nullable=True)
     assert text(column_value(field, row(shape), "root")) == '"root"."c"'
 
 
 def test_one_member_that_bends_bends_the_whole() -> None:
-    shape = Shape(members=(("n", Shape("int4")), ("Raw b", Shape("bytea"))))
+    shape = TypeShape(members=(("n", TypeShape("int4")), ("Raw b", TypeShape("bytea"))))
     assert text(json_value(sql.Identifier("v"), shape)) == (
         'CASE WHEN "v" IS DISTINCT FROM NULL THEN (SELECT row_to_json(o.*) FROM (SELECT ("v")."n" AS "n",'
         " translate(encode((\"v\").\"Raw b\", 'base64'), E'\\n', '') AS \"Raw b\") AS o) END"
@@ -64,4 +64,4 @@ def test_one_member_that_bends_bends_the_whole() -> None:
     ],
 )
 def test_texts_of_a_key_become_the_ids(shape: str, given: str, wanted: str) -> None:
-    assert id_from_text("c", row(Shape(shape)))(given) == wanted
+    assert id_from_text("c", row(TypeShape(shape)))(given) == wanted

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from flusso_cli.check.output import addresses, json_report, text_report
 from flusso_cli.check.output.report import Report
-from flusso_cli.check.rules.publication import Coverage
+from flusso_cli.check.rules.publication import PublicationCoverage
 from flusso_cli.check.rules.replica_identity import Shortfall
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.config.project import load_project
@@ -164,8 +164,10 @@ def test_a_database_that_fits(tmp_path: Path) -> None:
     assert shown(report_of(tmp_path, _WARNING)).endswith("\n✓ check passed, 1 warning\n")
 
 
-def coverage(*, satisfied: bool = False, manageable: bool = True, manage: bool = True) -> Coverage:
-    return Coverage(
+def coverage(
+    *, satisfied: bool = False, manageable: bool = True, manage: bool = True
+) -> PublicationCoverage:
+    return PublicationCoverage(
         publication="flusso",
         satisfied=satisfied,
         manageable=manageable,
@@ -192,7 +194,7 @@ def coverage(*, satisfied: bool = False, manageable: bool = True, manage: bool =
         ),
     ],
 )
-def test_coverage_has_one_verdict(tmp_path: Path, found: Coverage, verdict: str) -> None:
+def test_coverage_has_one_verdict(tmp_path: Path, found: PublicationCoverage, verdict: str) -> None:
     report = report_of(tmp_path)
     report.coverage = found
     text = shown(report)
