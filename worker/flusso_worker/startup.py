@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 from flusso_shared.plan.model import Plan
@@ -16,9 +17,6 @@ from flusso_worker.postgres.database import Database
 from flusso_worker.sinks.cluster import Cluster
 
 T = TypeVar("T")
-
-_FORBIDDEN = 403
-"""The user may not ask for the cluster's name, but is known to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,10 @@ class Startup:
     def await_clusters(self, clusters: Sequence[Cluster]) -> None:
         """Wait for every OpenSearch sink; `FatalError` for a wrong user, password or certificate."""
         for cluster in clusters:
+            # 403: the user may not ask for the name of the cluster, but the cluster knows it.
             self.first.wait_for(
                 f"OpenSearch of sink {cluster.name}",
-                lambda cluster=cluster: cluster.request("GET", "/", allow=(_FORBIDDEN,)),  # type: ignore[misc]
+                lambda cluster=cluster: cluster.request("GET", "/", allow=(HTTPStatus.FORBIDDEN,)),  # type: ignore[misc]
             )
 
     def await_log(self, log: ChangeLog) -> None:

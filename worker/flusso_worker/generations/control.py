@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster, path
-
-_NOT_FOUND = 404
 
 
 class OpenSearchControl:
@@ -23,8 +22,8 @@ class OpenSearchControl:
         """One writer at a time: all records are one document."""
 
     def load(self) -> dict[str, dict[str, Any]]:
-        reply = self._cluster.request("GET", self._path, allow=(_NOT_FOUND,))
-        if reply.status == _NOT_FOUND:
+        reply = self._cluster.request("GET", self._path, allow=(HTTPStatus.NOT_FOUND,))
+        if reply.status == HTTPStatus.NOT_FOUND:
             return {}
         records: dict[str, dict[str, Any]] = reply.json()["_source"]["records"]
         return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from flusso_shared.errors import FatalError, RetryableError
@@ -13,9 +14,6 @@ from flusso_worker.generations.decide import Damage
 from flusso_worker.sinks.cluster import Cluster, path
 
 logger = logging.getLogger(__name__)
-
-_NOT_FOUND = 404
-_BAD_REQUEST = 400
 
 
 class GenerationIndexes:
@@ -42,8 +40,10 @@ class GenerationIndexes:
         )
         body["settings"]["index"]["gc_deletes"] = "1h"
         body["aliases"] = {name.write_alias: {}}
-        reply = self._cluster.request("PUT", path(name.physical), body, allow=(_BAD_REQUEST,))
-        if reply.status == _BAD_REQUEST and "resource_already_exists" not in reply.text:
+        reply = self._cluster.request(
+            "PUT", path(name.physical), body, allow=(HTTPStatus.BAD_REQUEST,)
+        )
+        if reply.status == HTTPStatus.BAD_REQUEST and "resource_already_exists" not in reply.text:
             raise FatalError(
                 f"OpenSearch refuses to create {name.physical}: {reply.text[:1000]}; check `options` in"
                 f" {plan.schema_file or 'the schema'} and the sink's settings"
@@ -86,9 +86,9 @@ class GenerationIndexes:
         Raises `RetryableError` with `otherwise` then.
         """
         reply = self._cluster.request(
-            "POST", "/_aliases", {"actions": actions}, allow=(_NOT_FOUND,)
+            "POST", "/_aliases", {"actions": actions}, allow=(HTTPStatus.NOT_FOUND,)
         )
-        if reply.status == _NOT_FOUND:
+        if reply.status == HTTPStatus.NOT_FOUND:
             raise RetryableError(f"sink {self._cluster.name}: {otherwise}")
 
     def delete(self, name: GenerationName, heir: GenerationName | None) -> bool:
@@ -103,7 +103,7 @@ class GenerationIndexes:
         if heir is None:
             if name.plain_alias in aliases:
                 return False
-            self._cluster.request("DELETE", path(name.physical), allow=(_NOT_FOUND,))
+            self._cluster.request("DELETE", path(name.physical), allow=(HTTPStatus.NOT_FOUND,))
             return True
         actions: list[dict[str, Any]] = [
             {"add": {"index": heir.physical, "alias": alias}}
@@ -124,8 +124,10 @@ class GenerationIndexes:
 
     def _aliases(self, name: GenerationName) -> set[str] | None:
         """The aliases of a generation's index; None when there is no such index."""
-        reply = self._cluster.request("GET", path(name.physical, "_alias"), allow=(_NOT_FOUND,))
-        if reply.status == _NOT_FOUND:
+        reply = self._cluster.request(
+            "GET", path(name.physical, "_alias"), allow=(HTTPStatus.NOT_FOUND,)
+        )
+        if reply.status == HTTPStatus.NOT_FOUND:
             return None
         return set(reply.json().get(name.physical, {}).get("aliases", {}))
 
@@ -145,14 +147,14 @@ class GenerationIndexes:
         return None
 
     def _holders(self, alias: str) -> set[str]:
-        reply = self._cluster.request("GET", path("_alias", alias), allow=(_NOT_FOUND,))
-        return set() if reply.status == _NOT_FOUND else set(reply.json())
+        reply = self._cluster.request("GET", path("_alias", alias), allow=(HTTPStatus.NOT_FOUND,))
+        return set() if reply.status == HTTPStatus.NOT_FOUND else set(reply.json())
 
     def require_free_aliases(self, name: GenerationName) -> None:
         """Raises `FatalError` when an index, as opposed to an alias, has the name of an alias."""
         for alias in (name.hash_alias, name.plain_alias, name.write_alias):
-            reply = self._cluster.request("GET", path(alias), allow=(_NOT_FOUND,))
-            if reply.status != _NOT_FOUND and alias in reply.json():
+            reply = self._cluster.request("GET", path(alias), allow=(HTTPStatus.NOT_FOUND,))
+            if reply.status != HTTPStatus.NOT_FOUND and alias in reply.json():
                 raise FatalError(
                     f"sink {self._cluster.name} has an index called `{alias}`, which must be an alias of"
                     f" {name.physical}; reindex it elsewhere or delete it, or set `prefix` in flusso.toml"

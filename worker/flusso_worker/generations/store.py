@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from flusso_shared.errors import FatalError
@@ -23,9 +24,6 @@ from flusso_worker.generations.record import (
 from flusso_worker.generations.schema_order import Carrier, SchemaOrder
 from flusso_worker.sinks.cluster import Cluster, create_index, path
 
-_CONFLICT = 409
-_NOT_FOUND = 404
-_TIMED_OUT = 408
 _STARTED = {"wait_for_active_shards": "1", "timeout": "20s"}
 """Not `wait_for_status`: an index that is just being made is yellow before its primary has started."""
 _KINDS = ["generation", "reindex", "schemas", "worker"]
@@ -56,11 +54,15 @@ class GenerationStore:
         Raises `RetryableError` with OpenSearch's reason while it cannot be created.
         """
         where = path(self._meta)
-        known = self._cluster.request("HEAD", where, allow=(_NOT_FOUND,)).status != _NOT_FOUND
-        if known or not create_index(self._cluster, self._meta, _BODY):
+        found = self._cluster.request("HEAD", where, allow=(HTTPStatus.NOT_FOUND,))
+        if found.status != HTTPStatus.NOT_FOUND or not create_index(
+            self._cluster, self._meta, _BODY
+        ):
             # Another worker may be making it this moment; only its maker is answered when its shard has started.
             where = path("_cluster", "health", self._meta)
-            self._cluster.request("GET", where, params=_STARTED, allow=(_TIMED_OUT,))
+            self._cluster.request(
+                "GET", where, params=_STARTED, allow=(HTTPStatus.REQUEST_TIMEOUT,)
+            )
 
     def load(self, index: str) -> list[Stored]:
         """All generations of a logical index, by number, then hash."""
@@ -76,8 +78,8 @@ class GenerationStore:
             },
         }
         where = path(self._meta, "_search")
-        reply = self._cluster.request("POST", where, query, allow=(_NOT_FOUND,))
-        if reply.status == _NOT_FOUND:
+        reply = self._cluster.request("POST", where, query, allow=(HTTPStatus.NOT_FOUND,))
+        if reply.status == HTTPStatus.NOT_FOUND:
             # Somebody deleted it.  By itself it would come back with another mapping.
             self.ensure()
             return Known()
@@ -115,9 +117,9 @@ class GenerationStore:
             "aggs": {"indexes": {"terms": {"field": "index", "size": _MOST * 10}}},
         }
         reply = self._cluster.request(
-            "POST", path(self._meta, "_search"), query, allow=(_NOT_FOUND,)
+            "POST", path(self._meta, "_search"), query, allow=(HTTPStatus.NOT_FOUND,)
         )
-        if reply.status == _NOT_FOUND:
+        if reply.status == HTTPStatus.NOT_FOUND:
             return []
         return sorted(item["key"] for item in reply.json()["aggregations"]["indexes"]["buckets"])
 
@@ -144,7 +146,7 @@ class GenerationStore:
     def forget_worker(self, carrier: Carrier) -> None:
         """Remove the entry of a worker that is gone."""
         where = path(self._meta, "_doc", carrier.worker)
-        self._cluster.request("DELETE", where, allow=(_NOT_FOUND,))
+        self._cluster.request("DELETE", where, allow=(HTTPStatus.NOT_FOUND,))
 
     def create(self, generation: Generation) -> bool:
         """Put a new document; False when somebody else has."""
@@ -165,7 +167,7 @@ class GenerationStore:
     def forget(self, name: GenerationName) -> None:
         """Remove a document whatever stands there; no error when there is none."""
         where = path(self._meta, "_doc", name.physical)
-        self._cluster.request("DELETE", where, params=_SEEN, allow=(_NOT_FOUND,))
+        self._cluster.request("DELETE", where, params=_SEEN, allow=(HTTPStatus.NOT_FOUND,))
 
     def physical(self, index: str) -> list[GenerationName]:
         """Every concrete index that is named like a generation of `index`."""
@@ -174,9 +176,9 @@ class GenerationStore:
             "GET",
             path("_cat", "indices", f"{start}*"),
             params={"h": "index", "format": "json", "expand_wildcards": "all"},
-            allow=(_NOT_FOUND,),
+            allow=(HTTPStatus.NOT_FOUND,),
         )
-        if reply.status == _NOT_FOUND:
+        if reply.status == HTTPStatus.NOT_FOUND:
             return []
         shape = re.compile(re.escape(start) + r"([0-9a-f]{8})_([0-9]+)")
         found = [shape.fullmatch(str(row["index"])) for row in reply.json()]
@@ -200,16 +202,19 @@ class GenerationStore:
     def _put_document(self, name: str, value: Any, params: Mapping[str, str]) -> bool:
         where = path(self._meta, "_doc", name)
         reply = self._cluster.request(
-            "PUT", where, value, params={**params, **_SEEN}, allow=(_CONFLICT,)
+            "PUT", where, value, params={**params, **_SEEN}, allow=(HTTPStatus.CONFLICT,)
         )
-        return reply.status != _CONFLICT
+        return reply.status != HTTPStatus.CONFLICT
 
     def _delete_document(self, name: str, params: Mapping[str, str]) -> bool:
         where = path(self._meta, "_doc", name)
         reply = self._cluster.request(
-            "DELETE", where, params={**params, **_SEEN}, allow=(_CONFLICT, _NOT_FOUND)
+            "DELETE",
+            where,
+            params={**params, **_SEEN},
+            allow=(HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND),
         )
-        return reply.status != _CONFLICT
+        return reply.status != HTTPStatus.CONFLICT
 
 
 class LocalStore:

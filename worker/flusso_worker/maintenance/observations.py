@@ -22,7 +22,6 @@ from flusso_worker.sql.parameters import array_literal
 
 PAGE = 1000
 _MOST_SAMPLED = 10_000
-_NOT_FOUND = 404
 
 Kind = Literal["missing", "different", "extra", "unbuildable"]
 

@@ -7,12 +7,11 @@ two machines are never compared.
 from __future__ import annotations
 
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from flusso_shared.clock import Clock
 from flusso_worker.sinks.cluster import Cluster, path
-
-_NOT_FOUND, _CONFLICT = 404, 409
 
 
 class VerificationLease:
@@ -33,7 +32,7 @@ class VerificationLease:
 
     def hold(self) -> bool:
         """Take the lease or keep it; False while another worker has it."""
-        reply = self._cluster.request("GET", self._where, allow=(_NOT_FOUND,))
+        reply = self._cluster.request("GET", self._where, allow=(HTTPStatus.NOT_FOUND,))
         known = reply.json()
         if "found" not in known:
             return False  # the bookkeeping is not there yet, and not this lease's to create
@@ -46,13 +45,13 @@ class VerificationLease:
 
     def release(self) -> None:
         """Let another worker have it at once, if it is held here."""
-        known = self._cluster.request("GET", self._where, allow=(_NOT_FOUND,)).json()
+        known = self._cluster.request("GET", self._where, allow=(HTTPStatus.NOT_FOUND,)).json()
         if known.get("found") and known["_source"]["owner"] == self._owner:
             params = {
                 "if_seq_no": str(known["_seq_no"]),
                 "if_primary_term": str(known["_primary_term"]),
             }
-            allow = (_NOT_FOUND, _CONFLICT)
+            allow = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
             self._cluster.request("DELETE", self._where, params=params, allow=allow)
 
     def _expired(self, seen: tuple[int, int]) -> bool:
@@ -63,5 +62,7 @@ class VerificationLease:
 
     def _put(self, params: dict[str, str]) -> bool:
         body: dict[str, Any] = {"kind": "verification", "index": self._index, "owner": self._owner}
-        reply = self._cluster.request("PUT", self._where, body, params, allow=(_CONFLICT,))
-        return reply.status != _CONFLICT
+        reply = self._cluster.request(
+            "PUT", self._where, body, params, allow=(HTTPStatus.CONFLICT,)
+        )
+        return reply.status != HTTPStatus.CONFLICT

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from flusso_shared.errors import FatalError, RetryableError
@@ -18,7 +19,6 @@ from flusso_worker.sinks import bulk, bulk_reply
 from flusso_worker.sinks.cluster import Cluster, create_index, path
 from flusso_worker.sinks.scan import hits
 
-_NOT_FOUND = 404
 _BATCH, _BYTES = 200, 5 * 1024 * 1024
 _PAGE = 100
 _IDS = 5000
@@ -90,8 +90,10 @@ class QuarantineStore:
         Read after a document was written, it tells whether there may be an entry of it.
         """
         where = path(self._name, "_doc", _stamp_id(physical))
-        reply = self._cluster.request("GET", where, allow=(_NOT_FOUND,))
-        return None if reply.status == _NOT_FOUND else str(reply.json()["_source"]["stamp"])
+        reply = self._cluster.request("GET", where, allow=(HTTPStatus.NOT_FOUND,))
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        return str(reply.json()["_source"]["stamp"])
 
     def ids(self, physical: str) -> set[str]:
         """The documents of a generation that are in quarantine."""
@@ -119,8 +121,8 @@ class QuarantineStore:
     def get(self, physical: str, document: str) -> Entry | None:
         """The entry of a document as it is now."""
         where = path(self._name, "_doc", entry_id(physical, document))
-        reply = self._cluster.request("GET", where, allow=(_NOT_FOUND,))
-        return None if reply.status == _NOT_FOUND else self._read(reply.json())
+        reply = self._cluster.request("GET", where, allow=(HTTPStatus.NOT_FOUND,))
+        return None if reply.status == HTTPStatus.NOT_FOUND else self._read(reply.json())
 
     def drop(self, entry: Entry) -> None:
         """Remove an entry unless it has changed."""
@@ -134,7 +136,7 @@ class QuarantineStore:
             path(self._name, "_delete_by_query"),
             query,
             params={"conflicts": "proceed", "refresh": "true"},
-            allow=(_NOT_FOUND,),
+            allow=(HTTPStatus.NOT_FOUND,),
         )
 
     def _write(self, operations: Iterable[Operation]) -> None:
@@ -152,9 +154,9 @@ class QuarantineStore:
             path(self._alias, "_bulk"),
             chunk.body,
             params={"require_alias": "true"},
-            allow=(_NOT_FOUND,),
+            allow=(HTTPStatus.NOT_FOUND,),
         )
-        if reply.status == _NOT_FOUND:
+        if reply.status == HTTPStatus.NOT_FOUND:
             return False
         verdicts = bulk_reply.judge(chunk.operations, reply.text)
         if verdicts.gone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from typing import NamedTuple
 
 from flusso_shared.seams import Operation, Rejection
@@ -65,7 +66,7 @@ def sort_out(operations: Iterable[Operation]) -> tuple[list[Operation], list[Rej
         if reason is None:
             sound.append(operation)
         elif operation.document is not None:
-            refused.append(Rejection(operation.id, 400, reason))
+            refused.append(Rejection(operation.id, HTTPStatus.BAD_REQUEST, reason))
     return sound, refused
 
 

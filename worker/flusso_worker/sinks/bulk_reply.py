@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal
 
 from flusso_shared.errors import RetryableError
@@ -30,7 +31,6 @@ _STORED = re.compile(r"current version \[(\d+)\]")
 _GONE = frozenset({"index_not_found_exception", "index_closed_exception"})
 _PIPELINE = re.compile(r"pipeline with id \[.*\] does not exist")
 _HEAD = 200
-_SERVER_ERROR = 500
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ def judge(operations: Sequence[Operation], text: str) -> Verdicts:
 
 def classify(status: int, kind: str, reason: str) -> Verdict:
     """What one item's error means; the table above."""
-    if status == 409:
+    if status == HTTPStatus.CONFLICT:
         return "conflict"
     if kind in _GONE or "require_alias" in reason:
         return "gone"
@@ -74,7 +74,7 @@ def classify(status: int, kind: str, reason: str) -> Verdict:
         return "retry"
     if status in _REFUSED or _PIPELINE.search(reason):
         return "refused"
-    return "doubtful" if status >= _SERVER_ERROR else "poison"
+    return "doubtful" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "poison"
 
 
 def is_error(text: str) -> bool:
@@ -98,7 +98,7 @@ def _answers(text: str, count: int) -> list[Mapping[str, Any]]:
 
 
 def _judge_one(operation: Operation, answer: Mapping[str, Any], verdicts: Verdicts) -> None:
-    status, error = int(answer.get("status", _SERVER_ERROR)), answer["error"]
+    status, error = int(answer.get("status", HTTPStatus.INTERNAL_SERVER_ERROR)), answer["error"]
     if not isinstance(error, Mapping):
         error = {"type": "", "reason": str(error)}
     kind, reason = str(error.get("type", "")), _reason(error)

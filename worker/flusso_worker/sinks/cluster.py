@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -29,8 +30,6 @@ _NO_TLS = (
 _JSON = "application/json"
 _SHOWN = 200
 _TOLD = 1000
-_BAD_REQUEST = 400
-_BAD_GATEWAY = 502
 _NDJSON = "application/x-ndjson"
 
 
@@ -132,14 +131,14 @@ class Cluster:
     def _translated(self, error: TransportError, code: int, what: str) -> Exception:
         where = f"OpenSearch at {self._url}: {what} was answered {code}"
         if code in _PASSING:
-            kind = CutError if code == _BAD_GATEWAY else RetryableError
+            kind = CutError if code == HTTPStatus.BAD_GATEWAY else RetryableError
             return kind(f"{where}: {_whole_reason(error)}")
-        if code == 401:
+        if code == HTTPStatus.UNAUTHORIZED:
             return FatalError(
                 f"{where}: wrong user or password for `{self._user or 'nobody'}`; check username and"
                 f" password of [sinks.{self.name}]"
             )
-        if code == 403:
+        if code == HTTPStatus.FORBIDDEN:
             if "cluster_block_exception" in str(error.error):  # a full disk, a read-only index
                 return RetryableError(f"{where}: {_whole_reason(error)}")
             return FatalError(
@@ -158,8 +157,8 @@ def create_index(cluster: Cluster, name: str, body: Mapping[str, Any]) -> bool:
     Raises `RetryableError` when OpenSearch refuses it: what it is made of is always the same, so the reason is in the
     cluster (its limit of shards, a template), and passes when that is changed.
     """
-    reply = cluster.request("PUT", path(name), body, allow=(_BAD_REQUEST,))
-    if reply.status != _BAD_REQUEST:
+    reply = cluster.request("PUT", path(name), body, allow=(HTTPStatus.BAD_REQUEST,))
+    if reply.status != HTTPStatus.BAD_REQUEST:
         return True
     if "resource_already_exists" in reply.text:
         return False

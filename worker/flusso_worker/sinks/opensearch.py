@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from flusso_shared import failpoints
 from flusso_shared.clock import Clock
@@ -27,11 +28,11 @@ logger = logging.getLogger(__name__)
 
 MAX_BATCH_AGE = 120.0
 """Seconds after which a batch is built anew: far below `index.gc_deletes`, so no delete is forgotten by then."""
+_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+_REFUSALS = (HTTPStatus.BAD_REQUEST, _TOO_LARGE)
+"""Of a request as a whole."""
 _MOST_DOUBTS = 8
 """Attempts with one document that the server fails over, half a minute of them, until it is taken for the culprit."""
-_BAD_REQUEST = 400
-_NOT_FOUND = 404
-_TOO_LARGE = 413
 _MOST_CUTS = 6
 """Times that a request of one document is cut while small ones are answered, until its size is taken for the reason."""
 _MOST_KNOWN_CUTS = 2
@@ -105,10 +106,10 @@ class OpenSearchSink:
         self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome
     ) -> tuple[Sequence[Sequence[Operation]], str]:
         """Send one request; gives what is left to be written, and why, if that has to wait."""
-        reply = self._send(batch, chunk.body, allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE))
-        if reply.status == _NOT_FOUND:
+        reply = self._send(batch, chunk.body)
+        if reply.status == HTTPStatus.NOT_FOUND:
             raise self._gone(batch, reply.text[:_SHOWN])
-        if reply.status in (_BAD_REQUEST, _TOO_LARGE):
+        if reply.status in _REFUSALS:
             return self._refused_whole(batch, chunk, reply, outcome)
         verdicts = bulk_reply.judge(chunk.operations, reply.text)
         if verdicts.gone:
@@ -123,8 +124,9 @@ class OpenSearchSink:
         again = outcome.take(verdicts)
         return ([again], verdicts.reason) if again else ((), "")
 
-    def _send(self, batch: Batch, body: bytes, allow: Collection[int]) -> Reply:
+    def _send(self, batch: Batch, body: bytes) -> Reply:
         where = path(batch.generation.write_alias, "_bulk")
+        allow = (HTTPStatus.NOT_FOUND, *_REFUSALS)
         return self._cluster.request("POST", where, body, params=self._params, allow=allow)
 
     def _refused_whole(
@@ -182,7 +184,7 @@ class OpenSearchSink:
     def _takes_small(self, batch: Batch) -> bool:
         """Whether a bulk request that writes nothing is answered now, on the same way."""
         try:
-            reply = self._send(batch, bulk.GUARD, allow=(_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE))
+            reply = self._send(batch, bulk.GUARD)
         except RetryableError:
             return False
         return '"items"' in reply.text

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from flusso_worker.sinks.cluster import Cluster, path
 
-_NOT_FOUND = 404
 _KEPT = "30m"
 """Whoever reads may take its time over a page."""
 
@@ -16,14 +16,15 @@ def hits(
     cluster: Cluster, target: str, body: Mapping[str, Any], size: int, *, absent: bool = False
 ) -> Iterator[list[dict[str, Any]]]:
     """The hits in the order of the index, after a refresh; with `absent` an index that is not there has none."""
-    allow = (_NOT_FOUND,) if absent else ()
-    if cluster.request("POST", path(target, "_refresh"), allow=allow).status == _NOT_FOUND:
+    allow = (HTTPStatus.NOT_FOUND,) if absent else ()
+    refreshed = cluster.request("POST", path(target, "_refresh"), allow=allow)
+    if refreshed.status == HTTPStatus.NOT_FOUND:
         return
     query = {"size": size, "sort": ["_doc"], **body}
     asked = cluster.request(
         "POST", path(target, "_search"), query, params={"scroll": _KEPT}, allow=allow
     )
-    if asked.status == _NOT_FOUND:
+    if asked.status == HTTPStatus.NOT_FOUND:
         return
     reply = asked.json()
     scroll = reply["_scroll_id"]
@@ -34,4 +35,6 @@ def hits(
             reply = cluster.request("POST", "/_search/scroll", again).json()
             scroll = reply["_scroll_id"]
     finally:
-        cluster.request("DELETE", "/_search/scroll", {"scroll_id": [scroll]}, allow=(_NOT_FOUND,))
+        cluster.request(
+            "DELETE", "/_search/scroll", {"scroll_id": [scroll]}, allow=(HTTPStatus.NOT_FOUND,)
+        )

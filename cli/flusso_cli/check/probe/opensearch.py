@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from flusso_cli.diagnostics.model import Diagnostic
@@ -16,8 +17,13 @@ from flusso_shared.plan.mapping import index_body
 from flusso_shared.plan.model import IndexPlan
 from flusso_worker.sinks.cluster import Cluster, path
 
-_NOT_FOUND, _FORBIDDEN, _BAD_REQUEST = 404, 403, 400
-_NO_ANSWER = (_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, 405, 500)
+_NO_ANSWER = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
 _OLDEST = 2
 
 
@@ -47,8 +53,8 @@ def ask(
 
 
 def _version(cluster: Cluster) -> tuple[str, str]:
-    reply = cluster.request("GET", "/", allow=(_FORBIDDEN,))
-    if reply.status == _FORBIDDEN:
+    reply = cluster.request("GET", "/", allow=(HTTPStatus.FORBIDDEN,))
+    if reply.status == HTTPStatus.FORBIDDEN:
         return "", "opensearch"  # the user is known, but may not ask that
     said = reply.json().get("version", {})
     return str(said.get("number", "")), str(said.get("distribution", "elasticsearch"))
@@ -73,8 +79,8 @@ def _version_fits(cluster: Cluster, version: str, distribution: str) -> Iterator
 
 
 def _replicas(cluster: Cluster) -> Iterator[Diagnostic]:
-    reply = cluster.request("GET", "/_cluster/health", allow=(_FORBIDDEN,))
-    said = reply.json() if reply.status != _FORBIDDEN else {}
+    reply = cluster.request("GET", "/_cluster/health", allow=(HTTPStatus.FORBIDDEN,))
+    said = reply.json() if reply.status != HTTPStatus.FORBIDDEN else {}
     nodes, wanted = said.get("number_of_data_nodes"), cluster.config.number_of_replicas
     if isinstance(nodes, int) and wanted >= nodes:
         yield Diagnostic(
@@ -119,8 +125,8 @@ def _index(cluster: Cluster, index: IndexPlan, prefix: str) -> Iterator[Diagnost
 
 def _taken(cluster: Cluster, index: IndexPlan, name: GenerationName) -> Iterator[Diagnostic]:
     for alias in (name.hash_alias, name.plain_alias):
-        reply = cluster.request("GET", path(alias), allow=(_NOT_FOUND,))
-        if reply.status != _NOT_FOUND and alias in reply.json():
+        reply = cluster.request("GET", path(alias), allow=(HTTPStatus.NOT_FOUND,))
+        if reply.status != HTTPStatus.NOT_FOUND and alias in reply.json():
             yield Diagnostic(
                 "error",
                 "name-taken",
@@ -133,8 +139,8 @@ def _taken(cluster: Cluster, index: IndexPlan, name: GenerationName) -> Iterator
 
 def _foreign(cluster: Cluster, index: IndexPlan, name: GenerationName) -> Iterator[Diagnostic]:
     """An alias of ours that points at an index of somebody else's: it is moved away from it."""
-    reply = cluster.request("GET", path("_alias", name.plain_alias), allow=(_NOT_FOUND,))
-    holders = [] if reply.status == _NOT_FOUND else sorted(reply.json())
+    reply = cluster.request("GET", path("_alias", name.plain_alias), allow=(HTTPStatus.NOT_FOUND,))
+    holders = [] if reply.status == HTTPStatus.NOT_FOUND else sorted(reply.json())
     for holder in holders:
         if not holder.startswith(f"{name.plain_alias}_"):
             yield Diagnostic(
@@ -160,7 +166,7 @@ def _mapping(cluster: Cluster, index: IndexPlan, name: GenerationName) -> Iterat
     )
     template = {"index_patterns": [f"{name.physical}*"], "template": body}
     reply = cluster.request("POST", "/_index_template/_simulate", template, allow=_NO_ANSWER)
-    if reply.status != _BAD_REQUEST:
+    if reply.status != HTTPStatus.BAD_REQUEST:
         return
     reason = _cause(reply.json().get("error", {}))
     icu = config.text_analysis == "icu" and "icu_" in reason
