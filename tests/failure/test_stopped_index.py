@@ -61,7 +61,7 @@ def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
             # More changes than the queue holds, of a table that both read.
             run_sql(site, f"UPDATE orders SET status = '{status}'")
             await_status(site, "orders", 1001, status)
-        process.await_log("are let go of", DEADLINE)
+        process.await_log("are discarded", DEADLINE)
         assert process.status()["indexes"]["orders"] == "seeded"
         # Queries are answered, by what there was.
         assert document(site, "users", 1) is not None

@@ -19,9 +19,9 @@ from flusso_shared.metrics import Metrics
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
-from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Teller
+from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.registration import Heartbeat, Registration
-from flusso_worker.generations.schema_order import Terms
+from flusso_worker.generations.schema_order import HeartbeatOptions
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster, Reply, path
 from support.deploy_log import DeployLog
@@ -30,7 +30,7 @@ from support.keeper_kit import DeathError
 from support.stores.small import PLAN
 
 PLACES = tuple(place for place in failpoints.PLACES if place.startswith("generation_"))
-TERMS = Terms(beat=0.2, lease=6.0, grace=2.5)
+HEARTBEAT = HeartbeatOptions(interval=0.2, lease=6.0, grace=2.5)
 _ROUND = 0.03
 _SKEW = 3600.0
 _WRITES = ("PUT", "POST", "DELETE")
@@ -116,14 +116,14 @@ class SimulatedWorker:
         self.cluster = FatedCluster(connection(self.url), self.fate)
         self._store = GenerationStore(self.cluster, self.prefix)
         self._registration = Registration(self._store, {PLAN.name: self.hash})
-        teller = Teller(Metrics(), Status(), SkewedClock(self._stop, self.random))
+        telemetry = Telemetry(Metrics(), Status(), SkewedClock(self._stop, self.random))
         self._keeper = GenerationKeeper(
             plan_of(self.hash),
             [self.cluster],
             cast(ChangeLog, self.log),
             Names("", self.prefix),
-            teller,
-            TERMS,
+            telemetry,
+            HEARTBEAT,
         )
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"worker {id(self)}")
@@ -149,7 +149,7 @@ class SimulatedWorker:
 
     def _run(self) -> None:
         _here.worker = self
-        heartbeat = Heartbeat(self._registration, TERMS.beat)
+        heartbeat = Heartbeat(self._registration, HEARTBEAT.interval)
         begun = False
         try:
             while not begun and not self._stop.is_set():

@@ -15,9 +15,9 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
-from flusso_worker.generations.keeper import GenerationKeeper, Names, Teller
+from flusso_worker.generations.keeper import GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.registration import Registration
-from flusso_worker.generations.schema_order import SchemaOrder, Terms
+from flusso_worker.generations.schema_order import HeartbeatOptions, SchemaOrder
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster, Reply, path
 from services import Services
@@ -26,7 +26,7 @@ from support.index_kit import connection
 from support.stores.small import PLAN
 from support.worker_kit import Publisher, until
 
-TERMS = Terms(beat=0.1, lease=60.0, grace=0.5)
+HEARTBEAT = HeartbeatOptions(interval=0.1, lease=60.0, grace=0.5)
 _WRITES = ("PUT", "POST", "DELETE")
 
 
@@ -65,9 +65,11 @@ class Process:
         self.cluster = MortalCluster(connection(scene.url), dies_after)
         self.store = GenerationStore(self.cluster, scene.index_prefix)
         self._log = scene.log
-        teller = Teller(Metrics(), Status(), SystemClock(threading.Event()))
+        telemetry = Telemetry(Metrics(), Status(), SystemClock(threading.Event()))
         names = Names(scene.topic_prefix, scene.index_prefix)
-        self._keeper = GenerationKeeper(plan, [self.cluster], scene.log, names, teller, TERMS)
+        self._keeper = GenerationKeeper(
+            plan, [self.cluster], scene.log, names, telemetry, HEARTBEAT
+        )
         self._registration = Registration(self.store, {plan.name: plan.hash})
 
     @property

@@ -124,7 +124,7 @@ class Worker:
         except FatalError as error:
             # The keepers meet the same, and stop their indexes until it is repaired.
             logger.error("cannot register in flusso_meta: %s", error)
-        self._heartbeat = Heartbeat(registration, self._options.terms.beat)
+        self._heartbeat = Heartbeat(registration, self._options.heartbeat.interval)
         self._heartbeat.start()
 
     def _lead(self) -> None:

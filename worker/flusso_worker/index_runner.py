@@ -42,7 +42,7 @@ class Keeper(Protocol):
         """Changes flow as soon as all are told; a log that does not outlive the process keeps none for who comes late."""
         ...
 
-    def relieve(self, stopped: Collection[GenerationName]) -> None:
+    def evict(self, stopped: Collection[GenerationName]) -> None:
         """The pipelines of these generations have ended: do not let others wait for them."""
         ...
 
@@ -156,12 +156,12 @@ class IndexRunner:
             self._stopped(error, self._step)
             self._run_only([])
             if self._step.repeated:
-                self._relieve(self._names)
+                self._evict(self._names)
             return
         self._step.succeed()
         self._status.retried(self._doing)
         self._names = {item.name for item in active}
-        self._relieve(
+        self._evict(
             {
                 name
                 for name, trial in self._trials.items()
@@ -183,9 +183,9 @@ class IndexRunner:
             logger.debug("index %s: nothing can be noted of it", self.index, exc_info=True)
         return True
 
-    def _relieve(self, stopped: Collection[GenerationName]) -> None:
+    def _evict(self, stopped: Collection[GenerationName]) -> None:
         try:
-            self._keeper.relieve(stopped)
+            self._keeper.evict(stopped)
         except FlussoError as error:
             logger.warning("index %s: others may have to wait for it: %s", self.index, error)
 

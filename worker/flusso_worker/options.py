@@ -10,7 +10,7 @@ from flusso_shared.config.model import OnError, OpenSearchConnection, StdoutSink
 from flusso_shared.config.project import Project
 from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
-from flusso_worker.generations.schema_order import DEFAULT_TERMS, Terms
+from flusso_worker.generations.schema_order import DEFAULT_HEARTBEAT, HeartbeatOptions
 from flusso_worker.quarantine.quarantine import DEFAULT_LIMIT
 
 
@@ -28,7 +28,7 @@ class WorkerOptions:
     """`on_error` of an index (`Config.policy`)."""
     limit: Callable[[str], int] = lambda _index: DEFAULT_LIMIT
     """`quarantine_limit` of an index (`Config.limit`)."""
-    terms: Terms = DEFAULT_TERMS
+    heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT
     """How workers show each other that they live."""
     startup_timeout: float | None = None
     """Seconds to wait for a server that has never answered; None waits for ever."""

@@ -10,7 +10,7 @@ from flusso_shared.clock import Clock
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan, Plan
 from flusso_shared.seams import Sink
-from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Teller
+from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.registration import Registration
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.index_runner import IndexRunner
@@ -122,8 +122,8 @@ class Destinations:
             self.clusters,
             process.log,
             Names(options.topic_prefix, options.index_prefix),
-            Teller(process.metrics, process.status, self._clock),
-            options.terms,
+            Telemetry(process.metrics, process.status, self._clock),
+            options.heartbeat,
         )
         return IndexRunner(index.name, keeper, self._pipeline, process)
 

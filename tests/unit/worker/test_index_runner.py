@@ -60,7 +60,7 @@ class FakeKeeper:
         self.error: FlussoError | None = None
         self.snapshot: TableName | None = None
         self.waits = False
-        self.relieved: set[GenerationName] = set()
+        self.evicted: set[GenerationName] = set()
 
     def step(self) -> list[Active]:
         if self.error is not None:
@@ -74,8 +74,8 @@ class FakeKeeper:
     def before_streaming(self) -> None:
         """Nobody comes late here."""
 
-    def relieve(self, stopped: Collection[GenerationName]) -> None:
-        self.relieved = set(stopped)
+    def evict(self, stopped: Collection[GenerationName]) -> None:
+        self.evicted = set(stopped)
 
     def wanted_snapshot(self) -> TableName | None:
         return self.snapshot

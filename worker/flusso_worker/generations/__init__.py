@@ -8,9 +8,9 @@ In reading order:
 * `record`: what is known of a generation.
 * `store`: the bookkeeping index.
 * `physical`: the OpenSearch index and its aliases.
-* `schema_order`, `standing`: which schema is newest, and whether this process has it.
+* `schema_order`, `leadership`: which schema is newest, and whether this process has it.
 * `registration`: the entry of a worker in the bookkeeping.
-* `eviction`: generations that cannot follow a log in memory.
+* `eviction`: generations that do not keep up with a log in memory.
 * `reindex`: requests for a new generation.
 * `view`: generations as an operator sees them.
 * `control`: control records in the bookkeeping index.

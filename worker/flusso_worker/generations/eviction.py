@@ -1,10 +1,11 @@
-"""Generations that cannot follow a log in memory: changes are let go of, and what was missed is seeded anew.
+"""Evicts generations that do not keep up with a log in memory: their changes are discarded, and they are seeded again.
 
-A log in memory holds every change until all indexes have it, and the slot with it.  An index that has stopped
-would in the end hold up all others.  So, once the log is full because of it (of a seeding one: once others are
-ahead, since a snapshot is complete when all have it), its generation is marked as having missed changes, which is
-durable, and only then forgotten by the log: a live one goes on answering until a new one has taken its place, a
-seeding one begins again after a while.  A log that keeps changes for everyone needs none of this.
+A log in memory retains every change until all indexes have applied it, and so does the slot.  An index that has
+stopped would in the end block all others.  So its generation is evicted once the log is full because of it.  (One that
+is being seeded is evicted once others are ahead of it, since a snapshot is complete when all have it.)  The
+generation is first marked as having missed changes, which is durable, and only then removed from the log.  A live
+one answers queries until a new one takes its place; one that is being seeded starts again after a delay.  A log that
+outlives the process retains changes for every group and needs none of this.
 """
 
 from __future__ import annotations
@@ -22,27 +23,31 @@ from flusso_worker.generations.steps import GenerationSteps
 
 logger = logging.getLogger(__name__)
 
-_FIRST, _CEILING = 5.0, 600.0
+_FIRST_RESTART_SECONDS, _LONGEST_RESTART_SECONDS = 5.0, 600.0
+"""Delays before an evicted seeding starts again, the first and the longest."""
 
 
-class Relief:
-    """For the generations of one index.  Owned by its keeper."""
+class Eviction:
+    """Of the generations of one index.  Owned by its keeper, used by one thread."""
 
     def __init__(self, log: ChangeLog, steps: GenerationSteps, clock: Clock) -> None:
         self._log = log
         self._steps = steps
         self._clock = clock
         self._backoffs: dict[GenerationName, Backoff] = {}
-        self._resume_at: dict[GenerationName, float] = {}
+        self._restart_at: dict[GenerationName, float] = {}
 
-    def begin(self) -> None:
-        """The first round of a process: positions of an earlier one went with its log."""
+    def restart_all(self) -> None:
+        """Retain changes for every generation, in the first round of a process: offsets of an earlier process are lost."""
         for stored in self._steps.load():
-            if _followed(stored.generation):
-                self._begin_anew(stored)
+            if _retained(stored.generation):
+                self._restart(stored)
 
-    def give_up(self, stopped: Collection[GenerationName]) -> None:
-        """Let go of what the log holds for these generations, whose pipelines have ended, if others wait for it."""
+    def evict(self, stopped: Collection[GenerationName]) -> None:
+        """Evict those of these generations, whose pipelines have ended, that hold back others.
+
+        Raises `RetryableError` when another process changes what is recorded of one.
+        """
         for stored in self._steps.load():
             generation = stored.generation
             group = self._steps.group(generation)
@@ -52,33 +57,35 @@ class Relief:
                 continue
             self._mark(stored)
             self._log.groups.forget(group)
-            delay = self._backoffs.setdefault(generation.name, Backoff(_FIRST, _CEILING)).next()
-            self._resume_at[generation.name] = self._clock.monotonic() + delay
+            delay = self._backoffs.setdefault(
+                generation.name, Backoff(_FIRST_RESTART_SECONDS, _LONGEST_RESTART_SECONDS)
+            ).next()
+            self._restart_at[generation.name] = self._clock.monotonic() + delay
             logger.warning(
-                "index %s: %s has stopped and other indexes wait for it; the changes held for it are let go of, and it"
-                " is seeded anew%s",
+                "index %s: %s has stopped and other indexes wait for it; the changes retained for it are discarded, and it"
+                " is seeded again%s",
                 generation.name.index,
                 generation.name.physical,
                 f" in {delay:.0f} s" if generation.state == "seeding" else "",
-                extra={"action": "let_go", "index": generation.name.index},
+                extra={"action": "evict", "index": generation.name.index},
             )
 
-    def give_up_all(self) -> None:
-        """Changes flow from now on, and nothing holds them for this index."""
+    def mark_all_missed(self) -> None:
+        """Record that the generations miss changes: streaming starts, and the log retains none for this index."""
         for stored in self._steps.load():
-            if _followed(stored.generation):
+            if _retained(stored.generation):
                 self._mark(stored)
 
-    def resume(self) -> None:
-        """Begin seedings anew whose time has come."""
+    def restart_due(self) -> None:
+        """Start evicted seedings again whose delay has passed."""
         now = self._clock.monotonic()
-        due = {name for name, at in self._resume_at.items() if at <= now}
+        due = {name for name, at in self._restart_at.items() if at <= now}
         for stored in self._steps.load() if due else ():
             generation = stored.generation
             if generation.name in due and generation.missed and generation.state == "seeding":
-                self._begin_anew(stored)
+                self._restart(stored)
         for name in due:
-            del self._resume_at[name]
+            del self._restart_at[name]
 
     def _mark(self, stored: Stored) -> None:
         if stored.generation.missed:
@@ -86,8 +93,8 @@ class Relief:
         if not self._steps.put(stored, stored.generation.evolve(missed=True)):
             raise _changed_meanwhile(stored.generation)
 
-    def _begin_anew(self, stored: Stored) -> None:
-        """Hold changes from now on; what came before is seeding's, or was applied before the slot passed it."""
+    def _restart(self, stored: Stored) -> None:
+        """Retain changes from now on; earlier ones are read by the seeding, or were applied before the slot passed them."""
         generation = stored.generation
         ends = dict(self._log.groups.ends(generation.plan.tables))
         self._log.groups.reset(self._steps.group(generation), ends)
@@ -97,10 +104,10 @@ class Relief:
             raise _changed_meanwhile(generation)
 
 
-def _followed(generation: Generation) -> bool:
-    """Whether changes are held for it."""
+def _retained(generation: Generation) -> bool:
+    """Whether the log retains changes for it."""
     return generation.state == "seeding" or (generation.state == "live" and not generation.missed)
 
 
 def _changed_meanwhile(generation: Generation) -> RetryableError:
-    return RetryableError(f"somebody else changes what is known of {generation.name.physical}")
+    return RetryableError(f"another process changes what is recorded of {generation.name.physical}")

@@ -17,14 +17,14 @@ from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog, Offsets
 from flusso_shared.status import Progress
 from flusso_worker.generations import decide as plan
-from flusso_worker.generations.eviction import Relief
+from flusso_worker.generations.eviction import Eviction
+from flusso_worker.generations.leadership import Leadership
 from flusso_worker.generations.record import Generation, Known, State, Stored
-from flusso_worker.generations.schema_order import DEFAULT_TERMS, Terms
-from flusso_worker.generations.standing import Standing
-from flusso_worker.generations.steps import GenerationSteps, Names, Teller
+from flusso_worker.generations.schema_order import DEFAULT_HEARTBEAT, HeartbeatOptions
+from flusso_worker.generations.steps import GenerationSteps, Names, Telemetry
 from flusso_worker.sinks.cluster import Cluster
 
-__all__ = ["Active", "GenerationKeeper", "Names", "Teller"]
+__all__ = ["Active", "GenerationKeeper", "Names", "Telemetry"]
 
 _INSPECT_EVERY = 10.0
 _MOST_ACTIONS = 10
@@ -57,21 +57,23 @@ class GenerationKeeper:
         clusters: Sequence[Cluster],
         log: ChangeLog,
         names: Names,
-        teller: Teller,
-        terms: Terms = DEFAULT_TERMS,
+        telemetry: Telemetry,
+        heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
     ) -> None:
         """`clusters` are the OpenSearch sinks by name; the first one's bookkeeping is the truth."""
         self._plan = index
         self._log = log
-        self._steps = GenerationSteps(index, clusters, log, names, teller)
-        self._status, self._clock = teller.status, teller.clock
-        self._standing = Standing(index.name, index.hash, self._steps, teller.clock, terms)
+        self._steps = GenerationSteps(index, clusters, log, names, telemetry)
+        self._status, self._clock = telemetry.status, telemetry.clock
+        self._leadership = Leadership(
+            index.name, index.hash, self._steps, telemetry.clock, heartbeat
+        )
         self._found: frozenset[GenerationName] | None = None
         """Generations that were there before this process's first step."""
         self._damaged: dict[str, plan.Damage] = {}
         self._inspect_at = 0.0
         self._ensured = self._begun = False
-        self._relief = Relief(log, self._steps, teller.clock)
+        self._eviction = Eviction(log, self._steps, telemetry.clock)
         self._known = Known()
         self._swept: GenerationName | None = None
         self._wanted: TableName | None = None
@@ -98,7 +100,7 @@ class GenerationKeeper:
     @property
     def standby(self) -> bool:
         """Whether this process's schema was superseded, by one that living workers carry."""
-        return self._standing.by
+        return self._leadership.standby
 
     def before_streaming(self) -> None:
         """Changes flow as soon as all keepers have been told.
@@ -107,12 +109,12 @@ class GenerationKeeper:
         will have to seed anew is durable when this returns.  Raises `RetryableError` while it cannot be.
         """
         if not self._begun and not self._log.durable:
-            self._relief.give_up_all()
+            self._eviction.mark_all_missed()
 
-    def relieve(self, stopped: Collection[GenerationName]) -> None:
+    def evict(self, stopped: Collection[GenerationName]) -> None:
         """The pipelines of these generations have ended: do not let others wait for them."""
         if not self._log.durable and stopped:
-            self._relief.give_up(stopped)
+            self._eviction.evict(stopped)
 
     # --- one round ------------------------------------------------------------------------------
 
@@ -130,7 +132,7 @@ class GenerationKeeper:
         if not self._begun:
             self._begin()
         elif not self._log.durable:
-            self._relief.resume()
+            self._eviction.restart_due()
         facts = self._facts(lineage, snapshot)
         for _ in range(_MOST_ACTIONS):
             action = plan.decide(facts)
@@ -168,7 +170,7 @@ class GenerationKeeper:
     def _begin(self) -> None:
         """The first round of this process in which capture is there."""
         if not self._log.durable:
-            self._relief.begin()
+            self._eviction.restart_all()
         self._begun = True
 
     def _sweep(self, stored: Sequence[Stored]) -> None:
@@ -181,7 +183,7 @@ class GenerationKeeper:
     # --- facts ----------------------------------------------------------------------------------
 
     def _facts(self, lineage: Lineage, snapshot: TableSnapshot | None) -> plan.Facts:
-        self._known = known = self._standing.look()
+        self._known = known = self._leadership.look()
         stored = known.stored
         if self._found is None:
             self._found = frozenset(item.generation.name for item in stored)
@@ -193,7 +195,7 @@ class GenerationKeeper:
         self._committed = {item.name: self._read_committed(item) for item in seeding}
         return plan.Facts(
             hash=self._plan.hash,
-            leading=self._standing.leading,
+            leading=self._leadership.leading,
             lineage=lineage,
             stored=stored,
             superseded=known.superseded,

@@ -17,16 +17,18 @@ _LONGEST = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """Seconds.  `beat`: between two heartbeats; `lease`: without one, a worker counts as gone; `grace`: after it
-    said that it ends."""
+class HeartbeatOptions:
+    """How workers show each other that they live, in seconds."""
 
-    beat: float = 5.0
+    interval: float = 5.0
+    """Between two heartbeats."""
     lease: float = 30.0
+    """After the last heartbeat, a worker counts as gone."""
     grace: float = 10.0
+    """After a worker recorded that it ends, it counts as gone."""
 
 
-DEFAULT_TERMS = Terms()
+DEFAULT_HEARTBEAT = HeartbeatOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Carrier:
 
 
 @dataclass(slots=True)
-class _Sight:
+class _Observation:
     carrier: Carrier
     unchanged: float = 0.0
 
@@ -85,35 +87,43 @@ class _Sight:
 class Liveness:
     """What one observer has seen of the workers of one index, by its own monotonic clock."""
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
-        self._sights: dict[str, _Sight] = {}
+    def __init__(self, heartbeat: HeartbeatOptions) -> None:
+        self._heartbeat = heartbeat
+        self._observations: dict[str, _Observation] = {}
         self._looked_at: float | None = None
 
     def observe(self, now: float, carriers: Sequence[Carrier]) -> None:
         """Note one look.  A worker that is seen for the first time lives."""
         passed = 0.0 if self._looked_at is None else min(now - self._looked_at, _LONGEST)
         self._looked_at = now
-        sights: dict[str, _Sight] = {}
+        observations: dict[str, _Observation] = {}
         for carrier in carriers:
-            sight = self._sights.get(carrier.worker)
-            if sight is None or sight.carrier != carrier:
-                sight = _Sight(carrier)
+            observation = self._observations.get(carrier.worker)
+            if observation is None or observation.carrier != carrier:
+                observation = _Observation(carrier)
             else:
-                sight.unchanged += passed
-            sights[carrier.worker] = sight
-        self._sights = sights
+                observation.unchanged += passed
+            observations[carrier.worker] = observation
+        self._observations = observations
 
     @property
     def living(self) -> list[Carrier]:
         """The workers that count as living."""
-        return [sight.carrier for sight in self._sights.values() if not self._gone(sight)]
+        return [
+            observation.carrier
+            for observation in self._observations.values()
+            if not self._gone(observation)
+        ]
 
     @property
     def gone(self) -> list[Carrier]:
         """The others that have an entry."""
-        return [sight.carrier for sight in self._sights.values() if self._gone(sight)]
+        return [
+            observation.carrier
+            for observation in self._observations.values()
+            if self._gone(observation)
+        ]
 
-    def _gone(self, sight: _Sight) -> bool:
-        allowed = self._terms.grace if sight.carrier.ended else self._terms.lease
-        return sight.unchanged >= allowed
+    def _gone(self, observation: _Observation) -> bool:
+        allowed = self._heartbeat.grace if observation.carrier.ended else self._heartbeat.lease
+        return observation.unchanged >= allowed

@@ -36,7 +36,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
+class Telemetry:
     """Where a keeper tells what it does."""
 
     metrics: Metrics
@@ -53,13 +53,13 @@ class GenerationSteps:
         clusters: Sequence[Cluster],
         log: ChangeLog,
         names: Names,
-        teller: Teller,
+        telemetry: Telemetry,
     ) -> None:
         """The first cluster's bookkeeping is the truth; the others' is for information."""
         self._plan = index
         self._log = log
         self._names = names
-        self._teller = teller
+        self._telemetry = telemetry
         stores = [GenerationStore(cluster, names.index_prefix) for cluster in clusters]
         self.store: GenerationStore | LocalStore = stores[0] if stores else LocalStore()
         self._mirrors = stores[1:]
@@ -134,7 +134,7 @@ class GenerationSteps:
         number = max([facts.superseded, *(name.number for name in [*names, *physical])]) + 1
         name = GenerationName(self._plan.name, self._plan.hash, number, self._names.index_prefix)
         starts = self._starts()
-        now = self._teller.clock.time()
+        now = self._telemetry.clock.time()
         durable = self._log.durable
         generation = Generation(
             name, "creating", lineage, self._plan, starts, None, now, durable=durable
@@ -202,7 +202,7 @@ class GenerationSteps:
         failpoints.hit("generation_published")
         if not self.put(stored, generation.evolve(state="live", promoting=False)):
             return True
-        self._teller.metrics.counter("flusso_indexes_seeded_total", self._plan.name).inc()
+        self._telemetry.metrics.counter("flusso_indexes_seeded_total", self._plan.name).inc()
         logger.info(
             "index %s: %s is seeded and live",
             self._plan.name,

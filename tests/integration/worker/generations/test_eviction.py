@@ -1,4 +1,4 @@
-"""What an index missed in a log that went with its process is on record, and made up for by a new generation (I6)."""
+"""What an index missed in a log in memory is recorded, and a new generation makes up for it (I6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 from flusso_worker.generations import eviction
-from flusso_worker.generations.keeper import GenerationKeeper, Names, Teller
+from flusso_worker.generations.keeper import GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.store import GenerationStore
 from services import Services
@@ -31,9 +31,9 @@ class Process:
         self.capture = Publisher(self.log)
         self.capture.begin()
         self._store = GenerationStore(index.cluster, index.name.prefix)
-        teller = Teller(Metrics(), Status(), SystemClock(threading.Event()))
+        telemetry = Telemetry(Metrics(), Status(), SystemClock(threading.Event()))
         names = Names("t", index.name.prefix)
-        self.keeper = GenerationKeeper(PLAN, [index.cluster], self.log, names, teller)
+        self.keeper = GenerationKeeper(PLAN, [index.cluster], self.log, names, telemetry)
 
     def known(self) -> list[Generation]:
         return [item.generation for item in self._store.load(PLAN.name)]
@@ -62,7 +62,7 @@ def index(services: Services, index_prefix: str) -> Iterator[IndexKit]:
     kit.close()
 
 
-def test_a_process_that_missed_nothing_goes_on_with_its_generation(index: IndexKit) -> None:
+def test_a_process_that_missed_nothing_keeps_its_generation(index: IndexKit) -> None:
     first = Process(index).live()
     assert not first.durable
     second = Process(index)
@@ -74,7 +74,7 @@ def test_a_process_that_missed_nothing_goes_on_with_its_generation(index: IndexK
 def test_changes_that_flow_before_a_keeper_has_begun_are_made_up_for_after_a_restart(
     index: IndexKit,
 ) -> None:
-    """The second process follows changes without the index, confirms them, and ends: only the record tells."""
+    """The second process reads changes without the index, confirms them, and ends: only the record shows it."""
     first = Process(index).live()
     Process(index).keeper.before_streaming()
     third = Process(index)
@@ -82,11 +82,9 @@ def test_changes_that_flow_before_a_keeper_has_begun_are_made_up_for_after_a_res
     assert third.live().name.number == first.name.number + 1
 
 
-def test_a_seeding_that_is_let_go_of_begins_anew(
-    index: IndexKit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is not promoted with what it had, keeps its name, and others go on at once."""
-    monkeypatch.setattr(eviction, "_FIRST", 0.5)
+def test_an_evicted_seeding_starts_again(index: IndexKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not promoted with what it had, it keeps its name, and others continue at once."""
+    monkeypatch.setattr(eviction, "_FIRST_RESTART_SECONDS", 0.5)
     process = Process(index, capacity=5)
     keeper, log = process.keeper, process.log
     until("seeding", lambda: [item.state for item in keeper.step()] == ["seeding"])
@@ -96,7 +94,7 @@ def test_a_seeding_that_is_let_go_of_begins_anew(
     assert not writer.publish(change(USERS, [5]), lambda: None)
     name = process.known()[0].name
     until("held back", lambda: log.holds_back(process.group()))
-    keeper.relieve([name])
+    keeper.evict([name])
     assert process.known()[0].missed
     assert writer.publish(change(USERS, [5]), lambda: None)
     assert keeper.step() == []

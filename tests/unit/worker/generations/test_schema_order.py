@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flusso_worker.generations.schema_order import Carrier, Liveness, SchemaOrder, Terms
+from flusso_worker.generations.schema_order import Carrier, HeartbeatOptions, Liveness, SchemaOrder
 
-TERMS = Terms(beat=1.0, lease=10.0, grace=3.0)
+HEARTBEAT = HeartbeatOptions(interval=1.0, lease=10.0, grace=3.0)
 ORDER = SchemaOrder("users", ("old", "new"))
 
 
@@ -57,7 +57,7 @@ def looked(liveness: Liveness, carrier: Carrier, times: range) -> bool:
 
 
 def test_a_worker_is_gone_when_its_heartbeat_does_not_change() -> None:
-    liveness = Liveness(TERMS)
+    liveness = Liveness(HEARTBEAT)
     carrier = Carrier("a", "new", 7)
     assert looked(liveness, carrier, range(10))
     assert not looked(liveness, carrier, range(10, 11))
@@ -66,7 +66,7 @@ def test_a_worker_is_gone_when_its_heartbeat_does_not_change() -> None:
 
 
 def test_a_worker_that_said_so_is_gone_sooner() -> None:
-    liveness = Liveness(TERMS)
+    liveness = Liveness(HEARTBEAT)
     carrier = Carrier("a", "new", 7, ended=True)
     assert looked(liveness, carrier, range(3))
     assert not looked(liveness, carrier, range(3, 4))
@@ -74,13 +74,13 @@ def test_a_worker_that_said_so_is_gone_sooner() -> None:
 
 def test_time_without_looks_does_not_count() -> None:
     """OpenSearch was away, or this process stood still: the others could not be seen."""
-    liveness = Liveness(TERMS)
+    liveness = Liveness(HEARTBEAT)
     carrier = Carrier("a", "new", 7)
     assert looked(liveness, carrier, range(0, 1000, 999))
 
 
 def test_an_entry_that_is_removed_is_forgotten() -> None:
-    liveness = Liveness(TERMS)
+    liveness = Liveness(HEARTBEAT)
     assert looked(liveness, Carrier("a", "new", 7), range(2))
     liveness.observe(3.0, [])
     assert liveness.living == liveness.gone == []

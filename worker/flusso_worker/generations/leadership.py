@@ -7,7 +7,7 @@ import logging
 from flusso_shared.clock import Clock
 from flusso_shared.errors import RetryableError
 from flusso_worker.generations.record import Known
-from flusso_worker.generations.schema_order import Liveness, SchemaOrder, Terms
+from flusso_worker.generations.schema_order import HeartbeatOptions, Liveness, SchemaOrder
 from flusso_worker.generations.steps import GenerationSteps
 
 logger = logging.getLogger(__name__)
@@ -15,25 +15,30 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS = 10
 
 
-class Standing:
+class Leadership:
     """Of one index in one process.  Owned by its keeper."""
 
     def __init__(
-        self, index: str, own: str, steps: GenerationSteps, clock: Clock, terms: Terms
+        self,
+        index: str,
+        own: str,
+        steps: GenerationSteps,
+        clock: Clock,
+        heartbeat: HeartbeatOptions,
     ) -> None:
         self._index = index
         self._own = own
         self._steps = steps
         self._clock = clock
-        self._terms = terms
-        self._liveness = Liveness(terms)
+        self._heartbeat = heartbeat
+        self._liveness = Liveness(heartbeat)
         self._order: SchemaOrder | None = None
         """As last read: the bookkeeping may be deleted."""
         self.leading = own
         """The schema that counts."""
 
     @property
-    def by(self) -> bool:
+    def standby(self) -> bool:
         """Whether the process stands by."""
         return self.leading != self._own
 
@@ -81,8 +86,8 @@ class Standing:
                 " %.0f s after they ended, %.0f s after their last heartbeat, or with `flusso reindex %s --take-over`",
                 leading,
                 self._own,
-                self._terms.grace,
-                self._terms.lease,
+                self._heartbeat.grace,
+                self._heartbeat.lease,
                 self._index,
             )
         self.leading = leading
