@@ -20,6 +20,8 @@ _REFERENCES = {
 }
 _FIRST_KEYS = 40
 """About so many keys have the first rows: below, a key is there, or it was and is gone."""
+_MOST_HUGE = 2
+"""So often may a schedule make a row huge: indexing more of them takes minutes, and shows no more."""
 _TRUNCATED = ("children", "leaves", "links", "parts", "roots", "screws")
 
 
@@ -30,6 +32,7 @@ class Transactions:
         self._random = random
         self._world = world
         self._fresh: Iterator[int] = count(1000)
+        self._huge_left = _MOST_HUGE
         self._usual: list[Callable[[], list[str]]] = [
             self._insert,
             self._insert,
@@ -310,6 +313,9 @@ class Transactions:
         the disk.
         """
         child = self._world.column("leaves", "child_id")
+        if not self._huge_left:
+            return self._large()
+        self._huge_left -= 1
         few = "(SELECT count(*) FROM leaves WHERE child_id = children.id) < 4"
         table, alone, where = self._random.choice(
             [
