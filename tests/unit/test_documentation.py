@@ -1,0 +1,62 @@
+"""The pages under `docs/`, `README.md` and `CONTRIBUTING.md` name only what exists."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.stores.dev import ROOT
+
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name) if name else page
+        assert path.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in anchors(path), f"{page.name}: {target}"
+
+
+@each_page
+def test_paths_in_code_quotes_exist(page: Path) -> None:
+    """`tests/support/until.py`, `docs/`, `./dev/test` and the like, from the root of the repository."""
+    tops = "bench|capture|cli|dev|docs|schemas|shared|tests|worker"
+    for name in re.findall(rf"`(?:\./)?((?:{tops})/[\w./-]*)`", page.read_text()):
+        found = (ROOT / name, ROOT / f"{name}.py")
+        assert any(path.exists() for path in found), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("package", ["flusso_capture", "flusso_worker", "flusso_shared"])
+def test_the_import_layers_are_those_that_are_checked(package: str) -> None:
+    """The page has the layers of `pyproject.toml`, in the same order; modules beside the rooms are not named."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    [checked] = [item["layers"] for item in contracts if item.get("containers") == [package]]
+    expected = [set(layer.split(" | ")) for layer in checked if " : " not in layer]
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    row = re.search(rf"^\| `{package}` \| (.*) \|$", text, re.MULTILINE)
+    assert row is not None
+    named = [set(re.findall(r"`(\w+)`", layer)) for layer in row[1].split(", ")]
+    assert [layer for layer in named if layer] == expected
+
+
+def test_each_word_is_defined_once() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    words = re.findall(r"^\| \*\*([\w ()-]+)\*\* \|", text, re.MULTILINE)
+    assert len(words) > 20
+    assert words == sorted(set(words))
