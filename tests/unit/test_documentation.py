@@ -1,4 +1,4 @@
-"""The pages under `docs/`, `README.md` and `CONTRIBUTING.md` name only what exists."""
+"""The pages under `docs/`, `README.md` and `CONTRIBUTING.md` name only what exists, in plain words."""
 
 from __future__ import annotations
 
@@ -60,3 +60,14 @@ def test_each_word_is_defined_once() -> None:
     words = re.findall(r"^\| \*\*([\w ()-]+)\*\* \|", text, re.MULTILINE)
     assert len(words) > 20
     assert words == sorted(set(words))
+
+
+@each_page
+def test_plain_words(page: Path) -> None:
+    """Words that this project does not use; quotations of other systems would be named here."""
+    found = re.findall(
+        r"\b(?:anew|somebody|nobody|anybody|whoever|let go of)\b",
+        page.read_text(),
+        re.IGNORECASE,
+    )
+    assert not found, f"{page.name}: {found}"
