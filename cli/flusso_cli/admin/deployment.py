@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from flusso_shared.changelog.kafka.log import KafkaLog
+from flusso_shared.config.choose import needed_project
 from flusso_shared.config.connections import (
     opensearch_connections,
     queue_connection,
@@ -121,6 +123,16 @@ def deployment(project: Project, index_prefix: str | None) -> Iterator[Deploymen
         yield opened
 
 
+@contextmanager
+def chosen_deployment(
+    config: Path | None, lock: Path, index_prefix: str | None, *, locked: bool
+) -> Iterator[Deployment]:
+    """The servers of the configuration that the options choose.  Raises `ConfigError` where there is none."""
+    project, _ = needed_project(config, lock, locked=locked)
+    with deployment(project, index_prefix) as servers:
+        yield servers
+
+
 def console(*, stderr: bool = False) -> Console:
-    """Plain text: no markup, no highlighting, no wrapping where nobody looks."""
+    """Plain text: no markup, no highlighting, no wrapping where stdout is no terminal."""
     return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)

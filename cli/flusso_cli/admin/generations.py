@@ -74,13 +74,13 @@ def bookkeeping(
 ) -> Iterator[Bookkeeping]:
     """A process that is named, else the servers of the configuration here, else a process at the default address."""
     config, lock, locked = files
-    project = None if server is not None else find_project(config, lock, locked=locked)
-    if project is None:
+    found = None if server is not None else find_project(config, lock, locked=locked)
+    if found is None:
         remote = Remote(server or DEFAULT_SERVER, *credentials)
         try:
             yield remote
         finally:
             remote.close()
         return
-    with deployment(project, index_prefix) as servers:
+    with deployment(found[0], index_prefix) as servers:
         yield Direct(servers)

@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from flusso_cli.admin.deployment import Deployment, FormatOption, console, deployment
+from flusso_cli.admin.deployment import Deployment, FormatOption, chosen_deployment, console
 from flusso_shared.clock import SystemClock
-from flusso_shared.config.choose import needed_project
 from flusso_shared.process import command_line as shared
 from flusso_worker.generations.record import Generation
 from flusso_worker.maintenance.document_writer import Tools, Workbench
@@ -46,8 +45,7 @@ def list_entries(
     format: FormatOption = "human",
 ) -> None:
     """List what is in quarantine, with its reason."""
-    project = needed_project(config, lock, locked=locked)
-    with deployment(project, index_prefix) as servers:
+    with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         found = _chosen(servers, index, id, brief=True)
     if format == "json":
         listed = [{k: v for k, v in entry.to_json().items() if k != "document"} for entry in found]
@@ -75,8 +73,7 @@ def show(
     format: FormatOption = "human",
 ) -> None:
     """Show all that is known of each: the document, the reason in full, the change that it was built for."""
-    project = needed_project(config, lock, locked=locked)
-    with deployment(project, index_prefix) as servers:
+    with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         found = _chosen(servers, index, id, brief=False)
     if format == "json":
         console().print(json.dumps([entry.to_json() for entry in found], indent=2))
@@ -99,8 +96,7 @@ def retry(
     format: FormatOption = "human",
 ) -> None:
     """Build them anew and write them.  What fails again is kept with its new reason: exit code 1 then."""
-    project = needed_project(config, lock, locked=locked)
-    with deployment(project, index_prefix) as servers:
+    with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         entries = _chosen(servers, index, id, brief=True)
         benches = _Benches(servers)
         done: list[Retried] = []
@@ -142,8 +138,7 @@ def drop(
     """Forget them.  The index keeps what it has for these documents until their rows change."""
     if not (index or id or all_entries):
         raise typer.BadParameter("name an --index, an --id, or say --all")
-    project = needed_project(config, lock, locked=locked)
-    with deployment(project, index_prefix) as servers:
+    with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         found = _chosen(servers, index, id, brief=True)
         for entry in found:
             servers.quarantine.drop(entry)

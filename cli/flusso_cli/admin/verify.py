@@ -14,11 +14,10 @@ from flusso_cli.admin.deployment import (
     Deployment,
     Format,
     FormatOption,
+    chosen_deployment,
     console,
-    deployment,
 )
 from flusso_shared.clock import SystemClock
-from flusso_shared.config.choose import needed_project as needed
 from flusso_shared.process import command_line as shared
 from flusso_worker.maintenance.document_writer import Tools, Workbench
 from flusso_worker.maintenance.periodic_verification import verification
@@ -69,8 +68,7 @@ def verify(
     format: FormatOption = "human",
 ) -> None:
     """Compare every document with what the database says.  Exit code 1 when something differs and is left so."""
-    project = needed(config, lock, locked=locked)
-    with deployment(project, index_prefix) as servers:
+    with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         servers.check_addresses()
         names = [servers.check_index(index)] if index is not None else servers.indexes
         reports = [

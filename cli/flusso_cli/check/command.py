@@ -15,7 +15,7 @@ from flusso_cli.check.output.report import Report
 from flusso_cli.diagnostics.model import Format, load_errors
 from flusso_cli.diagnostics.sarif import to_sarif
 from flusso_shared.config import connections
-from flusso_shared.config.choose import project_and_file
+from flusso_shared.config.choose import needed_project
 from flusso_shared.errors import ConfigError
 from flusso_shared.process import command_line as shared
 from flusso_shared.process import option_values
@@ -43,7 +43,7 @@ def check(
 ) -> None:
     """Check a configuration and everything that it needs of the servers.  Changes nothing."""
     try:
-        project, origin = project_and_file(config, lock, locked=locked)
+        project, origin = needed_project(config, lock, locked=locked)
     except ConfigError as error:
         if format == "human":
             raise

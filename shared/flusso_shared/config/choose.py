@@ -8,55 +8,39 @@ from flusso_shared.config.lock import read_lock, write_lock
 from flusso_shared.config.project import Project, load_project
 from flusso_shared.errors import ConfigError
 
+_DEFAULT_CONFIG = Path("flusso.toml")
+
 
 def choose(config: Path | None, lock: Path, *, locked: bool) -> Project:
-    """Which configuration runs: the lock as it is, or a configuration, which is compiled into the lock."""
-    if locked:
-        return read_lock(lock)
-    if config is None:
-        config = Path("flusso.toml")
-        if not config.exists():
-            if not lock.exists():
-                raise ConfigError(
-                    f"there is neither a configuration at {config} nor a compiled one at {lock};"
-                    " name one with --config or --lock"
-                )
-            return read_lock(lock)
-    project = load_project(config)
-    write_lock(project, lock)
+    """What a daemon runs.  A configuration is compiled into `lock` first; raises `ConfigError` where there is none."""
+    project, file = needed_project(config, lock, locked=locked)
+    if file != lock:
+        write_lock(project, lock)
     return project
 
 
-def find_project(config: Path | None, lock: Path, *, locked: bool) -> Project | None:
-    """What a daemon would run here; nothing is written.  None where there is no configuration at all."""
-    if locked:
-        return read_lock(lock)
-    if config is None and not Path("flusso.toml").exists():
-        return read_lock(lock) if lock.exists() else None
-    return load_project(config or Path("flusso.toml"))
+def needed_project(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path]:
+    """What a daemon would run here, and the file it comes from.  Writes nothing.
 
-
-def needed_project(config: Path | None, lock: Path, *, locked: bool) -> Project:
-    """Like `find_project`; raises `ConfigError` where there is none."""
-    project = find_project(config, lock, locked=locked)
-    if project is None:
+    Raises `ConfigError` where there is no configuration, or an invalid one.
+    """
+    found = find_project(config, lock, locked=locked)
+    if found is None:
         raise ConfigError(
-            f"there is neither a flusso.toml nor {lock} here; name one with --config or --lock"
+            f"there is neither a configuration at {_DEFAULT_CONFIG} nor a compiled one at {lock};"
+            " name one with --config or --lock"
         )
-    return project
+    return found
 
 
-def project_and_file(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path]:
-    """As the other commands choose, but nothing is written."""
-    if locked:
+def find_project(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path] | None:
+    """Like `needed_project`; None where there is no configuration at all.
+
+    `locked` reads `lock` alone.  Else `config` is read, by default ./flusso.toml, or `lock` where that is absent.
+    """
+    if not locked and (config is not None or _DEFAULT_CONFIG.exists()):
+        file = config or _DEFAULT_CONFIG
+        return load_project(file), file
+    if locked or lock.exists():
         return read_lock(lock), lock
-    if config is None:
-        config = Path("flusso.toml")
-        if not config.exists():
-            if not lock.exists():
-                raise ConfigError(
-                    f"there is neither a configuration at {config} nor a compiled one at {lock};"
-                    " name one with --config or --lock"
-                )
-            return read_lock(lock), lock
-    return load_project(config), config
+    return None
