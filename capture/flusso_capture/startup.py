@@ -32,7 +32,6 @@ from flusso_shared.names import TableName
 from flusso_shared.plan.bind import read_bound
 from flusso_shared.plan.model import Plan
 from flusso_shared.postgres.catalog import Catalog
-from flusso_shared.postgres.connection import address
 from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.seams import ChangeLog
 
@@ -83,7 +82,7 @@ class Startup:
         """Wait until Postgres and the change log answer, saying for which; `FatalError` after the timeout."""
         process, conninfo = self._process, self._options.conninfo
         first = FirstAnswer(process.clock, process.status, self._options.startup_timeout)
-        first.wait_for(f"Postgres at {address(conninfo)}", lambda: connect(conninfo).close())
+        first.wait_for_postgres(conninfo, lambda: connect(conninfo).close())
         first.wait_for(self._log.where, lambda: self._log.prepare(()))
 
     def prepare(self, suspicion: str | None = None) -> Footing:

@@ -1,8 +1,9 @@
-"""The one back-off policy: exponential, with full jitter, without an end."""
+"""The one back-off policy: exponential, with jitter, by default without an end."""
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TOLD_AFTER = 3
-"""Attempts after which what is tried again is an error to be shown."""
+"""Failed attempts after which the error is shown in `/status`."""
 
 
 @dataclass(slots=True)
@@ -47,11 +48,13 @@ def forever(
     clock: Clock,
     backoff: Backoff | None = None,
     status: Status | None = None,
+    deadline: float = math.inf,
 ) -> T:
     """Run `action` until it succeeds, waiting between `RetryableError`s; every other error passes through.
 
-    `doing` completes the sentence "cannot ... yet" in the log, and in `status` after some attempts, until this
-    returns.  `StoppedError` ends the wait.
+    `doing` completes the sentence "cannot ... yet" in the log, and in `status` after `TOLD_AFTER` attempts, until
+    this returns.  From `deadline` (of `clock.monotonic()`) on, a `RetryableError` passes through too.
+    `StoppedError` ends the wait.
     """
     delays = backoff or Backoff()
     try:
@@ -59,7 +62,10 @@ def forever(
             try:
                 return action()
             except RetryableError as error:
-                delay = delays.next()
+                left = deadline - clock.monotonic()
+                if left <= 0:
+                    raise
+                delay = min(delays.next(), left)
                 logger.warning(
                     "cannot %s yet, next try in %.1f s: %s",
                     doing,

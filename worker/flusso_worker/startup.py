@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from flusso_shared.plan.model import Plan
-from flusso_shared.postgres.connection import address
 from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.seams import ChangeLog
 from flusso_worker.documents.prepare import checked_plan, require_readable
@@ -53,7 +52,7 @@ class Startup:
             with closing(Database(conninfo, "flusso-worker", self.first.clock)) as database:
                 return question(database)
 
-        return self.first.wait_for(f"Postgres at {address(conninfo)}", attempt)
+        return self.first.wait_for_postgres(conninfo, attempt)
 
     def await_clusters(self, clusters: Sequence[Cluster]) -> None:
         """Wait for every OpenSearch sink; `FatalError` for a wrong user, password or certificate."""

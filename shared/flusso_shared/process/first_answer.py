@@ -5,19 +5,17 @@ Later outages are waited for without an end (`retry`); only a server that never 
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_shared.retry import Backoff
+from flusso_shared.postgres.connection import address
 from flusso_shared.status import Status
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -57,38 +55,39 @@ class FirstAnswer:
     timeout: float | None
     """Seconds for each server to answer for the first time; None waits for ever."""
 
+    def wait_for_postgres(self, conninfo: str, attempt: Callable[[], T]) -> T:
+        """`wait_for`, with the name that messages give the database of `conninfo`."""
+        return self.wait_for(f"Postgres at {address(conninfo)}", attempt)
+
     def wait_for(self, what: str, attempt: Callable[[], T]) -> T:
         """Repeat `attempt` until it succeeds.  Raises `FatalError` after the time-out, `StoppedError` on a stop.
 
         An attempt that does not return in time is abandoned: it must own what it uses, and close it itself.
         """
-        clock, delays = self.clock, Backoff()
+        clock = self.clock
         deadline = math.inf if self.timeout is None else clock.monotonic() + self.timeout
         reason = _SILENCE
-        while True:
+
+        def one_attempt() -> T:
+            nonlocal reason
             running = _Attempt(attempt)
             threading.Thread(target=running.run, name="first-answer", daemon=True).start()
             if self._ended(running.done, what, deadline):
                 try:
-                    answer = running.result()
+                    return running.result()
                 except RetryableError as error:
                     reason = str(error)
-                else:
-                    self.status.waiting(None)
-                    return answer
             self.status.waiting(what)
-            left = deadline - clock.monotonic()
-            if left <= 0:
-                raise FatalError(f"{what} did not answer within {self.timeout:g} s: {reason}")
-            delay = min(delays.next(), left)
-            logger.warning(
-                "cannot reach %s yet, next try in %.1f s: %s",
-                what,
-                delay,
-                reason,
-                extra={"action": "retry", "attempt": delays.attempt},
+            raise RetryableError(reason)
+
+        try:
+            answer = retry.forever(
+                one_attempt, doing=f"reach {what}", clock=clock, deadline=deadline
             )
-            clock.wait(delay)
+        except RetryableError:
+            raise FatalError(f"{what} did not answer within {self.timeout:g} s: {reason}") from None
+        self.status.waiting(None)
+        return answer
 
     def _ended(self, done: threading.Event, what: str, deadline: float) -> bool:
         """Wait for an attempt; False at the deadline."""
