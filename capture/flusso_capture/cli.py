@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import typer
 
 from flusso_shared.process import command_line as shared
@@ -30,37 +32,35 @@ def capture(
 ) -> None:
     """Follow the write-ahead log and publish every row change to Kafka."""
     # Here, so that `--help` and `--version` do not pay for them.
-    from flusso_capture.daemon import Capture, CaptureOptions, Process
+    from flusso_capture.daemon import Capture
+    from flusso_capture.options import Process, capture_options
     from flusso_shared import metrics
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.config.choose import choose
-    from flusso_shared.config.connections import queue_connection, source_conninfo
+    from flusso_shared.config.connections import queue_connection
     from flusso_shared.plan.bind import every_spelling
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
-    from flusso_shared.process.http import Credentials
     from flusso_shared.process.service import Core, Parts, serve
 
     project = choose(config, lock, locked=locked)
-    source, queue = project.config.source, project.config.queue
-    credentials = Credentials(admin_user, admin_password)
-    addresses = option_values.addresses(project, public_address, private_address, credentials)
+    queue = project.config.queue
+    addresses = option_values.addresses(
+        project, public_address, private_address, admin_user, admin_password
+    )
     core = Core(metrics.of_process("capture"))
 
     def make() -> Parts:
-        options = CaptureOptions(
-            conninfo=source_conninfo(source, environment()),
+        options = capture_options(
+            project,
             slot=slot,
             publication=publication,
-            manage_publication=option_values.given(manage_publication, source.manage_publication),
-            manage_replica_identity=option_values.given(
-                manage_replica_identity, source.manage_replica_identity
-            ),
-            on_lost_position=on_lost_position or source.on_lost_position,
+            manage_publication=manage_publication,
+            manage_replica_identity=manage_replica_identity,
+            on_lost_position=on_lost_position,
             skip_backfill=skip_backfill,
-            max_value_bytes=queue.max_value_bytes,
             lag_poll_seconds=lag_poll_secs,
-            startup_timeout=option_values.timeout(startup_timeout),
+            startup_timeout=startup_timeout,
         )
         links = every_spelling(project.plan.link_columns())
         log = KafkaLog(queue_connection(queue, environment()), keep=links)
@@ -68,10 +68,8 @@ def capture(
         daemon = Capture(options, project.plan, log, process)
 
         def work() -> None:
-            try:
+            with closing(log):
                 daemon.run()
-            finally:
-                log.close()
 
         return {"capture": work}
 

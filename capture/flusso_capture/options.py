@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from flusso_shared.clock import Clock
 from flusso_shared.config.choices import OnLostPosition
+from flusso_shared.config.connections import source_conninfo
+from flusso_shared.config.project import Project
 from flusso_shared.metrics import Metrics
+from flusso_shared.process import option_values
+from flusso_shared.process.environment import environment
 from flusso_shared.status import Status
 
 
@@ -30,6 +34,37 @@ class CaptureOptions:
     """Seconds to wait for a Postgres that has never answered; None waits for ever."""
     snapshot_chunk: int = 10_000
     """Rows per query of a snapshot."""
+
+
+def capture_options(
+    project: Project,
+    *,
+    slot: str,
+    publication: str,
+    manage_publication: bool | None,
+    manage_replica_identity: bool | None,
+    on_lost_position: OnLostPosition | None,
+    skip_backfill: bool,
+    lag_poll_seconds: float,
+    startup_timeout: float,
+) -> CaptureOptions:
+    """What the command line, the configuration and the environment come to.  None takes the configuration's value.
+
+    Raises `ConfigError` for a connection that cannot be used.
+    """
+    source, given = project.config.source, option_values.given
+    return CaptureOptions(
+        conninfo=source_conninfo(source, environment()),
+        slot=slot,
+        publication=publication,
+        manage_publication=given(manage_publication, source.manage_publication),
+        manage_replica_identity=given(manage_replica_identity, source.manage_replica_identity),
+        on_lost_position=on_lost_position or source.on_lost_position,
+        skip_backfill=skip_backfill,
+        max_value_bytes=project.config.queue.max_value_bytes,
+        lag_poll_seconds=lag_poll_seconds,
+        startup_timeout=option_values.timeout(startup_timeout),
+    )
 
 
 @dataclass(frozen=True, slots=True)

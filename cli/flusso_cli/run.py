@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from flusso_capture.daemon import Capture, CaptureOptions
-from flusso_capture.daemon import Process as CaptureProcess
+from flusso_capture.daemon import Capture
+from flusso_capture.options import Process as CaptureProcess
+from flusso_capture.options import capture_options
 from flusso_shared import metrics
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
 from flusso_shared.process import command_line as shared
 from flusso_shared.process import option_values
-from flusso_shared.process.http import Credentials
 from flusso_shared.process.service import Core, Parts, serve
 from flusso_worker.administration import administration_of
 from flusso_worker.daemon import Worker
@@ -23,8 +23,8 @@ from flusso_worker.options import WorkerOptions, worker_options
 from flusso_worker.pipeline.stages import Process
 from flusso_worker.sinks.cluster import Cluster
 
-_LOOK = 0.5
-_POLL_SECONDS = 0.1
+_READY_POLL_SECONDS = 0.5
+_EVENT_POLL_SECONDS = 0.1
 
 
 def run(
@@ -62,9 +62,9 @@ def run(
 ) -> None:
     """Seed the indexes and follow changes, with nothing but Postgres and OpenSearch."""
     project = choose(config, lock, locked=locked)
-    source = project.config.source
-    credentials = Credentials(admin_user, admin_password)
-    addresses = option_values.addresses(project, public_address, private_address, credentials)
+    addresses = option_values.addresses(
+        project, public_address, private_address, admin_user, admin_password
+    )
     core = Core(metrics.of_process("capture", "worker"))
 
     def make() -> Parts:
@@ -74,38 +74,28 @@ def run(
             options, project.plan, Process(log, core.metrics, core.status), core.clock, core.stop
         )
         administration = administration_of(options, project.plan, log, core.clock)
-        core.administration_slot.administration = administration
-
         answers = threading.Event()
 
         def work() -> None:
-            try:
+            with core.administration_slot.holding(administration):
                 if _await(answers, core):
                     worker.run()
-            finally:
-                core.administration_slot.administration = None
-                administration.close()
 
-        capture_options = CaptureOptions(
-            conninfo=options.conninfo,
+        to_capture = capture_options(
+            project,
             slot=slot,
             publication=publication,
-            manage_publication=option_values.given(manage_publication, source.manage_publication),
-            manage_replica_identity=option_values.given(
-                manage_replica_identity, source.manage_replica_identity
-            ),
-            on_lost_position=on_lost_position or source.on_lost_position,
+            manage_publication=manage_publication,
+            manage_replica_identity=manage_replica_identity,
+            on_lost_position=on_lost_position,
             skip_backfill=skip_backfill,
-            max_value_bytes=project.config.queue.max_value_bytes,
             lag_poll_seconds=lag_poll_secs,
-            startup_timeout=options.startup_timeout,
+            startup_timeout=startup_timeout,
         )
         process = CaptureProcess(
             core.metrics, core.status, core.clock, core.stop, owns_status=False
         )
-        capture = Capture(
-            capture_options, project.plan, log, process, wanted=worker.wanted_snapshots
-        )
+        capture = Capture(to_capture, project.plan, log, process, wanted=worker.wanted_snapshots)
         return {"capture": lambda: _follow(capture, worker, core, answers), "worker": work}
 
     serve(core, addresses, make)
@@ -121,7 +111,7 @@ def _follow(capture: Capture, worker: Worker, core: Core, answers: threading.Eve
     if not _await(worker.reached, core):
         return
     capture.prepare()
-    while not worker.ready_to_stream(_LOOK):
+    while not worker.ready_to_stream(_READY_POLL_SECONDS):
         if core.stop.is_set():
             return
     capture.run()
@@ -129,7 +119,7 @@ def _follow(capture: Capture, worker: Worker, core: Core, answers: threading.Eve
 
 def _await(event: threading.Event, core: Core) -> bool:
     """Wait for the event; False when a stop comes first."""
-    while not event.wait(_POLL_SECONDS):
+    while not event.wait(_EVENT_POLL_SECONDS):
         if core.stop.is_set():
             return False
     return True

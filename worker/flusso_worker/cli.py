@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import typer
 
 from flusso_shared.process import command_line as shared
@@ -27,12 +29,9 @@ def worker(
     from flusso_shared import metrics
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.config.choose import choose
-    from flusso_shared.config.connections import (
-        queue_connection,
-    )
+    from flusso_shared.config.connections import queue_connection
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
-    from flusso_shared.process.http import Credentials
     from flusso_shared.process.service import Core, Parts, serve
     from flusso_worker.administration import administration_of
     from flusso_worker.daemon import Worker
@@ -40,8 +39,9 @@ def worker(
     from flusso_worker.pipeline.stages import Process
 
     project = choose(config, lock, locked=locked)
-    credentials = Credentials(admin_user, admin_password)
-    addresses = option_values.addresses(project, public_address, private_address, credentials)
+    addresses = option_values.addresses(
+        project, public_address, private_address, admin_user, admin_password
+    )
     core = Core(metrics.of_process("worker"))
 
     def make() -> Parts:
@@ -50,15 +50,10 @@ def worker(
         process = Process(log, core.metrics, core.status)
         daemon = Worker(options, project.plan, process, core.clock, core.stop)
         administration = administration_of(options, project.plan, log, core.clock)
-        core.administration_slot.administration = administration
 
         def work() -> None:
-            try:
+            with closing(log), core.administration_slot.holding(administration):
                 daemon.run()
-            finally:
-                core.administration_slot.administration = None
-                administration.close()
-                log.close()
 
         return {"worker": work}
 

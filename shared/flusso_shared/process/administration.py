@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -38,12 +39,26 @@ class Administration(Protocol):
         """Every generation: index, name, state, lag, progress."""
         ...
 
+    def close(self) -> None:
+        """Close the connections to the servers."""
+        ...
+
 
 class AdministrationSlot:
     """Holds the administration for the private surface; empty until the process is up, and again while it stops."""
 
     def __init__(self) -> None:
         self.administration: Administration | None = None
+
+    @contextmanager
+    def holding(self, administration: Administration) -> Iterator[None]:
+        """Within the block requests reach `administration`, which is closed after it."""
+        self.administration = administration
+        try:
+            yield
+        finally:
+            self.administration = None
+            administration.close()
 
 
 Handlers = Mapping[tuple[str, str], Callable[[Request], Response]]

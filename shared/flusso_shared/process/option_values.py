@@ -11,12 +11,14 @@ from flusso_shared.process.service import Addresses
 
 
 def addresses(
-    project: Project, public: str | None, private: str | None, credentials: Credentials
+    project: Project, public: str | None, private: str | None, user: str, password: str
 ) -> Addresses:
     """Flag or environment, else the configuration, else the default."""
     server = project.config.server
     found = Addresses(
-        public or server.public_address, private or server.private_address, credentials
+        public or server.public_address,
+        private or server.private_address,
+        Credentials(user, password),
     )
     for option, address in (("public", found.public), ("private", found.private)):
         if wrong := check_address(address):
