@@ -20,7 +20,7 @@ from flusso_worker.administration import administration_of
 from flusso_worker.daemon import Worker
 from flusso_worker.generations.control import OpenSearchControl
 from flusso_worker.options import WorkerOptions, worker_options
-from flusso_worker.pipeline.stages import Process
+from flusso_worker.pipeline.spec import WorkerContext
 from flusso_worker.sinks.cluster import Cluster
 
 _READY_POLL_SECONDS = 0.5
@@ -71,7 +71,11 @@ def run(
         options = worker_options(project, index_prefix, startup_timeout, pretty=pretty)
         log = MemoryLog(max(1, queue_capacity), lasting=_lasting_control(options, slot))
         worker = Worker(
-            options, project.plan, Process(log, core.metrics, core.status), core.clock, core.stop
+            options,
+            project.plan,
+            WorkerContext(log, core.metrics, core.status),
+            core.clock,
+            core.stop,
         )
         administration = administration_of(options, project.plan, log, core.clock)
         answers = threading.Event()

@@ -36,7 +36,7 @@ def test_a_refused_document_is_kept_with_its_reason_until_a_good_build_clears_it
 ) -> None:
     """Case 13, I8: the entry has all that is known; neighbours of the same bulk are indexed; I7: offsets go on.
 
-    (Shown to fail when a row that spoils a chunk is not told apart from its neighbours, in `Producer`.)
+    (Shown to fail when a row that spoils a chunk is not told apart from its neighbours, in `BatchBuilder`.)
     """
     scene.snapshot()
     worker = scene.start()

@@ -11,11 +11,11 @@ import pytest
 from flusso_shared.clock import SystemClock
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.maintenance import key_walk_sql
-from flusso_worker.maintenance.catch_up import Applied
-from flusso_worker.maintenance.document_writer import Tools, Workbench
+from flusso_worker.maintenance.catch_up import CatchUp
+from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.observations import PAGE, Documents, Rows
 from flusso_worker.maintenance.report import Report
-from flusso_worker.maintenance.verification import Verification, Wishes
+from flusso_worker.maintenance.verification import Verification, VerificationOptions
 from flusso_worker.sinks.cluster import path
 from services import Services
 from support import ops_kit
@@ -36,22 +36,24 @@ def scene(
         yield made
 
 
-def verified(scene: Scene, wishes: Wishes) -> Report:
+def verified(scene: Scene, options: VerificationOptions) -> Report:
     """One run.  No slot stands behind the log here, so the wait for it is in vain, and is kept short."""
     clock = SystemClock(threading.Event())
     live = GenerationStore(scene.index.cluster, scene.index_prefix).look(PLAN.name).live
     assert live is not None
-    bench = Workbench(live.generation, Tools(scene.url, [scene.index.cluster], None, clock))
+    writer = DocumentWriter(
+        live.generation, WriterDependencies(scene.url, [scene.index.cluster], None, clock)
+    )
     try:
-        statements = key_walk_sql.compose(PLAN, bench.catalog, bench.sql, PAGE)
+        statements = key_walk_sql.compose(PLAN, writer.catalog, writer.sql, PAGE)
         report = Report(PLAN.name, live.generation.name.physical, 100, lambda _: None)
         log = (scene.log.groups, scene.topic_prefix)
-        applied = Applied(live.generation, bench.database, log, clock, patience=0.5)
+        catch_up = CatchUp(live.generation, writer.database, log, clock, patience=0.5)
         return Verification(
-            bench, Rows(bench, statements), Documents(bench, statements), applied, report
-        ).run(wishes)
+            writer, Rows(writer, statements), Documents(writer, statements), catch_up, report
+        ).run(options)
     finally:
-        bench.close()
+        writer.close()
 
 
 def kinds(report: Report) -> dict[str, str]:
@@ -85,18 +87,18 @@ def test_every_kind_is_told_and_all_that_can_be_is_repaired(scene: Scene) -> Non
         "0005": "extra",
         "5:5": "extra",
     }
-    report = verified(scene, Wishes())
+    report = verified(scene, VerificationOptions())
     assert kinds(report) == wanted
     paths = {item.id: set(item.paths) for item in report.listed}
     assert paths["2"] == {"name", "tags[0]"}
     assert paths["4"] == {"orders[0].status"}
     assert report.behind
     assert (report.rows, report.documents, report.remaining) == (49, 53, len(wanted))
-    repaired = verified(scene, Wishes(repair=True))
+    repaired = verified(scene, VerificationOptions(repair=True))
     assert kinds(repaired) == wanted
     assert {item.id for item in repaired.listed if not item.repaired} == {"9", "10"}
     assert (repaired.repaired, repaired.remaining) == (len(wanted) - 2, 2)
-    again = verified(scene, Wishes())
+    again = verified(scene, VerificationOptions())
     assert kinds(again) == {"9": "unbuildable", "10": "different"}
 
 
@@ -104,12 +106,12 @@ def test_an_emptied_index_is_filled_again(scene: Scene) -> None:
     """Deleted documents have left tombstones with versions of their own: a later version is needed to pass them."""
     for user in range(1, 51):
         scene.index.cluster.request("DELETE", path(scene.index.name.physical, "_doc", str(user)))
-    report = verified(scene, Wishes(repair=True))
+    report = verified(scene, VerificationOptions(repair=True))
     assert report.found == {"missing": 50}
     assert report.remaining == 0
     scene.assert_equal_but()
 
 
 def test_a_sample_looks_at_so_many(scene: Scene) -> None:
-    report = verified(scene, Wishes(sample=20))
+    report = verified(scene, VerificationOptions(sample=20))
     assert (report.rows, report.documents, report.remaining) == (20, 20, 0)

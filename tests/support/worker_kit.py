@@ -20,7 +20,7 @@ from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.daemon import Worker
 from flusso_worker.options import WorkerOptions
-from flusso_worker.pipeline.stages import Process
+from flusso_worker.pipeline.spec import WorkerContext
 from support.index_kit import connection
 from support.stores.small import PLAN, USERS, change
 
@@ -89,8 +89,8 @@ class RunningWorker:
     def __post_init__(self) -> None:
         self.stop = threading.Event()
         self.status, self.metrics = Status(), Metrics()
-        process = Process(self.log, self.metrics, self.status)
-        self.worker = Worker(self.options, self.plan, process, SystemClock(self.stop), self.stop)
+        context = WorkerContext(self.log, self.metrics, self.status)
+        self.worker = Worker(self.options, self.plan, context, SystemClock(self.stop), self.stop)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="lead")
         self.done: Future[None] = self._executor.submit(self.worker.run)
 

@@ -3,14 +3,14 @@
 In reading order:
 
 * `cli`: the command `flusso-worker`.
-* `options`: what it is told.
-* `daemon`: keeps every index until it is asked to stop.
+* `options`: its options.
+* `daemon`: runs every index until it is asked to stop.
 * `startup`: waits for the servers, and checks the database.
 * `wiring`: makes the sinks, and one runner per index.
 * `index_runner`: one index: its generations, and a pipeline for each.
-* `administration`: what an operator can ask for.
+* `administration`: what an operator can request.
 * `pipeline`: poll, build, flush, commit.
-* `generations`: makes, seeds, promotes and removes the indexes in OpenSearch.
+* `generations`: creates, seeds, promotes and removes the indexes in OpenSearch.
 * `maintenance`: verification, repair, retries of quarantined documents.
 * `quarantine`: documents that cannot be written.
 * `documents`: changed rows to documents.

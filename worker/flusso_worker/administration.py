@@ -1,4 +1,4 @@
-"""What an operator can ask of a worker, over the bookkeeping of the first OpenSearch sink."""
+"""What an operator can request of a worker, through `flusso_meta` of the first OpenSearch sink."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WorkerAdministration:
         log: ChangeLog,
         clock: Clock,
     ) -> None:
-        """`prefixes` are those of indexes and of topics; without a `cluster` nothing outlives the process."""
+        """`prefixes` are those of indexes and of topics; without a `cluster` nothing is kept beyond the process."""
         self._plan = plan
         self._index_prefix, self._topic_prefix = prefixes
         self._cluster = cluster
@@ -56,14 +56,14 @@ class WorkerAdministration:
         ]
 
     def close(self) -> None:
-        """Close the connections; nothing can be asked any more."""
+        """Close the connections; no request is possible after that."""
         if self._cluster is not None:
             self._cluster.close()
 
     def _store(self) -> GenerationStore:
         if self._cluster is None:
             raise FatalError(
-                "without an OpenSearch sink there is no index to make anew; start the process again to print"
+                "without an OpenSearch sink there is no index to rebuild; start the process again to print"
                 " every document"
             )
         return GenerationStore(self._cluster, self._index_prefix)
@@ -72,7 +72,7 @@ class WorkerAdministration:
 def administration_of(
     options: WorkerOptions, plan: Plan, log: ChangeLog, clock: Clock
 ) -> WorkerAdministration:
-    """What the private surface can ask of a process with a worker in it."""
+    """The administration of a process that runs a worker."""
     cluster = Cluster(options.opensearch[0]) if options.opensearch else None
     prefixes = (options.index_prefix, options.topic_prefix)
     return WorkerAdministration(plan, cluster, prefixes, log, clock)

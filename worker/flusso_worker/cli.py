@@ -36,7 +36,7 @@ def worker(
     from flusso_worker.administration import administration_of
     from flusso_worker.daemon import Worker
     from flusso_worker.options import worker_options
-    from flusso_worker.pipeline.stages import Process
+    from flusso_worker.pipeline.spec import WorkerContext
 
     project = choose(config, lock, locked=locked)
     addresses = option_values.addresses(
@@ -47,8 +47,8 @@ def worker(
     def make() -> Parts:
         options = worker_options(project, index_prefix, startup_timeout)
         log = KafkaLog(queue_connection(project.config.queue, environment()))
-        process = Process(log, core.metrics, core.status)
-        daemon = Worker(options, project.plan, process, core.clock, core.stop)
+        context = WorkerContext(log, core.metrics, core.status)
+        daemon = Worker(options, project.plan, context, core.clock, core.stop)
         administration = administration_of(options, project.plan, log, core.clock)
 
         def work() -> None:

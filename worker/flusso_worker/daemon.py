@@ -20,16 +20,16 @@ from flusso_worker.generations.registration import Heartbeat
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.maintenance.periodic_verification import PeriodicVerification
 from flusso_worker.options import WorkerOptions
-from flusso_worker.pipeline.stages import Process
+from flusso_worker.pipeline.spec import WorkerContext
 from flusso_worker.startup import Startup
 from flusso_worker.wiring import Destinations
 
 logger = logging.getLogger(__name__)
 
-_QUICK = 0.1
-"""Seconds between two rounds for each index: many do not ask the servers more often than one."""
-_CALM = 1.0
-_SHUTDOWN_BUDGET = 25.0
+_BUSY_STEP_SECONDS = 0.1
+"""Between two rounds, times the number of indexes: many indexes do not query the servers more often than one."""
+_IDLE_STEP_SECONDS = 1.0
+_SHUTDOWN_BUDGET_SECONDS = 25.0
 
 
 class Worker:
@@ -39,14 +39,14 @@ class Worker:
         self,
         options: WorkerOptions,
         plan: Plan,
-        process: Process,
+        context: WorkerContext,
         clock: Clock,
         stop: threading.Event,
     ) -> None:
-        """`clock` waits until `stop`."""
+        """The waits of `clock` end when `stop` is set."""
         self._options = options
         self._plan = plan
-        self._process = process
+        self._context = context
         self._clock = clock
         self._stop = stop
         self.reached = threading.Event()
@@ -61,7 +61,7 @@ class Worker:
 
         Raises `FatalError` when it cannot start, and any unexpected error of any of its threads.
         """
-        status = self._process.status
+        status = self._context.status
         status.set_phase("starting")
         for index in self._plan.indexes:
             status.set_index(index.name, "pending")
@@ -69,13 +69,13 @@ class Worker:
             with self._destinations() as destinations:
                 self._await_servers(destinations)
                 self._runners = [destinations.runner(index) for index in self._plan.indexes]
-                self._process.metrics.gauge("flusso_indexes").set(len(self._runners))
+                self._context.metrics.gauge("flusso_indexes").set(len(self._runners))
                 try:
                     self._register(destinations)
                     self._verifications = destinations.verifications(self._plan)
                     for verification in self._verifications:
                         verification.start()
-                    self._lead()
+                    self._run_indexes()
                 finally:
                     self._shut_down()
         except StoppedError:
@@ -85,10 +85,10 @@ class Worker:
 
     def _destinations(self) -> Destinations:
         indexes = len(self._plan.indexes)
-        return Destinations(self._options, self._process, self._clock, indexes)
+        return Destinations(self._options, self._context, self._clock, indexes)
 
     def ready_to_stream(self, timeout: float | None = None) -> bool:
-        """Wait until every index reads its changes (or has failed); False when `timeout` passed first."""
+        """Wait until every index reads its changes, or has failed; False when `timeout` seconds passed first."""
         return self._ready.wait(timeout)
 
     def wanted_snapshots(self) -> set[TableName]:
@@ -97,19 +97,19 @@ class Worker:
 
     def _await_servers(self, destinations: Destinations) -> None:
         timeout = self._options.startup_timeout
-        startup = Startup(FirstAnswer(self._clock, self._process.status, timeout))
+        startup = Startup(FirstAnswer(self._clock, self._context.status, timeout))
         self._plan = startup.await_postgres(self._options.conninfo, self._plan)
         startup.await_clusters(destinations.clusters)
         startup.require_new(self._options.conninfo, self._plan, destinations.known_indexes)
-        startup.await_log(self._process.log)
+        startup.await_log(self._context.log)
         self.reached.set()
 
     def _register(self, destinations: Destinations) -> None:
-        """Show other workers which schemas this one carries, before it decides anything."""
+        """Show other workers the schemas of this one, before it decides anything."""
         registration = destinations.registration(self._plan)
         if registration is None:
             return
-        status = self._process.status
+        status = self._context.status
 
         def attempt() -> None:
             try:
@@ -122,12 +122,12 @@ class Worker:
             retry.forever(attempt, doing="register in flusso_meta", clock=self._clock)
             status.waiting(None)
         except FatalError as error:
-            # The keepers meet the same, and stop their indexes until it is repaired.
+            # The keepers get the same error, and stop their indexes until it is repaired.
             logger.error("cannot register in flusso_meta: %s", error)
         self._heartbeat = Heartbeat(registration, self._options.heartbeat.interval)
         self._heartbeat.start()
 
-    def _lead(self) -> None:
+    def _run_indexes(self) -> None:
         while not self._stop.is_set():
             for verification in self._verifications:
                 if verification.failure is not None:
@@ -136,11 +136,15 @@ class Worker:
                 raise self._heartbeat.failure
             for runner in self._runners:
                 runner.step()
-            self._tell()
+            self._publish_phase()
             quick = not self._ready.is_set() or any(runner.expectant for runner in self._runners)
-            self._stop.wait(min(_CALM, _QUICK * len(self._runners)) if quick else _CALM)
+            self._stop.wait(
+                min(_IDLE_STEP_SECONDS, _BUSY_STEP_SECONDS * len(self._runners))
+                if quick
+                else _IDLE_STEP_SECONDS
+            )
 
-    def _tell(self) -> None:
+    def _publish_phase(self) -> None:
         """Publish the phase."""
         states = {runner.state for runner in self._runners}
         phase: Phase = "live"
@@ -148,24 +152,24 @@ class Worker:
             phase = "backfilling"
         elif "pending" in states:
             phase = "starting"
-        self._process.status.set_phase(phase)
-        if not self._ready.is_set() and self._all_hold_on():
+        self._context.status.set_phase(phase)
+        if not self._ready.is_set() and self._changes_are_retained():
             self._ready.set()
 
-    def _all_hold_on(self) -> bool:
-        """Whether no change can be missed from now on without a note of it."""
+    def _changes_are_retained(self) -> bool:
+        """Whether every index reads its changes, or has a record that it must be rebuilt."""
         return all(runner.ready for runner in self._runners) and all(
             [runner.before_streaming() for runner in self._runners]
         )
 
     def _shut_down(self) -> None:
         logger.info("draining", extra={"action": "drain"})
-        deadline = time.monotonic() + _SHUTDOWN_BUDGET
+        deadline = time.monotonic() + _SHUTDOWN_BUDGET_SECONDS
         for runner in self._runners:
             runner.stop()
         for runner in self._runners:
             runner.join(deadline)
-        # They end with the clock, and the clock with the stop.
+        # Their waits end with the clock, and the clock ends with `stop`.
         for verification in self._verifications if self._stop.is_set() else ():
             verification.join(max(0.0, deadline - time.monotonic()))
         if self._heartbeat is not None:

@@ -1,6 +1,6 @@
-"""Keeps one index: asks its keeper which generations there are, and runs one pipeline for each.
+"""Runs one index: a pipeline for each generation that its keeper wants to run.
 
-An index that fails stops alone and is tried again with back-off, from the committed offsets; others go on.
+An index that fails stops alone and is restarted with back-off, from the committed offsets; others go on.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from flusso_shared.retry import TOLD_AFTER, Backoff
 from flusso_shared.status import IndexState
 from flusso_worker.generations.keeper import Active
 from flusso_worker.pipeline.pipeline import Pipeline
-from flusso_worker.pipeline.stages import Process
+from flusso_worker.pipeline.spec import WorkerContext
 
 logger = logging.getLogger(__name__)
 
 
 class Keeper(Protocol):
-    """Looks after the generations of one index (`generations.keeper`)."""
+    """Maintains the generations of one index (`generations.keeper`)."""
 
     def step(self) -> Sequence[Active]:
-        """One round; what is to be run now."""
+        """Do one round; returns the generations to be run now."""
         ...
 
     def wanted_snapshot(self) -> TableName | None:
@@ -39,7 +39,7 @@ class Keeper(Protocol):
         ...
 
     def before_streaming(self) -> None:
-        """Changes flow as soon as all are told; a log that does not outlive the process keeps none for who comes late."""
+        """Called before the first change flows: a log in memory keeps no changes for readers that start later."""
         ...
 
     def evict(self, stopped: Collection[GenerationName]) -> None:
@@ -47,16 +47,17 @@ class Keeper(Protocol):
         ...
 
 
-_REPEATED = 2
-_LASTING = 3
-"""Tries after which what should pass by itself is told as an error too."""
-_NEARLY = 0.8
-"""Part of a seeding after which its end is watched for."""
+_REPEATED_ATTEMPTS = 2
+"""Failures in a row after which a failure counts as permanent."""
+_REPORTED_ATTEMPTS = 3
+"""Attempts after which a temporary failure is reported as an error too."""
+_NEARLY_SEEDED = 0.8
+"""Fraction of a seeding after which its end is checked for often."""
 
 
 @dataclass(slots=True)
-class _Trial:
-    """When something that failed is tried again."""
+class _RetryState:
+    """When a failed step or pipeline is tried again."""
 
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, ceiling=60.0))
     passing: Backoff = field(default_factory=lambda: Backoff(first=0.1))
@@ -65,17 +66,17 @@ class _Trial:
 
     @property
     def repeated(self) -> bool:
-        """Whether it failed again when it was tried again: it will not pass by itself."""
-        return self.backoff.attempt >= _REPEATED
+        """Whether it failed again when it was tried again: it does not recover by itself."""
+        return self.backoff.attempt >= _REPEATED_ATTEMPTS
 
     def postpone(self, now: float) -> float:
-        """Note something that passes; gives the delay."""
+        """Record a temporary failure; returns the delay in seconds."""
         delay = self.passing.next()
         self.at = now + delay
         return delay
 
     def fail(self, now: float) -> float:
-        """Note a failure; gives the delay."""
+        """Record a failure; returns the delay in seconds."""
         delay = self.backoff.next()
         self.at, self.failed = now + delay, True
         return delay
@@ -94,40 +95,40 @@ class IndexRunner:
         index: str,
         keeper: Keeper,
         pipeline: Callable[[Active], Pipeline],
-        process: Process,
+        context: WorkerContext,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.index = index
         self._keeper = keeper
         self._make_pipeline = pipeline
-        self._metrics = process.metrics
-        self._status = process.status
+        self._metrics = context.metrics
+        self._status = context.status
         self._now = now
         self._pipelines: dict[GenerationName, Pipeline] = {}
-        self._trials: dict[GenerationName, _Trial] = {}
-        self._leaving: list[Pipeline] = []
-        self._step = _Trial()
+        self._retries: dict[GenerationName, _RetryState] = {}
+        self._stopping: list[Pipeline] = []
+        self._step = _RetryState()
         self._names: set[GenerationName] = set()
-        """What was to be run last."""
+        """The generations of the last round."""
         self._refused = False
         self._doing = f"look after the generations of index {index}"
         self.state: IndexState = "pending"
         self.wanted: TableName | None = None
         self.expectant = True
-        """Whether a next step of a generation may be due any moment."""
+        """Whether the next transition of a generation may be near."""
 
     @property
     def ready(self) -> bool:
-        """Whether the index reads its changes, or cannot without help: nothing is gained by waiting longer."""
-        if self._refused or any(trial.failed for trial in self._trials.values()):
+        """Whether the index reads its changes, or cannot without an operator: waiting longer does not help."""
+        if self._refused or any(retry_state.failed for retry_state in self._retries.values()):
             return True
         return bool(self._pipelines) and all(
             pipeline.reading.is_set() for pipeline in self._pipelines.values()
         )
 
     def step(self) -> None:
-        """One round.  Errors of this index are dealt with; anything unexpected is raised."""
-        self._bury()
+        """Do one round.  Errors of this index are handled; anything unexpected is raised."""
+        self._join_ended()
         self._notice_failures()
         if self._now() < self._step.at:
             return
@@ -139,7 +140,7 @@ class IndexRunner:
             self._metrics.counter("flusso_retries_total", "generations").inc()
             if self._step.passing.attempt >= TOLD_AFTER:
                 self._status.retrying(self._doing, f"cannot {self._doing} yet: {error}")
-            if self._step.passing.attempt >= _LASTING:
+            if self._step.passing.attempt >= _REPORTED_ATTEMPTS:
                 self._status.failed(
                     f"index {self.index}: cannot look after its generations: {error}"
                 )
@@ -153,7 +154,7 @@ class IndexRunner:
             return
         except FlussoError as error:
             self._refused = True
-            self._stopped(error, self._step)
+            self._record_failure(error, self._step)
             self._run_only([])
             if self._step.repeated:
                 self._evict(self._names)
@@ -164,23 +165,23 @@ class IndexRunner:
         self._evict(
             {
                 name
-                for name, trial in self._trials.items()
-                if name not in self._pipelines and trial.repeated
+                for name, retry_state in self._retries.items()
+                if name not in self._pipelines and retry_state.repeated
             }
         )
         self.expectant = not active or any(_expectant(item) for item in active)
         self._run_only(active)
-        self._tell(active)
+        self._publish_state(active)
 
     def before_streaming(self) -> bool:
-        """Tell the keeper that changes are about to flow, whether or not it reads them; False to ask again later."""
+        """Notify the keeper that changes are about to flow, whether or not the index reads them; False to call again later."""
         try:
             self._keeper.before_streaming()
         except RetryableError as error:
             logger.warning("index %s: changes must not flow yet: %s", self.index, error)
             return False
         except FlussoError:
-            logger.debug("index %s: nothing can be noted of it", self.index, exc_info=True)
+            logger.debug("index %s: its keeper cannot be notified", self.index, exc_info=True)
         return True
 
     def _evict(self, stopped: Collection[GenerationName]) -> None:
@@ -190,27 +191,27 @@ class IndexRunner:
             logger.warning("index %s: others may have to wait for it: %s", self.index, error)
 
     def _run_only(self, active: Sequence[Active]) -> None:
-        """Start what is missing and stop what is not to run any more."""
+        """Start the pipelines that are missing and stop all others."""
         wanted = {item.name: item for item in active}
         for name in [name for name in self._pipelines if name not in wanted]:
             pipeline = self._pipelines.pop(name)
             pipeline.stop()
-            self._leaving.append(pipeline)
-        for name in [name for name in self._trials if name not in wanted]:
-            del self._trials[name]
+            self._stopping.append(pipeline)
+        for name in [name for name in self._retries if name not in wanted]:
+            del self._retries[name]
         now = self._now()
         for name, item in wanted.items():
-            trial = self._trials.setdefault(name, _Trial())
-            if name not in self._pipelines and now >= trial.at:
+            retry_state = self._retries.setdefault(name, _RetryState())
+            if name not in self._pipelines and now >= retry_state.at:
                 pipeline = self._pipelines[name] = self._make_pipeline(item)
                 pipeline.start()
 
     def _notice_failures(self) -> None:
         for name, pipeline in list(self._pipelines.items()):
-            trial = self._trials.setdefault(name, _Trial())
+            retry_state = self._retries.setdefault(name, _RetryState())
             if pipeline.running:
-                if pipeline.healthy and (trial.failed or trial.passing.attempt):
-                    trial.succeed()
+                if pipeline.healthy and (retry_state.failed or retry_state.passing.attempt):
+                    retry_state.succeed()
                 continue
             del self._pipelines[name]
             pipeline.join(0)
@@ -220,13 +221,15 @@ class IndexRunner:
             if not isinstance(error, FlussoError):
                 raise error
             if isinstance(error, SchemaChangedError):
-                self._bind_again(error, trial)
+                self._restart_with_new_catalog(error, retry_state)
             else:
-                self._stopped(error, trial)
+                self._record_failure(error, retry_state)
 
-    def _bind_again(self, error: SchemaChangedError, trial: _Trial) -> None:
-        """The next pipeline reads the catalog again; nothing is wrong."""
-        delay = trial.postpone(self._now())
+    def _restart_with_new_catalog(
+        self, error: SchemaChangedError, retry_state: _RetryState
+    ) -> None:
+        """The next pipeline reads the catalog again; this is no failure."""
+        delay = retry_state.postpone(self._now())
         logger.info(
             "index %s: %s; it reads the catalog again in %.1f s",
             self.index,
@@ -235,8 +238,8 @@ class IndexRunner:
             extra={"action": "bind_again", "index": self.index},
         )
 
-    def _stopped(self, error: FlussoError, trial: _Trial) -> None:
-        delay = trial.fail(self._now())
+    def _record_failure(self, error: FlussoError, retry_state: _RetryState) -> None:
+        delay = retry_state.fail(self._now())
         self.state = "stopped"
         self._status.set_index(self.index, "stopped")
         self._metrics.gauge("flusso_index_up", self.index).set(0)
@@ -250,10 +253,10 @@ class IndexRunner:
             extra={"action": "index_stopped", "index": self.index},
         )
 
-    def _tell(self, active: Sequence[Active]) -> None:
+    def _publish_state(self, active: Sequence[Active]) -> None:
         if not active:
             return
-        if any(trial.failed for trial in self._trials.values()):
+        if any(retry_state.failed for retry_state in self._retries.values()):
             return
         live = any(item.state == "live" for item in active)
         seeding = [item for item in active if item.state != "live"]
@@ -263,10 +266,10 @@ class IndexRunner:
         self._status.set_index(self.index, self.state, seeding[-1].progress if seeding else None)
         self._metrics.gauge("flusso_index_up", self.index).set(1)
 
-    def _bury(self) -> None:
+    def _join_ended(self) -> None:
         """Join pipelines that were stopped and have ended."""
-        for pipeline in [pipeline for pipeline in self._leaving if not pipeline.running]:
-            self._leaving.remove(pipeline)
+        for pipeline in [pipeline for pipeline in self._stopping if not pipeline.running]:
+            self._stopping.remove(pipeline)
             pipeline.join(0)
             error = pipeline.failure
             if error is not None and not isinstance(error, FlussoError):
@@ -276,19 +279,19 @@ class IndexRunner:
         """Ask all pipelines to drain and end."""
         for pipeline in self._pipelines.values():
             pipeline.stop()
-        self._leaving.extend(self._pipelines.values())
+        self._stopping.extend(self._pipelines.values())
         self._pipelines.clear()
 
     def join(self, deadline: float) -> None:
         """After `stop`: wait for the pipelines until `deadline` (monotonic), then interrupt them."""
-        for pipeline in self._leaving:
+        for pipeline in self._stopping:
             pipeline.join(max(0.0, deadline - time.monotonic()))
-        self._leaving.clear()
+        self._stopping.clear()
 
 
 def _expectant(item: Active) -> bool:
-    """In the middle of a long seeding nothing is to be decided: looking often only takes from its speed."""
+    """Whether the next transition may be near: in the middle of a long seeding there is none, and checks slow it down."""
     if item.state == "live":
         return False
     progress = item.progress
-    return progress is None or progress.done >= _NEARLY * progress.total
+    return progress is None or progress.done >= _NEARLY_SEEDED * progress.total

@@ -1,4 +1,4 @@
-"""What a worker is told by its command line, its configuration and the environment."""
+"""The options of a worker, from its command line, its configuration and the environment."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class WorkerOptions:
     topic_prefix: str
     index_prefix: str
     opensearch: tuple[OpenSearchConnection, ...]
-    """Sorted by name; the first is the one whose bookkeeping counts."""
+    """Sorted by name; the first contains `flusso_meta`."""
     stdout: tuple[StdoutSinkConfig, ...]
     policy: Callable[[str], OnError]
     """`on_error` of an index (`Config.policy`)."""
     limit: Callable[[str], int] = lambda _index: DEFAULT_LIMIT
     """`quarantine_limit` of an index (`Config.limit`)."""
     heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT
-    """How workers show each other that they live."""
+    """Intervals of the heartbeats between workers."""
     startup_timeout: float | None = None
-    """Seconds to wait for a server that has never answered; None waits for ever."""
+    """Seconds to wait for a server that has never answered; None waits without limit."""
 
 
 def worker_options(
     project: Project, index_prefix: str | None, startup_timeout: float, *, pretty: bool = False
 ) -> WorkerOptions:
-    """What the configuration and the environment come to.  Without any sink there is one on stdout."""
+    """The options that follow from the configuration and the environment.  Without any sink there is one on stdout."""
     config, env = project.config, environment()
     stdout = tuple(sink for sink in config.sinks if isinstance(sink, StdoutSinkConfig))
     if not config.sinks:

@@ -1,4 +1,4 @@
-"""Waits for the servers that a worker needs, saying for which; only a server that never answered ends the start."""
+"""Waits for the servers that a worker needs, and reports for which; ends the start only when one never answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Startup:
     first: FirstAnswer
 
     def await_postgres(self, conninfo: str, plan: Plan) -> Plan:
-        """Wait for the database, then check that it has the plan's tables; gives the bound plan.
+        """Wait for the database, then check that it has the plan's tables; returns the bound plan.
 
         Raises `FatalError` when it refuses the connection for good, or lacks a table.
         """
@@ -38,9 +38,9 @@ class Startup:
         return self._ask(conninfo, attempt)
 
     def require_new(self, conninfo: str, plan: Plan, known: Callable[[], Collection[str]]) -> None:
-        """Check that the database has all that indexes need of which nothing is known yet, and lets the role read it.
+        """Check that the database has everything that new indexes need, and that the role may read it.
 
-        An index that was kept before, and lacks a column or a privilege now, stops alone.  Raises `FatalError`.
+        An index that is in `known` already, and lacks a column or a privilege now, stops alone.  Raises `FatalError`.
         """
         before = self.first.wait_for("what is known of the indexes", known)
         new = Plan(tuple([index for index in plan.indexes if index.name not in before]))
@@ -64,5 +64,5 @@ class Startup:
             )
 
     def await_log(self, log: ChangeLog) -> None:
-        """Wait until the change log answers; what is still missing in it is the keepers' to wait for."""
+        """Wait until the change log answers; the keepers wait for topics that are missing in it."""
         self.first.wait_for(log.where, lambda: log.missing(()))

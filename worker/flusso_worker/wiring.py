@@ -1,4 +1,4 @@
-"""What a worker writes to: the clusters and streams of its options, and a runner per index over them."""
+"""Makes what a worker runs: the sinks of its options, and a runner and a verification per index over them."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Te
 from flusso_worker.generations.registration import Registration
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.index_runner import IndexRunner
-from flusso_worker.maintenance.document_writer import Tools
+from flusso_worker.maintenance.document_writer import WriterDependencies
 from flusso_worker.maintenance.periodic_verification import (
     PeriodicVerification,
-    Place,
+    VerificationDependencies,
     lease_patience,
 )
 from flusso_worker.maintenance.verification_lease import VerificationLease
 from flusso_worker.options import WorkerOptions
-from flusso_worker.pipeline.assembly import Surroundings, assemble
+from flusso_worker.pipeline.assembly import Dependencies, WriteDependencies, assemble_pipeline
 from flusso_worker.pipeline.pipeline import Pipeline
-from flusso_worker.pipeline.stages import Process, Subject
+from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from flusso_worker.sinks.stdout import StdoutSink
 
-_USERS = 6
-"""Threads of one index that talk to a cluster at the same time: a pipeline and two flushes, while one generation
-replaces another."""
-_OTHERS = 8
+_CONNECTIONS_PER_INDEX = 6
+"""Threads of one index that use a cluster at the same time: a pipeline and two flushes, of two generations while one
+replaces the other."""
+_OTHER_CONNECTIONS = 8
 
 
 class Destinations:
     """Owns the connections to the sinks; use it as a context manager."""
 
     def __init__(
-        self, options: WorkerOptions, process: Process, clock: Clock, indexes: int
+        self, options: WorkerOptions, context: WorkerContext, clock: Clock, indexes: int
     ) -> None:
-        """For so many `indexes`."""
+        """`indexes`: how many, for the size of the connection pools."""
         self._options = options
-        self._process = process
+        self._context = context
         self._clock = clock
         self.clusters = [
-            Cluster(connection, _OTHERS + _USERS * indexes) for connection in options.opensearch
+            Cluster(connection, _OTHER_CONNECTIONS + _CONNECTIONS_PER_INDEX * indexes)
+            for connection in options.opensearch
         ]
         self.quarantine = (
             QuarantineStore(self.clusters[0], options.index_prefix) if self.clusters else None
@@ -68,35 +69,35 @@ class Destinations:
             cluster.close()
 
     def known_indexes(self) -> list[str]:
-        """The indexes that the bookkeeping has anything of."""
+        """The indexes that `flusso_meta` contains."""
         if not self.clusters:
             return []
         return GenerationStore(self.clusters[0], self._options.index_prefix).indexes()
 
     def registration(self, plan: Plan) -> Registration | None:
-        """The entry of this process in the bookkeeping; None where there is no cluster for it."""
+        """The entry of this process in `flusso_meta`; None without a cluster."""
         if not self.clusters:
             return None
         store = GenerationStore(self.clusters[0], self._options.index_prefix)
         return Registration(store, {index.name: index.hash for index in plan.indexes})
 
     def verifications(self, plan: Plan) -> list[PeriodicVerification]:
-        """Those of the indexes that are to be verified at an interval."""
+        """The verifications of the indexes that have `verify_every`."""
         if not self.clusters:
             return []
-        options, process, clock = self._options, self._process, self._clock
-        place = Place(
-            tools=self._tools,
+        options, context, clock = self._options, self._context, self._clock
+        dependencies = VerificationDependencies(
+            writer=self._writer_dependencies,
             store=GenerationStore(self.clusters[0], options.index_prefix),
-            log=process.log,
+            log=context.log,
             topic_prefix=options.topic_prefix,
-            status=process.status,
+            status=context.status,
             clock=clock,
         )
         return [
             PeriodicVerification(
                 index,
-                place,
+                dependencies,
                 VerificationLease(
                     self.clusters[0],
                     options.index_prefix,
@@ -109,37 +110,39 @@ class Destinations:
             if index.verify_every
         ]
 
-    def _tools(self, index: str) -> Tools:
+    def _writer_dependencies(self, index: str) -> WriterDependencies:
         skips = self._options.policy(index) == "skip"
         quarantine = self.quarantine if skips else None
-        return Tools(self._options.conninfo, self.clusters, quarantine, self._clock)
+        return WriterDependencies(self._options.conninfo, self.clusters, quarantine, self._clock)
 
     def runner(self, index: IndexPlan) -> IndexRunner:
-        """What keeps `index`."""
-        options, process = self._options, self._process
+        """The runner of `index`."""
+        options, context = self._options, self._context
         keeper = GenerationKeeper(
             index,
             self.clusters,
-            process.log,
+            context.log,
             Names(options.topic_prefix, options.index_prefix),
-            Telemetry(process.metrics, process.status, self._clock),
+            Telemetry(context.metrics, context.status, self._clock),
             options.heartbeat,
         )
-        return IndexRunner(index.name, keeper, self._pipeline, process)
+        return IndexRunner(index.name, keeper, self._pipeline, context)
 
     def _pipeline(self, active: Active) -> Pipeline:
-        # Without versions, as on a stream, the order of writes is all there is.
+        # A stream has no versions: the order of writes decides which document is the last.
         flushes = 1 if self._stdout else 2
-        subject = Subject(active.name, active.plan, active.group, flushes)
-        surroundings = Surroundings(
+        spec = PipelineSpec(active.name, active.plan, active.group, flushes)
+        write = WriteDependencies(
             conninfo=self._options.conninfo,
             sinks=self._sinks,
-            indexed_ids=self._indexed_ids,
             policy=self._policy,
             quarantine=self.quarantine,
+            metrics=self._context.metrics,
+            status=self._context.status,
         )
+        dependencies = Dependencies(write, self._indexed_ids)
         return Pipeline(
-            subject, self._process, partial(assemble, subject, self._process, surroundings)
+            spec, self._context, partial(assemble_pipeline, spec, self._context, dependencies)
         )
 
     def _policy(self, index: str) -> Policy:
@@ -147,12 +150,12 @@ class Destinations:
 
     def _sinks(self, clock: Clock) -> Sequence[Sink]:
         sinks: list[Sink] = [
-            OpenSearchSink(cluster, clock, status=self._process.status) for cluster in self.clusters
+            OpenSearchSink(cluster, clock, status=self._context.status) for cluster in self.clusters
         ]
         sinks.extend(self._stdout)
         return sorted(sinks, key=lambda sink: sink.name)
 
     def _indexed_ids(self, generation: GenerationName) -> Iterable[list[str]]:
-        """Of every cluster: what one lacks, another may hold."""
+        """The ids of every cluster: one may contain documents that another lacks."""
         for cluster in self.clusters:
             yield from indexed_ids(cluster, generation.write_alias)

@@ -13,7 +13,7 @@ from flusso_cli.admin.deployment import Deployment, FormatOption, chosen_deploym
 from flusso_shared.clock import SystemClock
 from flusso_shared.process import command_line as shared
 from flusso_worker.generations.record import Generation
-from flusso_worker.maintenance.document_writer import Tools, Workbench
+from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.quarantine_retry import Retried, retry_all
 from flusso_worker.quarantine.record import Entry
 
@@ -146,16 +146,18 @@ def drop(
 
 
 class _Benches:
-    """Makes the tools for one generation after the other."""
+    """Makes the dependencies for one generation after the other."""
 
     def __init__(self, servers: Deployment) -> None:
         self._servers = servers
         self._clock = SystemClock(threading.Event())
 
-    def make(self, generation: Generation) -> Workbench:
+    def make(self, generation: Generation) -> DocumentWriter:
         servers = self._servers
-        tools = Tools(servers.conninfo, servers.clusters, servers.quarantine, self._clock)
-        return Workbench(generation, tools)
+        dependencies = WriterDependencies(
+            servers.conninfo, servers.clusters, servers.quarantine, self._clock
+        )
+        return DocumentWriter(generation, dependencies)
 
 
 def _chosen(

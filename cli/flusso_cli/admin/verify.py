@@ -19,10 +19,10 @@ from flusso_cli.admin.deployment import (
 )
 from flusso_shared.clock import SystemClock
 from flusso_shared.process import command_line as shared
-from flusso_worker.maintenance.document_writer import Tools, Workbench
+from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.periodic_verification import verification
 from flusso_worker.maintenance.report import Difference, Report
-from flusso_worker.maintenance.verification import Verification, Wishes
+from flusso_worker.maintenance.verification import Verification, VerificationOptions
 
 
 def verify(
@@ -98,15 +98,17 @@ class _Run:
         # Where documents may be skipped, what cannot be repaired is one of these.
         skips = servers.project.config.policy(index) == "skip"
         quarantine = servers.quarantine if skips else None
-        tools = Tools(servers.conninfo, servers.clusters, quarantine, self._clock)
-        bench = Workbench(generation, tools)
+        dependencies = WriterDependencies(
+            servers.conninfo, servers.clusters, quarantine, self._clock
+        )
+        writer = DocumentWriter(generation, dependencies)
         log = (servers.log, servers.topic_prefix) if generation.durable else None
         try:
             report = Report(index, generation.name.physical, self._limit, self._tell)
-            compared = verification(bench, log, self._clock, self._patience, report)
+            compared = verification(writer, log, self._clock, self._patience, report)
             self._run(compared, index, sample, repair=repair)
         finally:
-            bench.close()
+            writer.close()
         self._summarize(report)
         return report
 
@@ -125,7 +127,7 @@ class _Run:
             def advance(what: str, done: int, total: int) -> None:
                 display.update(tasks[what], completed=done, total=total)
 
-            verification.run(Wishes(sample, repair, advance))
+            verification.run(VerificationOptions(sample, repair, advance))
 
     def _tell(self, difference: Difference) -> None:
         if self._format == "human":

@@ -24,7 +24,7 @@ from flusso_worker.generations.keeper import Active
 from flusso_worker.generations.record import State
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.pipeline.pipeline import Pipeline
-from flusso_worker.pipeline.stages import Process
+from flusso_worker.pipeline.spec import WorkerContext
 
 USERS = TableName("public", "users")
 PLAN = IndexPlan("users", "01234567", USERS, ("id",), (), None, (), ())
@@ -87,8 +87,8 @@ class Rig:
         self.keeper = FakeKeeper()
         self.made: list[FakePipeline] = []
         self.status = Status()
-        process = Process(cast(ChangeLog, None), Metrics(), self.status)
-        self.runner = IndexRunner("users", self.keeper, self.make, process, lambda: self.now)
+        context = WorkerContext(cast(ChangeLog, None), Metrics(), self.status)
+        self.runner = IndexRunner("users", self.keeper, self.make, context, lambda: self.now)
 
     def make(self, item: Active) -> Pipeline:
         self.made.append(FakePipeline(item))

@@ -1,7 +1,7 @@
-"""Whether the tables are still those that an index's SQL was composed for: asked in every snapshot that builds.
+"""Whether the tables are still those that an index's SQL was composed for: checked in every snapshot that builds.
 
-SQL is composed from the catalog, and DDL may change that at any time.  A document is built only in a snapshot in which
-the catalog says the same as then; where it does not, the index binds its plan again (`SchemaChangedError`).
+SQL is composed from the catalog, which DDL may change at any time.  A document is built only in a snapshot with the same
+catalog; where it differs, the index binds its plan again (`SchemaChangedError`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_worker.postgres.database import Binding, Database
 
-# Types of the columns that are made of others, all the way down; those of Postgres itself do not change.
+# The types of the columns and the types these consist of, recursively; those of Postgres itself do not change.
 _TYPES = """
 WITH RECURSIVE needed(type) AS (
     SELECT atttypid FROM pg_attribute
@@ -69,9 +69,9 @@ _INNER = """,
 
 
 def bind_to(database: Database, plan: IndexPlan, catalog: Catalog) -> Binding:
-    """What the catalog says now of the tables that `plan` reads, and the SQL that asks for it.
+    """A digest of the catalog of the tables that `plan` reads, and the SQL that computes it.
 
-    Raises `RetryableError` when `catalog`, which was read before, is not true any more.
+    Raises `RetryableError` when the tables have changed since `catalog` was read.
     """
     connection = database.connection()
     try:
@@ -82,7 +82,7 @@ def bind_to(database: Database, plan: IndexPlan, catalog: Catalog) -> Binding:
         digest = _digest(uses, catalog, types)
         row = connection.execute(sql.SQL("SELECT {}").format(digest)).fetchone()
         assert row is not None
-        # The same after as before: what the digest stands for is what the SQL was composed for.
+        # Read again after the digest: only if the catalog is the same does the digest stand for what the SQL was composed for.
         if read_catalog(connection, catalog.tables) != catalog:
             raise RetryableError("the tables were altered while their catalog was read")
     except psycopg.errors.UndefinedTable as error:
@@ -97,7 +97,7 @@ def _digest(
     uses: Mapping[TableName, Use], catalog: Catalog, types: Collection[tuple[int, int, list[int]]]
 ) -> sql.Composed:
     tables = {table: sql.SQL("{}::regclass::oid").format(_text(table)) for table in sorted(uses)}
-    # Partitions may come and go as long as their changes are in the log, child tables may not.
+    # Partitions may be added and removed as long as their changes are in the log; child tables may not.
     partitioned = [oid for table, oid in tables.items() if catalog.tables[table].partitioned]
     ordinary = [oid for table, oid in tables.items() if not catalog.tables[table].partitioned]
     partitions = sql.SQL(_PARTITIONS).format(partitioned=sql.SQL(", ").join(partitioned))
@@ -107,7 +107,7 @@ def _digest(
         for name in catalog.tables[table].columns
         if use.reads(name) or name in catalog.tables[table].primary_key
     }
-    # Of the labels that there are, which conditions may name; more of them change nothing.
+    # Only of the existing enum labels, which conditions may name: an added label changes nothing.
     labels = [label for *_, found in types for label in found]
     inner = sql.SQL(_INNER).format(
         types=_listed([type_ for type_, *_ in types]), labels=_listed(labels or [0])

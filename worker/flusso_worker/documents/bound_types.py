@@ -6,10 +6,11 @@ from flusso_shared.errors import FatalError
 from flusso_worker.postgres.database import Database
 
 
-def require(database: Database, statement: bytes, place: str) -> None:
-    """Raises `FatalError` when the types have changed: the index starts again with those of now.
+def require_types(database: Database, statement: bytes, place: str) -> None:
+    """Raises `FatalError` when the types of the columns `place` have changed: the index starts again with the new ones.
 
-    To be asked before a value is taken for none that the columns can have.
+    `statement` returns a row while they have not.  To be called before a value is taken for one that the columns
+    cannot contain.
     """
     if not database.rows(statement):
         raise FatalError(

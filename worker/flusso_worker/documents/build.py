@@ -1,7 +1,7 @@
 """Root keys -> operations: one SQL statement per chunk, whose JSON text is never parsed.
 
-A chunk that fails because of some row is halved until the row stands alone; its neighbours are built.  Documents
-are read one by one, and a statement whose documents grow too large is cut: the rest is built by the next.
+A chunk that fails because of a row is halved until that row is alone; all other rows are built.  Documents are read
+one by one, and a statement whose documents grow too large is cut: the next statement builds the rest.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Keys to be built together, and the names of documents that are to be deleted where no row has them."""
+class _Request:
+    """Keys to be built by one statement, and the ids of the documents that become deletes where no row has them."""
 
     keys: Sequence[Key]
-    names: Sequence[str]
+    ids: Sequence[str]
     by_id: bool = False
-    """Whether it is the names that are given, and the keys come from them."""
+    """Whether the ids are given, and the keys are derived from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,61 +55,61 @@ class Builder:
     ) -> tuple[Built, Sequence[Key]]:
         """Build `keys` in the open transaction of `database`, whose snapshot is given.
 
-        A key without a document becomes a delete.  Documents that are too large together are built in part: the
-        second of the answer is the keys that are left, for a later transaction, because this one has failed then.
-        Raises `RowError` when a row spoils the chunk; the transaction is ended then.
+        Returns the chunk, and the keys that are left when the documents are too large together: these need a later
+        transaction, because this one has failed then.  A key without a document becomes a delete.
+        Raises `RowError` when a row makes the statement fail; the transaction is ended then.
         """
         built, left = self._build(database, snapshot, self._of_keys(keys))
         return built, [key for key in keys if self.sql.id_of(key) in left] if left else ()
 
-    def sweep(
+    def build_ids(
         self, database: Database, snapshot: Snapshot, ids: Sequence[str]
     ) -> tuple[Built, Sequence[str]]:
-        """Build the documents of `ids`; those that no row gives under that very id become deletes.
+        """Build the documents of `ids`; those that no row gives under exactly that id become deletes.
 
-        The same contract as `build`.
+        Otherwise like `build`.
         """
         built, left = self._build(database, snapshot, self._of_ids(ids))
         return _of_its_ids(built), [name for name in ids if name in left] if left else ()
 
     def isolate(self, database: Database, keys: Sequence[Key]) -> Iterator[Built]:
-        """Build `keys`, of which some row may spoil the statement, around such rows, told as `failed`.
+        """Build `keys` where rows make the statement fail: these rows become `failed`, all others are built.
 
-        No transaction is open between two of what this gives.
+        No transaction is open while this yields.
         """
         return _merged(self._halved(database, keys, self._of_keys))
 
     def isolate_ids(self, database: Database, ids: Sequence[str]) -> Iterator[Built]:
-        """`sweep` around such rows."""
+        """`build_ids` where rows make the statement fail; like `isolate`."""
         return map(_of_its_ids, _merged(self._halved(database, ids, self._of_ids)))
 
-    def _of_keys(self, keys: Sequence[Key]) -> _Part:
-        return _Part(keys, [self.sql.id_of(key) for key in keys])
+    def _of_keys(self, keys: Sequence[Key]) -> _Request:
+        return _Request(keys, [self.sql.id_of(key) for key in keys])
 
-    def _of_ids(self, ids: Sequence[str]) -> _Part:
-        return _Part(candidate_keys(ids, self.sql.possible), ids, by_id=True)
+    def _of_ids(self, ids: Sequence[str]) -> _Request:
+        return _Request(candidate_keys(ids, self.sql.possible), ids, by_id=True)
 
     def _build(
-        self, database: Database, snapshot: Snapshot, part: _Part
+        self, database: Database, snapshot: Snapshot, request: _Request
     ) -> tuple[Built, Collection[str]]:
-        """What was built, and the names that are left to be built."""
-        if part.by_id:
+        """The chunk, and the ids that are left to be built."""
+        if request.by_id:
             self.require_types(database)
-        if not part.keys:
-            gone = [Operation(name, snapshot.version, None) for name in dict.fromkeys(part.names)]
+        if not request.keys:
+            gone = [Operation(name, snapshot.version, None) for name in dict.fromkeys(request.ids)]
             return Built((), gone, snapshot.taken_at, 0), ()
         started = time.monotonic()
-        params = self._params(part.keys)
+        params = self._params(request.keys)
         # One document is read whatever its size.
-        taken = _Documents(MAX_CHUNK_BYTES if len(part.names) > 1 else None)
-        documents = taken.found
-        # By name, not by number: a key of other text may be equal and find the row (citext, numeric 1.0 and 1.00).
-        named = dict.fromkeys(part.names)
+        documents_read = _Documents(MAX_CHUNK_BYTES if len(request.ids) > 1 else None)
+        documents = documents_read.found
+        # By id, not by position: a key of another spelling may be equal and find the row (citext, numeric 1.0 and 1.00).
+        asked = dict.fromkeys(request.ids)
         try:
-            whole = database.each(self.sql.build, params, taken.take)
+            whole = database.each(self.sql.build, params, documents_read.add_row)
             own = (
                 []
-                if not whole or documents.keys() <= named.keys()
+                if not whole or documents.keys() <= asked.keys()
                 else self._rows(database, params)
             )
         except RowError:
@@ -117,63 +117,67 @@ class Builder:
             raise
         self.metrics.histogram("flusso_build_duration_seconds").observe(time.monotonic() - started)
         if not whole:
-            return self._cut(snapshot, part, taken)
+            return self._cut(snapshot, request, documents_read)
         version = snapshot.version
         operations = [Operation(name, version, document) for name, document in documents.items()]
-        operations += [Operation(name, version, None) for name in named if name not in documents]
-        # With the rows' own spelling of their keys: `id_of` finds the documents by it.
-        others = [key for name, key in own if name in documents and name not in named]
-        built = Built([*part.keys, *others], operations, snapshot.taken_at, taken.size)
-        self.chunk.learn(len(part.keys), taken.size)
+        operations += [Operation(name, version, None) for name in asked if name not in documents]
+        # Keys in the spelling of their rows: `id_of` finds the documents by them.
+        others = [key for name, key in own if name in documents and name not in asked]
+        built = Built([*request.keys, *others], operations, snapshot.taken_at, documents_read.size)
+        self.chunk.learn(len(request.keys), documents_read.size)
         return built, ()
 
     def _cut(
-        self, snapshot: Snapshot, part: _Part, taken: _Documents
+        self, snapshot: Snapshot, request: _Request, documents_read: _Documents
     ) -> tuple[Built, Collection[str]]:
-        """The documents that were read before the statement was cut."""
-        self.chunk.cut(len(part.names), len(taken.found), taken.size)
-        names = set(part.names)
-        if not taken.found.keys() <= names:
-            # Some key is spelled otherwise than its row: which one, only the whole statement tells.
-            return Built((), (), snapshot.taken_at, 0), names
+        """The chunk of the documents that were read before the statement was cut, and the ids that are left."""
+        self.chunk.cut(len(request.ids), len(documents_read.found), documents_read.size)
+        ids = set(request.ids)
+        if not documents_read.found.keys() <= ids:
+            # Some key is spelled otherwise than in its row: only the whole statement shows which.
+            return Built((), (), snapshot.taken_at, 0), ids
         operations = [
-            Operation(name, snapshot.version, document) for name, document in taken.found.items()
+            Operation(name, snapshot.version, document)
+            for name, document in documents_read.found.items()
         ]
-        keys = [key for key in part.keys if self.sql.id_of(key) in taken.found]
-        built = Built(keys, operations, snapshot.taken_at, taken.size)
-        return built, names - taken.found.keys()
+        keys = [key for key in request.keys if self.sql.id_of(key) in documents_read.found]
+        built = Built(keys, operations, snapshot.taken_at, documents_read.size)
+        return built, ids - documents_read.found.keys()
 
     def _halved(
-        self, database: Database, items: Sequence[Item], part: Callable[[Sequence[Item]], _Part]
+        self,
+        database: Database,
+        items: Sequence[Item],
+        request_of: Callable[[Sequence[Item]], _Request],
     ) -> Iterator[Built]:
         waiting = [items]
         while waiting:
             now = waiting.pop()
-            asked = part(now)
+            request = request_of(now)
             snapshot = database.begin()
             try:
-                built, left = self._build(database, snapshot, asked)
+                built, left = self._build(database, snapshot, request)
             except RowError as error:
                 if len(now) == 1:
-                    yield self._alone(database, asked, str(error))
+                    yield self._alone(database, request, str(error))
                     continue
                 waiting.extend(_halves(now))
                 continue
             database.finish()
             if left:
-                waiting.extend(_halves([item for item in now if part([item]).names[0] in left]))
+                waiting.extend(_halves([item for item in now if request_of([item]).ids[0] in left]))
             yield built
 
-    def _alone(self, database: Database, part: _Part, reason: str) -> Built:
-        """What becomes of one document that could not be built: a failure only if there is its row."""
+    def _alone(self, database: Database, request: _Request, reason: str) -> Built:
+        """The chunk of one document that could not be built: a failure if its row exists, else a delete."""
         snapshot = database.begin()
-        sound = [key for key in part.keys if self._is_key(database, key)]
-        if len(sound) < len(part.keys):
-            # No row has the others: it was not a row that spoilt the statement.
+        sound = [key for key in request.keys if self._is_key(database, key)]
+        if len(sound) < len(request.keys):
+            # No row has the other keys: the statement may have failed because of them, not because of a row.
             try:
-                built, _ = self._build(database, snapshot, _Part(sound, part.names))
+                built, _ = self._build(database, snapshot, _Request(sound, request.ids))
             except RowError as error:
-                return self._alone(database, _Part(sound, part.names), str(error))
+                return self._alone(database, _Request(sound, request.ids), str(error))
             database.finish()
             return built
         rows = [row for key in sound for row in self._rows(database, self._params([key]))]
@@ -183,12 +187,12 @@ class Builder:
             Failure(given.get(name, key), name, snapshot.version, reason) for name, key in rows
         ]
         held = {name for name, _ in rows}
-        gone = [Operation(name, snapshot.version, None) for name in part.names if name not in held]
+        gone = [Operation(name, snapshot.version, None) for name in request.ids if name not in held]
         keys = [*sound, *(key for _, key in rows)]
         return Built(keys, gone, snapshot.taken_at, 0, failed)
 
     def _is_key(self, database: Database, key: Key) -> bool:
-        """Whether the text can be a root key at all."""
+        """Whether the root key's columns can contain these values."""
         try:
             with database.savepoint():
                 database.run(self.sql.values, self._params([key]))
@@ -198,8 +202,8 @@ class Builder:
         return True
 
     def require_types(self, database: Database) -> None:
-        """Raises `FatalError` when the key's columns have other types than the statements are made for."""
-        bound_types.require(database, self.sql.types, "the root table's key columns")
+        """Raises `FatalError` when the key's columns have other types than those that the statements were composed for."""
+        bound_types.require_types(database, self.sql.types, "the root table's key columns")
 
     def _rows(self, database: Database, params: Sequence[bytes]) -> list[tuple[str, Key]]:
         return [(row[0], row[1:]) for row in database.rows(self.sql.rows, params)]
@@ -211,14 +215,14 @@ class Builder:
 
 @dataclass(slots=True)
 class _Documents:
-    """The rows of the build statement, as they arrive."""
+    """The rows of the build statement, added as they arrive."""
 
     most: int | None
-    """Bytes of documents after which no more is wanted."""
+    """Bytes of documents after which the statement is cut; None reads them all."""
     found: dict[str, bytes] = field(default_factory=dict)
     size: int = 0
 
-    def take(self, row: pq.abc.PGresult) -> bool:
+    def add_row(self, row: pq.abc.PGresult) -> bool:
         document_id, document = row.get_value(0, 0), row.get_value(0, 1)
         if document_id is None or document is None:
             return True
@@ -230,7 +234,7 @@ class _Documents:
 
 
 def _halves(items: Sequence[Item]) -> list[Sequence[Item]]:
-    """The last comes first when they are taken from a list's end."""
+    """Both halves, the second first: the caller takes from the end of its list."""
     middle = len(items) // 2
     return [half for half in (items[middle:], items[:middle]) if half]
 
@@ -240,16 +244,16 @@ def _of_its_ids(built: Built) -> Built:
 
 
 def _merged(parts: Iterable[Built]) -> Iterator[Built]:
-    """The parts, of which those with failures are one, the last.  Such hold no documents."""
-    spoilt: list[Built] = []
+    """The parts, with those that have failures merged into one, the last.  These contain no documents."""
+    failing: list[Built] = []
     for part in parts:
         if part.failed:
-            spoilt.append(part)
+            failing.append(part)
         else:
             yield part
-    if spoilt:
-        keys = [key for part in spoilt for key in part.keys]
-        operations = [item for part in spoilt for item in part.operations]
-        failed = [failure for part in spoilt for failure in part.failed]
-        taken_at = min(part.taken_at for part in spoilt)
+    if failing:
+        keys = [key for part in failing for key in part.keys]
+        operations = [item for part in failing for item in part.operations]
+        failed = [failure for part in failing for failure in part.failed]
+        taken_at = min(part.taken_at for part in failing)
         yield Built(keys, operations, taken_at, 0, failed)

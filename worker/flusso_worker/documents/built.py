@@ -1,4 +1,4 @@
-"""Keys of root rows, chunks of them, and what a build makes of a chunk.  Plain values."""
+"""Keys of root rows, chunks of keys, and the result of building a chunk.  Plain values."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Key = tuple[str, ...]
 MAX_CHUNK_KEYS = 2500
 """Keys per statement; fewer when documents are large."""
 _FIRST_KEYS = 50
-"""Keys of the first statement, which tells how large documents are."""
+"""Keys of the first statement, which shows how large documents are."""
 _CHUNK_BYTES = 4 * 1024 * 1024
 MAX_CHUNK_BYTES = 2 * _CHUNK_BYTES
-"""A statement is cut when the documents that it has given are larger; one document is always read."""
+"""A statement is cut when its documents so far are larger together; one document is always read."""
 
 
 class Failure(NamedTuple):
-    """A document that cannot be had: its row spoils the SQL, or a destination refuses it for good."""
+    """A document that cannot be built, because its row makes the SQL fail, or that a sink rejects permanently."""
 
     key: Key
     id: str
@@ -32,16 +32,16 @@ class Failure(NamedTuple):
     """Of the snapshot that it was built in."""
     reason: str
     document: bytes | None = None
-    """What was refused; None where nothing could be built."""
+    """What was rejected; None where nothing could be built."""
     sink: str = ""
-    """Who refused it; empty when the build failed."""
+    """The sink that rejected it; empty when the build failed."""
 
 
 class Causes(Protocol):
-    """Tells what documents were built for."""
+    """The changes that documents were built for."""
 
     def of(self, keys: Collection[Key]) -> Mapping[Key, Mapping[str, Any] | None]:
-        """For each root key the change behind its document, or the batch that it is among; None when unknown."""
+        """For each root key the change behind its document, or the batch that contains it; None when unknown."""
         ...
 
 
@@ -56,44 +56,44 @@ class Built:
     size: int
     """Bytes of the documents."""
     failed: Sequence[Failure] = ()
-    """Keys whose row spoils the SQL."""
+    """Keys whose row makes the SQL fail."""
     ids: Sequence[str] = ()
-    """What was built by ids of documents: by these it has to be built again."""
+    """Ids, where the chunk was built by document ids: a rebuild goes by them too."""
     causes: Causes | None = None
-    """Where the chunk comes from, if anybody may want to know."""
+    """The changes behind the chunk, where documents may be quarantined."""
 
 
-class Pending(Generic[Item]):
-    """Items that wait to be built; what a statement was cut before comes next."""
+class BuildQueue(Generic[Item]):
+    """Keys or ids that are still to be built; those that a cut statement left come first."""
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._items = iter(items)
-        self._again: list[Item] = []
+        self._left: list[Item] = []
 
-    def take(self, most: int) -> list[Item]:
-        """The next items; none at the end."""
-        taken, self._again = self._again[:most], self._again[most:]
+    def next_chunk(self, most: int) -> list[Item]:
+        """The next items, at most `most`; empty at the end."""
+        taken, self._left = self._left[:most], self._left[most:]
         taken.extend(islice(self._items, most - len(taken)))
         return taken
 
-    def give_back(self, items: Sequence[Item]) -> None:
-        """Items that were taken and not built."""
-        self._again[:0] = items
+    def put_back(self, items: Sequence[Item]) -> None:
+        """Return items of the last chunk that were not built."""
+        self._left[:0] = items
 
 
 @dataclass(slots=True)
 class ChunkSize:
-    """How many keys to build at once, so that a chunk stays near a few megabytes."""
+    """How many keys to build per statement, so that a chunk stays near `_CHUNK_BYTES`."""
 
     keys: int = _FIRST_KEYS
 
     def learn(self, keys: int, size: int) -> None:
-        """Aim the next chunk by one of `keys` keys whose documents have `size` bytes."""
+        """Adapt to a chunk of `keys` keys whose documents have `size` bytes together."""
         average = size / max(1, keys)
         fitting = int(_CHUNK_BYTES / average) if average else MAX_CHUNK_KEYS
         self.keys = max(1, min(MAX_CHUNK_KEYS, fitting, self.keys * 2))
 
     def cut(self, asked: int, keys: int, size: int) -> None:
-        """A statement for `asked` keys was cut after `keys` of them."""
+        """Adapt to a statement for `asked` keys that was cut after `keys` of them, with `size` bytes."""
         self.learn(keys, size)
         self.keys = max(1, min(self.keys, asked // 2))

@@ -1,4 +1,4 @@
-"""Records as polled -> what a build needs to know of them: changes by table, ids to wait for, offsets.  Pure."""
+"""Polled records -> what a build needs of them: changes by table, transaction ids, offsets.  Pure."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from flusso_shared.seams import Offsets, TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class ChangeBatch:
     """One batch of changes."""
 
     changes: Mapping[TableName, Sequence[Change]]
     """Row changes by table; truncates are not among them."""
     truncated: Mapping[TableName, frozenset[TopicPartition]]
-    """Truncated tables, and where that was read."""
+    """Truncated tables, and the partitions in which the truncates were read."""
     xids: Mapping[Origin, frozenset[int]]
-    """The transactions that a snapshot must see before the batch is resolved (I2)."""
+    """The transactions that the snapshot of the build must contain (I2), by the history that their ids belong to."""
     offsets: Offsets
-    """What may be committed once everything that depends on the batch is applied."""
+    """By partition, the next offset to read: committed once everything that depends on the batch is applied (I7)."""
     count: int
+    """Of records."""
     records: Sequence[Record] = ()
     """The batch as it was read."""
 
 
-def gather(records: Sequence[Record]) -> Intake:
+def gather(records: Sequence[Record]) -> ChangeBatch:
     """Group `records`, which are in order within each partition."""
     changes: dict[TableName, list[Change]] = {}
     truncated: dict[TableName, set[TopicPartition]] = {}
@@ -47,7 +48,7 @@ def gather(records: Sequence[Record]) -> Intake:
             if of_origin is None:
                 of_origin = xids[change.origin] = set()
             of_origin.add(change.xid)
-    return Intake(
+    return ChangeBatch(
         changes=changes,
         truncated={table: frozenset(places) for table, places in truncated.items()},
         xids={origin: frozenset(ids) for origin, ids in xids.items()},

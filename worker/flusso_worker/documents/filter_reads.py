@@ -1,5 +1,5 @@
-"""What a filter reads beside its row: other rows, other tables, the clock.  A change there leaves no trace in the log of
-the row, so such a filter cannot be followed.  The server's own plan and catalog are asked, in one EXPLAIN per filter.
+"""What a filter reads beside its row: other rows, other tables, the clock.  A change there makes no change record of the
+row, so such a filter cannot be followed.  Found in the server's own plan, by one EXPLAIN per filter, and its catalog.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flusso_shared.plan.placed_conditions import placed, related
 from flusso_shared.postgres.catalog import Catalog, Table
 from flusso_worker.sql.conditions import filtered
 
-# As Postgres prints them; what an own name is called like stands in quotes.
+# As Postgres prints them; a user's own name that is spelled like one is in quotes.
 _CLOCK = re.compile(
     r"\b(CURRENT_DATE|CURRENT_TIME|CURRENT_TIMESTAMP|LOCALTIME|LOCALTIMESTAMP)\b"
     r"|(?<![\w.])(now|statement_timestamp|transaction_timestamp)\(\)"
@@ -46,20 +46,20 @@ ORDER BY 1
 
 
 class Finding(NamedTuple):
-    """A filter whose answer may change without a change of its row, and that the schema does not call volatile."""
+    """A filter whose result may change without a change of its row, and that the schema does not declare volatile."""
 
     place: str
     """`filters`, `soft_delete.when` or `field.filters`."""
     condition: str
     reason: str
     certain: bool
-    """False for a function of the user's own, of which only its label is known."""
+    """False for a user-defined function, of which only the volatility label is known."""
 
 
 def findings(
     connection: psycopg.Connection[Any], index: IndexPlan, catalog: Catalog
 ) -> list[Finding]:
-    """The findings of a bound plan that lacks nothing.  Raises `psycopg.Error`; a filter that Postgres refuses has none."""
+    """The findings of a bound plan whose tables and columns exist.  Raises `psycopg.Error`; a filter that Postgres refuses has none."""
     tables = {"filters": index.root, "soft_delete.when": index.root}
     tables |= {f"{path}.filters": field.edge.table for path, field in related(index.fields)}
     found: list[Finding] = []
@@ -145,7 +145,7 @@ def _conditions(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _moments(condition: Condition) -> set[str]:
-    """Words in literals that are a moment to the types of dates: Postgres takes them for the time of planning."""
+    """Words in literals that date types read as a point in time: Postgres evaluates them when it plans."""
     if isinstance(condition, CompareCondition):
         return _words(" ".join(condition.operands))
     assert isinstance(condition, RawCondition)
@@ -157,7 +157,7 @@ def _words(text: str) -> set[str]:
 
 
 def _functions(connection: psycopg.Connection[Any], bare: str) -> list[tuple[str, bool, bool]]:
-    """Functions that may answer otherwise tomorrow: name, whether they are Postgres' own, whether volatile."""
+    """Functions whose result may change: name, whether built into Postgres, whether volatile."""
     calls = set(_CALL.findall(bare))
     if not calls:
         return []

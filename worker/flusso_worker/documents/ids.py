@@ -1,6 +1,6 @@
-"""Document ids -> the root keys that could have given them, where no record names the rows.
+"""Document ids -> the root keys that may belong to them, where no record names the rows.
 
-After TRUNCATE of a root table every document that the index holds is built again; those whose row is gone become
+After TRUNCATE of a root table every document that the index contains is built again; those without a row become
 deletes, with a version like any other.
 """
 
@@ -13,11 +13,12 @@ from flusso_worker.documents.built import Key
 
 
 def candidate_keys(ids: Iterable[str], columns: Sequence[Callable[[str], object]]) -> list[Key]:
-    """The root keys that could have given these document ids; `columns` tell what a key column can be printed as.
+    """The root keys that may belong to these document ids.  `columns` has a function per key column: whether the
+    column's type can be printed as a text.
 
-    An id is the key's values joined with `:`.  A value of a composite key may hold a colon itself: then every
-    way to split the id is a candidate, and all of them stand for the same document.  An id may have none, when it was
-    given under another type of key: no row has it.
+    An id is the key's values joined with `:`.  A value of a composite key may contain a colon itself: then every
+    way to split the id is a candidate, and all of them stand for the same document.  An id that was made under another
+    type of key may have no candidate: no row has it.
     """
     return [key for document_id in ids for key in _splits(document_id, columns)]
 

@@ -25,9 +25,13 @@ T = TypeVar("T")
 
 
 def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentSql]:
-    """What the database says about the plan's tables, and the SQL that follows from both."""
+    """The catalog of the plan's tables, and the SQL that is composed from both.
+
+    Raises `FatalError` for anything that the plan needs and the database lacks or refuses, `RetryableError` when the
+    database does not answer.
+    """
     catalog = checked_catalog(Plan((plan,)), database)
-    _reading(database, lambda connection: require_visible(connection, catalog.tables))
+    _read(database, lambda connection: require_visible(connection, catalog.tables))
     _require_comparable(plan, catalog, database)
     _require_followable(plan, catalog, database)
     sql = compose(plan, catalog)
@@ -36,17 +40,20 @@ def prepare_sql(plan: IndexPlan, database: Database) -> tuple[Catalog, DocumentS
 
 
 def checked_plan(plan: Plan, database: Database) -> Plan:
-    """The bound plan.  Raises `FatalError` naming everything that indexes miss which lack more than columns and keys
-    of tables that are there."""
-    bound = _reading(database, lambda connection: read_bound(connection, plan))
-    catalog = _reading(database, lambda connection: read_catalog(connection, bound.tables))
+    """The bound plan.
+
+    Raises `FatalError` naming everything that is missing of indexes that lack more than columns and keys of existing
+    tables.
+    """
+    bound = _read(database, lambda connection: read_bound(connection, plan))
+    catalog = _read(database, lambda connection: read_catalog(connection, bound.tables))
     _require([index for index in bound.indexes if not altered_only(index, catalog)], catalog)
     return bound
 
 
 def checked_catalog(plan: Plan, database: Database) -> Catalog:
     """The catalog of a bound plan's tables.  Raises `FatalError` naming everything that is missing."""
-    catalog = _reading(database, lambda connection: read_catalog(connection, plan.tables))
+    catalog = _read(database, lambda connection: read_catalog(connection, plan.tables))
     _require(plan.indexes, catalog)
     return catalog
 
@@ -54,39 +61,37 @@ def checked_catalog(plan: Plan, database: Database) -> Catalog:
 def require_readable(plan: Plan, database: Database) -> None:
     """Raises `FatalError` naming everything of a bound plan that is missing, or that the role may not read."""
     checked_catalog(plan, database)
-    if denied := _reading(database, lambda connection: unreadable(connection, plan.tables)):
+    if denied := _read(database, lambda connection: unreadable(connection, plan.tables)):
         raise FatalError("\n".join(denied))
 
 
 def _require_comparable(index: IndexPlan, catalog: Catalog, database: Database) -> None:
-    """Raises `FatalError` naming all columns that are to be equal and have types without an `=`."""
+    """Raises `FatalError` naming all columns that are compared and have types without an `=`."""
     bound = bind(index, catalog)
-    refusals = _reading(
-        database, lambda connection: link_columns.refused(connection, bound, catalog)
-    )
+    refusals = _read(database, lambda connection: link_columns.refused(connection, bound, catalog))
     if refusals:
-        told = [f"field `{item.pair.field}`: {item.reason}" for item in refusals]
+        reasons = [f"field `{item.pair.field}`: {item.reason}" for item in refusals]
         raise FatalError(
             "the database does not compare columns that the schema relates; give them types with an `=`:\n  "
-            + "\n  ".join(told)
+            + "\n  ".join(reasons)
         )
 
 
 def _require_followable(index: IndexPlan, catalog: Catalog, database: Database) -> None:
     """Raises `FatalError` naming all filters that read more than their row, unless they are declared volatile."""
     bound = bind(index, catalog)
-    found = _reading(database, lambda connection: filter_reads.findings(connection, bound, catalog))
+    found = _read(database, lambda connection: filter_reads.findings(connection, bound, catalog))
     refused = [item for item in found if item.certain]
     if refused:
-        told = [f"{item.place}: `{item.condition}`: {item.reason}" for item in refused]
+        reasons = [f"{item.place}: `{item.condition}`: {item.reason}" for item in refused]
         raise FatalError(
             f"filters that read more than their row cannot be followed; {filter_reads.CURE}:\n  "
-            + "\n  ".join(told)
+            + "\n  ".join(reasons)
         )
 
 
 def _require_valid(index: str, sql: DocumentSql, database: Database) -> None:
-    """Raises `FatalError` where a value of the schema is none of its column's type: no document could be built."""
+    """Raises `FatalError` where a value of the schema is not valid for its column's type: no document could be built."""
     try:
         database.run(sql.build, [b"{}"] * len(sql.texts))
     except RowError as error:
@@ -104,7 +109,7 @@ def _require(indexes: Sequence[IndexPlan], catalog: Catalog) -> None:
         )
 
 
-def _reading(database: Database, read: Callable[[psycopg.Connection[Any]], T]) -> T:
+def _read(database: Database, read: Callable[[psycopg.Connection[Any]], T]) -> T:
     try:
         return read(database.connection())
     except psycopg.Error as error:

@@ -1,4 +1,4 @@
-"""After a write: documents that must be built again, because they are old or because versions were used up (I3)."""
+"""After a write: builds documents again that are too old, or whose stored version is ahead of the database (I3)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LARGEST_GAP = 100_000
 """Transaction ids that may be used up to get past a version that a crash left behind."""
 
 
-class Aftermath:
-    """Looks after the documents of one generation.  Thread-safe; keeps its connection."""
+class Rebuilder:
+    """Builds documents of one generation again.  Thread-safe; owns its connection."""
 
     def __init__(
         self,
@@ -44,32 +44,32 @@ class Aftermath:
         self._lock = threading.Lock()
 
     def rebuild(self, keys: Sequence[Key]) -> list[Built]:
-        """Build `keys` in a new snapshot."""
-        return self._patiently(
+        """Build the documents of `keys` in a new snapshot."""
+        return self._with_retries(
             lambda: list(self._builder.isolate(self._database, keys)),
             f"build documents of index {self._index} again",
         )
 
-    def sweep(self, ids: Sequence[str]) -> list[Built]:
-        """Build the documents of `ids` in a new snapshot, or delete them."""
-        return self._patiently(
+    def rebuild_ids(self, ids: Sequence[str]) -> list[Built]:
+        """Build the documents of `ids` in a new snapshot; those without a row become deletes."""
+        return self._with_retries(
             lambda: list(self._builder.isolate_ids(self._database, ids)),
             f"build documents of index {self._index} again",
         )
 
-    def behind(self, conflicts: Sequence[Conflict]) -> set[str]:
-        """Ids whose stored version no snapshot of this history can have given, to be built again.
+    def versions_ahead(self, conflicts: Sequence[Conflict]) -> set[str]:
+        """Ids of documents whose stored version is ahead of every snapshot so far: they are to be built again.
 
-        All others have a newer document already: success.  After a crash Postgres may give transaction ids
-        a second time, so the count of completed transactions falls back a little; it is pushed past the
-        stored versions here.  Raises `FatalError` when the gap is too large to have come about like that.
+        All others have a newer document already: success.  After a crash Postgres may assign transaction ids
+        a second time, so the count of completed transactions falls back a little.  It is advanced past the stored
+        versions here.  Raises `FatalError` when the gap is larger than such a crash leaves (`LARGEST_GAP`).
         """
-        return self._patiently(
-            lambda: self._behind(conflicts), f"compare versions of index {self._index}"
+        return self._with_retries(
+            lambda: self._versions_ahead(conflicts), f"compare versions of index {self._index}"
         )
 
-    def look(self, question: Callable[[Database], T]) -> T:
-        """Put a question in a new snapshot.  Raises `RowError` as `Database.run` does."""
+    def in_snapshot(self, question: Callable[[Database], T]) -> T:
+        """Run `question` in a new snapshot.  Raises `RowError` as `Database.run` does."""
 
         def ask() -> T:
             self._database.begin()
@@ -78,14 +78,14 @@ class Aftermath:
             finally:
                 self._database.finish()
 
-        return self._patiently(ask, f"look into the tables of index {self._index}")
+        return self._with_retries(ask, f"look into the tables of index {self._index}")
 
-    def _patiently(self, action: Callable[[], T], doing: str) -> T:
+    def _with_retries(self, action: Callable[[], T], doing: str) -> T:
         with self._lock:
             return retry.forever(action, doing=doing, clock=self._clock, status=self._status)
 
-    def _behind(self, conflicts: Sequence[Conflict]) -> set[str]:
-        # Taken after the conflict: whatever gave the stored version in this history came before.
+    def _versions_ahead(self, conflicts: Sequence[Conflict]) -> set[str]:
+        # Taken after the conflict: in this history, the snapshot of the stored version is an earlier one.
         snapshot = self._database.begin()
         self._database.finish()
         ahead = {item.id: item.stored for item in conflicts if item.stored > snapshot.version}
@@ -97,12 +97,12 @@ class Aftermath:
                     f"index {self._index} holds document versions of another history (timeline {timeline}, "
                     f"{completed} transactions; the database is at timeline {snapshot.origin.timeline}, "
                     f"{snapshot.completed}): the database was restored or replaced. "
-                    f"Build the index anew with `flusso reindex {self._index}`"
+                    f"Rebuild the index with `flusso reindex {self._index}`"
                 )
-            self._burn(gap)
+            self._use_up_transaction_ids(gap)
         return set(ahead)
 
-    def _burn(self, gap: int) -> None:
+    def _use_up_transaction_ids(self, gap: int) -> None:
         logger.warning(
             "index %s: versions stand %d transactions above the database, as after a crash of Postgres; "
             "using up that many transaction ids and building again",

@@ -1,10 +1,10 @@
-"""Changed rows -> keys of the root documents that hold them: one query per way and hop for a whole batch.
+"""Changed rows -> keys of the root documents that contain them: one query per way and hop for a whole batch.
 
-Both ends of a change count: the parents named by the old values and by the new ones (I4).  What fans out too
-far for memory is left as a `Fanout`, to be streamed through a cursor that the transaction leaves behind.
+Both ends of a change count: the parents that the old values refer to, and those of the new values (I4).  What fans out
+too far for memory is left as a `Fanout`, to be streamed through a cursor that outlives the transaction (`WITH HOLD`).
 
-A value that none of the columns it was read from can have (any more), or that the database fails to compare, can be
-set apart from the others of its batch.
+A value that the columns it was read from cannot contain (any more), or that the database fails to compare, can be
+isolated from the other values of its batch.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.problems import listed
 from flusso_worker.documents import bound_types
 from flusso_worker.documents.built import Key
-from flusso_worker.documents.change_batch import Intake, gather
+from flusso_worker.documents.change_batch import ChangeBatch, gather
 from flusso_worker.postgres.database import Database, RowError
 from flusso_worker.sql.column_types import types_sql
 from flusso_worker.sql.hops import hop_sql, values_sql
 from flusso_worker.sql.parameters import array_literal
 
-PARAMETERS = 10_000
+MAX_PARAMETERS = 10_000
 """Tuples per query."""
-IN_MEMORY = 50_000
-"""Rows of one query that are taken at once; more are streamed."""
-_FETCH = 10_000
+MAX_ROWS_IN_MEMORY = 50_000
+"""Rows of one query that are read at once; more are streamed."""
+_FETCH_ROWS = 10_000
+"""Per fetch from a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,14 @@ class Lookup:
     given: Place
     """The columns that the values come from."""
     values: bytes
-    """Fails for what cannot be a value of these columns."""
+    """A statement that fails for values that these columns cannot contain."""
     types: bytes
     """See `bound_types`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fanout:
-    """A query with many results, and the hops that lead from these to root keys."""
+    """A query with many results, and the hops that lead from them to root keys."""
 
     sql: bytes
     params: tuple[bytes, ...] = ()
@@ -59,7 +60,7 @@ class Fanout:
 
 
 class Unresolved(NamedTuple):
-    """Values of link columns that the database fails to compare: what they lead to is not known."""
+    """Values of link columns that the database fails to compare: the documents that they lead to are unknown."""
 
     given: Place
     values: Key
@@ -70,7 +71,7 @@ class Unresolved(NamedTuple):
 
 @dataclass(slots=True)
 class Resolved:
-    """Root keys found: those in hand, each once, and those still to be streamed."""
+    """Root keys: those in memory, each once, and those still to be streamed."""
 
     keys: dict[Key, None] = field(default_factory=dict)
     fanouts: list[Fanout] = field(default_factory=list)
@@ -79,12 +80,12 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way, ready to run."""
+    """A way with its composed statements."""
 
     columns: Columns
     primary_key: Columns
     in_key: tuple[int, ...] | None
-    """Where the link columns stand in the primary key, if all of them do."""
+    """Positions of the link columns in the primary key; None unless it contains them all."""
     lookup: Lookup
     """Finds the link columns by primary key, for a change that does not carry them."""
     hops: tuple[Lookup, ...]
@@ -92,7 +93,7 @@ class Route:
     """Whether it is the way of the documents' own table."""
 
     def links(self, changes: Iterable[Change]) -> tuple[set[Key], set[Key]]:
-        """Link tuples of both images; and keys of rows whose new link values the log does not hold."""
+        """Link tuples of both images, and the keys of rows whose new link values are not in the log."""
         if self.in_key is not None:
             at = self.in_key
             if at == tuple(range(len(self.primary_key))):
@@ -138,23 +139,23 @@ class Resolver:
             self._routes.setdefault(way.table, []).append(_route(way, catalog))
             self._links[way.table] = self._links.get(way.table, frozenset()).union(way.columns)
 
-    def resolve(self, database: Database, intake: Intake, *, apart: bool = False) -> Resolved:
-        """Find the root keys of `intake` in the open transaction of `database`.
+    def resolve(self, database: Database, batch: ChangeBatch, *, isolate: bool = False) -> Resolved:
+        """Find the root keys of `batch` in the open transaction of `database`.
 
-        Raises `RowError`, which ends the transaction, when the database fails to compare some value; with `apart` such
-        values are set apart instead, at the price of more statements.
+        Raises `RowError`, which ends the transaction, when the database fails to compare a value.  With `isolate` such
+        values become `Resolved.unresolved` instead, at the price of more statements.
         """
         found = Resolved()
-        if any(self._related(table) for table in intake.truncated):
-            # Which parents the lost rows had, nobody knows any more.
+        if any(self._related(table) for table in batch.truncated):
+            # The log does not contain the parents of the deleted rows.
             found.fanouts.append(Fanout(self._all_keys))
-        for table, changes in intake.changes.items():
+        for table, changes in batch.changes.items():
             for route in self._routes.get(table, ()):
                 links, unknown = route.links(changes)
                 known = len(found.unresolved)
                 if unknown:
-                    links.update(self._ask(database, route.lookup, unknown, found, apart))
-                self._climb(database, links, route.hops, found, apart)
+                    links.update(self._find_links(database, route.lookup, unknown, found, isolate))
+                self._follow_hops(database, links, route.hops, found, isolate)
                 if len(found.unresolved) > known:
                     found.unresolved[known:] = _named(found.unresolved[known:], route, changes)
         return found
@@ -162,12 +163,12 @@ class Resolver:
     def reached(
         self, database: Database, records: Sequence[Record], keys: Collection[Key]
     ) -> set[Key]:
-        """Those of `keys` that the records lead to in the open transaction, fan-outs aside."""
+        """Those of `keys` that the records lead to in the open transaction, without fan-outs."""
         found = self.resolve(database, gather(records)).keys
         return {key for key in keys if key in found}
 
     def links_only(self, record: Record) -> Record:
-        """The record as far as `resolve` reads it: without the rest of the row."""
+        """The record without the columns that `resolve` does not read."""
         change = record.change
         links = self._links.get(change.table, frozenset())
         return record._replace(
@@ -177,17 +178,17 @@ class Resolver:
         )
 
     def _related(self, table: TableName) -> bool:
-        """Whether rows of `table` stand inside documents, besides being their root."""
+        """Whether documents contain rows of `table` otherwise than as their root."""
         return any(not route.root for route in self._routes.get(table, ()))
 
     def stream(
         self, database: Database, fanouts: Sequence[Fanout], unresolved: list[Unresolved]
     ) -> Iterator[list[Key]]:
-        """The root keys of fan-outs, list by list; a key may come more than once.  What fails is added to `unresolved`.
+        """Yield the root keys of fan-outs, list by list; a key may come more than once.  Failures go to `unresolved`.
 
-        Ends the transaction that `resolve` ran in: reading them takes as long as all the documents take, and
-        nobody shall wait for a lock, or for vacuum, that long.  What is read after it is newer, which does no
-        harm: a link that has changed meanwhile is a change of its own.  No transaction may begin meanwhile.
+        Ends the transaction that `resolve` ran in: reading the keys takes as long as building all the documents, and
+        neither locks nor vacuum may be held back that long.  What is read after it is newer, which is harmless: a link
+        that has changed meanwhile is a change of its own.  The caller begins no transaction on `database` meanwhile.
         """
         names = self._declare(database, "fanout", fanouts)
         database.commit()
@@ -203,9 +204,9 @@ class Resolver:
     def _fetch(
         self, database: Database, name: str, fanout: Fanout, unresolved: list[Unresolved]
     ) -> Iterator[list[Key]]:
-        for rows in database.fetch(name, _FETCH):
+        for rows in database.fetch(name, _FETCH_ROWS):
             found = Resolved()
-            self._climb(database, rows, fanout.hops, found, apart=True)
+            self._follow_hops(database, rows, fanout.hops, found, isolate=True)
             unresolved += found.unresolved
             if found.keys:
                 yield list(found.keys)
@@ -213,36 +214,36 @@ class Resolver:
             for inner_name, inner in zip(inner_names, found.fanouts, strict=True):
                 yield from self._fetch(database, inner_name, inner, unresolved)
 
-    def _climb(
+    def _follow_hops(
         self,
         database: Database,
         values: Collection[Key],
         hops: Sequence[Lookup],
         found: Resolved,
-        apart: bool,
+        isolate: bool,
     ) -> None:
         for at, hop in enumerate(hops):
             reached: set[Key] = set()
             for chunk in _chunks(values):
-                rows = self._rows(database, hop, chunk, found, apart)
-                if len(rows) > IN_MEMORY:
+                rows = self._rows(database, hop, chunk, found, isolate)
+                if len(rows) > MAX_ROWS_IN_MEMORY:
                     found.fanouts.append(Fanout(hop.sql, _params(chunk), tuple(hops[at + 1 :])))
                 else:
                     reached.update(rows)
             values = reached
         found.keys.update(dict.fromkeys(values))
 
-    def _ask(
+    def _find_links(
         self,
         database: Database,
         lookup: Lookup,
         values: Iterable[Key],
         found: Resolved,
-        apart: bool,
+        isolate: bool,
     ) -> set[Key]:
         rows: set[Key] = set()
         for chunk in _chunks(values):
-            rows.update(self._rows(database, lookup, chunk, found, apart, limited=False))
+            rows.update(self._rows(database, lookup, chunk, found, isolate, limited=False))
         return rows
 
     def _rows(
@@ -251,12 +252,12 @@ class Resolver:
         lookup: Lookup,
         values: list[Key],
         found: Resolved,
-        apart: bool,
+        isolate: bool,
         *,
         limited: bool = True,
     ) -> list[Key]:
         sql = _limited(lookup.sql) if limited else lookup.sql
-        if not apart:
+        if not isolate:
             return database.rows(sql, _params(values))
         try:
             with database.savepoint():
@@ -269,7 +270,7 @@ class Resolver:
             return [
                 row
                 for part in parts
-                for row in self._rows(database, lookup, part, found, apart, limited=limited)
+                for row in self._rows(database, lookup, part, found, isolate, limited=limited)
             ]
         if _possible(database, lookup, values[0]):
             found.unresolved.append(Unresolved(lookup.given, values[0], reason))
@@ -277,13 +278,13 @@ class Resolver:
 
 
 def _possible(database: Database, lookup: Lookup, values: Key) -> bool:
-    """Whether the columns can have these values: what was logged under another type leads to no row."""
+    """Whether the columns can contain these values: a value that was logged under another type leads to no row."""
     try:
         with database.savepoint():
             database.run(lookup.values, _params([values]))
     except RowError:
         columns = f"{listed(lookup.given.columns)} of table `{lookup.given.table}`"
-        bound_types.require(database, lookup.types, columns)
+        bound_types.require_types(database, lookup.types, columns)
         return False
     return True
 
@@ -291,7 +292,7 @@ def _possible(database: Database, lookup: Lookup, values: Key) -> bool:
 def _named(
     failed: Iterable[Unresolved], route: Route, changes: Sequence[Change]
 ) -> Iterator[Unresolved]:
-    """With the keys of the rows, for values that are those of the changes."""
+    """Adds the keys of the changed rows, where the values are those of the changes."""
     for item in failed:
         if item.given == route.lookup.given:
             yield item._replace(key=item.values)
@@ -303,7 +304,7 @@ def _named(
 
 
 def unresolved_text(item: Unresolved) -> str:
-    """What failed, for messages: the table and the key."""
+    """Table, columns, key and reason, for messages."""
     columns = listed(item.given.columns)
     row = f", key {':'.join(item.key)!r}" if item.key is not None else ""
     return f"{columns} of table `{item.given.table}`{row}: {item.reason}"
@@ -314,9 +315,9 @@ def _only(image: Image | None, columns: Collection[str]) -> Image | None:
 
 
 def _chunks(values: Iterable[Key]) -> Iterator[list[Key]]:
-    """At most `PARAMETERS` tuples each."""
+    """At most `MAX_PARAMETERS` tuples each."""
     remaining = iter(values)
-    while chunk := list(islice(remaining, PARAMETERS)):
+    while chunk := list(islice(remaining, MAX_PARAMETERS)):
         yield chunk
 
 
@@ -326,7 +327,7 @@ def _params(values: Sequence[Key]) -> tuple[bytes, ...]:
 
 
 def _limited(sql: bytes) -> bytes:
-    return b"SELECT * FROM (" + sql + b") AS hop LIMIT " + str(IN_MEMORY + 1).encode()
+    return b"SELECT * FROM (" + sql + b") AS hop LIMIT " + str(MAX_ROWS_IN_MEMORY + 1).encode()
 
 
 def _route(way: Way, catalog: Catalog) -> Route:

@@ -1,4 +1,4 @@
-"""Waits until the pipeline has applied what was committed before: what differs then is no change in flight."""
+"""Waits until the pipeline has applied all earlier commits: a difference after that is not a change in flight."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from flusso_worker.postgres.database import Database
 
 logger = logging.getLogger(__name__)
 
-_BREATH = 0.5
-"""Seconds in which the log of asynchronous commits reaches the disk."""
-_LOOK = 0.2
+_WAL_FLUSH_SECONDS = 0.5
+"""Until the WAL of asynchronous commits is flushed to disk."""
+_POLL_SECONDS = 0.2
 _NOW = b"SELECT pg_current_wal_flush_lsn()::text"
 _CONFIRMED = (
     b"SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND confirmed_flush_lsn >= $2::pg_lsn"
 )
 
 
-class Applied:
-    """Of one generation.  The slot tells what is published (in memory: applied), the group what is applied."""
+class CatchUp:
+    """Waits for the pipeline of one generation.
+
+    The slot's confirmed position shows what is published (without Kafka: applied), the group's offsets what is applied.
+    """
 
     def __init__(
         self,
@@ -32,32 +35,35 @@ class Applied:
         clock: Clock,
         patience: float,
     ) -> None:
-        """`log` has the groups of a log that outlives the process, and the topics' prefix."""
+        """`log`: consumer groups and topic prefix of a durable log, else None.  `patience`: seconds per wait."""
         self._generation = generation
         self._database = database
         self._log = log
         self._clock = clock
         self._patience = patience
         self.behind = False
-        """Whether the pipeline was waited for in vain: it does not run, or has much to catch up with."""
+        """Whether a wait ended before the pipeline had caught up: it does not run, or has much to catch up with."""
 
-    def wait(self) -> None:
-        """Wait for everything that is committed by now, at most for the patience given, and in vain only once."""
-        self._clock.wait(_BREATH)
+    def wait_until_applied(self) -> None:
+        """Wait until everything that is committed by now is applied, at most for `patience`.
+
+        Does not wait again after a wait has timed out.  Raises `RetryableError`, `StoppedError`.
+        """
+        self._clock.wait(_WAL_FLUSH_SECONDS)
         lsn = self._database.rows(_NOW)[0][0]
         deadline = self._clock.monotonic() + (0.0 if self.behind else self._patience)
-        while not self._published(lsn):
+        while not self._is_published(lsn):
             if self._clock.monotonic() >= deadline:
-                self._give_up()
+                self._time_out()
                 return
-            self._clock.wait(_LOOK)
-        self._consumed(deadline)
+            self._clock.wait(_POLL_SECONDS)
+        self._await_group(deadline)
 
-    def _published(self, lsn: str) -> bool:
+    def _is_published(self, lsn: str) -> bool:
         slot = self._generation.lineage.slot
         return bool(self._database.rows(_CONFIRMED, [slot.encode(), lsn.encode()]))
 
-    def _consumed(self, deadline: float) -> None:
+    def _await_group(self, deadline: float) -> None:
         if self._log is None:
             return
         groups, prefix = self._log
@@ -73,11 +79,11 @@ class Applied:
             if all(committed.get(at, 0) >= end for at, end in ends.items()):
                 return
             if self._clock.monotonic() >= deadline:
-                self._give_up()
+                self._time_out()
                 return
-            self._clock.wait(_LOOK)
+            self._clock.wait(_POLL_SECONDS)
 
-    def _give_up(self) -> None:
+    def _time_out(self) -> None:
         if not self.behind:
             self.behind = True
             logger.warning(

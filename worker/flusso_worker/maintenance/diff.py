@@ -1,4 +1,4 @@
-"""Two parsed documents -> the paths at which they differ.  Pure."""
+"""The paths at which two parsed documents differ.  Pure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-MOST_PATHS = 20
+MAX_PATHS = 20
 _ABSENT = object()
 
 
 def parsed(text: str | bytes) -> Any:
-    """JSON whose fractions keep all of their digits."""
+    """Parse JSON; fractions keep all of their digits."""
     return json.loads(text, parse_float=Decimal)
 
 
 def differing_paths(expected: Any, actual: Any) -> list[str]:
-    """Paths like `orders[2].status`, at most `MOST_PATHS`; none when the documents are equal."""
-    return list(islice(_paths(expected, actual, ""), MOST_PATHS))
+    """Paths like `orders[2].status`, at most `MAX_PATHS`; none when the documents are equal."""
+    return list(islice(_paths(expected, actual, ""), MAX_PATHS))
 
 
 def _paths(expected: Any, actual: Any, path: str) -> Iterator[str]:
@@ -39,7 +39,7 @@ def _at(items: list[Any], at: int) -> Any:
 
 
 def _same(expected: Any, actual: Any) -> bool:
-    """Equal, and of one kind: `true` is not 1, while 1 and 1.0 are one number."""
+    """Whether values are equal and of the same kind: `true` is not 1, while 1 and 1.0 are the same number."""
     if isinstance(expected, bool) or isinstance(actual, bool):
         return expected is actual
     return bool(expected == actual)

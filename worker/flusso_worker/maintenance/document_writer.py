@@ -1,4 +1,4 @@
-"""Builds and writes documents of one generation beside the workers, with versions like theirs."""
+"""Builds and writes documents of one generation beside the pipelines, with the same versions and the same assembly."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ from typing import TypeVar
 from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.metrics import Metrics
-from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.seams import Batch, Operation
 from flusso_shared.status import Status
-from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built, Causes, Key, Pending
-from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.documents.rebuild import Aftermath
+from flusso_worker.documents.built import BuildQueue, Built, Causes, Key
 from flusso_worker.generations.record import Generation
-from flusso_worker.pipeline.flush import Flusher
+from flusso_worker.pipeline.assembly import WriteDependencies, assemble_documents
 from flusso_worker.postgres.database import Database, RowError
-from flusso_worker.quarantine.quarantine import Policy, Quarantine
+from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster
 from flusso_worker.sinks.opensearch import OpenSearchSink
-from flusso_worker.sql.document import DocumentSql
 
 _NO_LIMIT = 10**9
 
@@ -32,71 +27,59 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What a workbench works with."""
+class WriterDependencies:
+    """Where a document writer reads and writes."""
 
     conninfo: str
     clusters: Sequence[Cluster]
     quarantine: QuarantineStore | None
-    """Where refused documents go; None where they are only told."""
+    """Where rejected documents go; None where they are only reported."""
     clock: Clock
 
 
-class Workbench:
-    """One generation's.  Owned by one thread; close it at the end."""
+class DocumentWriter:
+    """The writer of one generation.  Owned by one thread; to be closed at the end."""
 
-    def __init__(self, generation: Generation, tools: Tools) -> None:
+    def __init__(self, generation: Generation, dependencies: WriterDependencies) -> None:
         """Connects and reads the catalog.  Raises `RetryableError` or `FatalError`."""
         self.generation = generation
-        self._clock = tools.clock
-        self.clusters = tools.clusters
-        index = generation.name.index
-        self.database = Database(tools.conninfo, f"flusso {index}", tools.clock)
-        self._writing = Database(tools.conninfo, f"flusso {index} again", tools.clock)
-        self.catalog: Catalog
-        self.sql: DocumentSql
-        try:
-            self.catalog, self.sql = prepare_sql(generation.plan, self.database)
-        except BaseException:
-            self.database.close()
-            raise
-        self.database.hold(self.catalog.tables)
-        self._writing.hold(self.catalog.tables)
-        metrics, status = Metrics(), Status()
-        self.builder = Builder(self.sql, metrics)
-        self._aftermath = Aftermath(self._writing, self.builder, tools.clock, index)
-        self._sinks = [OpenSearchSink(cluster, tools.clock) for cluster in tools.clusters]
-        quarantine = Quarantine(
-            generation.name,
-            Policy("skip", _NO_LIMIT),
-            tools.quarantine,
-            metrics,
-            status,
-            tools.clock,
+        self.clusters = dependencies.clusters
+        self._clock = dependencies.clock
+        application = f"flusso {generation.name.index}"
+        self.database = Database(dependencies.conninfo, application, dependencies.clock)
+        write = WriteDependencies(
+            conninfo=dependencies.conninfo,
+            sinks=lambda clock: [OpenSearchSink(cluster, clock) for cluster in self.clusters],
+            policy=lambda _index: Policy("skip", _NO_LIMIT),
+            quarantine=dependencies.quarantine,
+            metrics=Metrics(),
+            status=Status(),
         )
-        self._flusher = Flusher(
+        self._documents = assemble_documents(
             generation.name,
-            self._sinks,
-            self.builder,
-            self._aftermath,
-            quarantine,
-            metrics,
-            status,
+            generation.plan,
+            write,
+            [self.database],
+            dependencies.clock,
+            application,
+            bound=False,
         )
+        self.catalog, self.sql = self._documents.catalog, self._documents.sql
+        self.builder = self._documents.builder
 
-    def patiently(self, action: Callable[[], T], doing: str) -> T:
+    def with_retries(self, action: Callable[[], T], doing: str) -> T:
         """Run `action` until the servers answer."""
         return retry.forever(action, doing=doing, clock=self._clock)
 
     def build(self, keys: Sequence[Key]) -> Iterator[Built]:
-        """Documents of root keys, in snapshots of now; rows that cannot be built are told as failed."""
-        pending = Pending(keys)
-        while chunk := pending.take(self.builder.chunk.keys):
-            built, left = self.patiently(partial(self._some, chunk), "build documents")
-            pending.give_back(left)
+        """Yield the documents of root keys, built in new snapshots; rows that cannot be built are in `failed`."""
+        queue = BuildQueue(keys)
+        while chunk := queue.next_chunk(self.builder.chunk.keys):
+            built, left = self.with_retries(partial(self._build_some, chunk), "build documents")
+            queue.put_back(left)
             yield from built
 
-    def _some(self, keys: Sequence[Key]) -> tuple[list[Built], Sequence[Key]]:
+    def _build_some(self, keys: Sequence[Key]) -> tuple[list[Built], Sequence[Key]]:
         snapshot = self.database.begin()
         try:
             built, left = self.builder.build(self.database, snapshot, keys)
@@ -106,22 +89,22 @@ class Workbench:
         return [built], left
 
     def write(self, built: Built, causes: Causes | None = None) -> None:
-        """Write what was built, to every sink, unless something newer is there."""
-        self._flusher.flush(replace(built, causes=causes))
+        """Write a chunk to every sink; documents with a newer version there stay."""
+        self._documents.flusher.flush(replace(built, causes=causes))
 
     def delete(self, documents: Sequence[str], version: int, taken_at: float) -> set[str]:
-        """Delete documents that no row has in the snapshot of `version`.
+        """Delete documents that no row has in the snapshot of `version`, taken at `taken_at` (`Clock.monotonic()`).
 
-        Gives those that a later snapshot has to delete, because their stored versions meant nothing.
+        Returns the ids that a later snapshot has to delete, because their stored versions are ahead of the database.
         """
         again: set[str] = set()
         operations = [Operation(document, version, None) for document in documents]
-        for sink in self._sinks:
+        for sink in self._documents.flusher.sinks:
             written = sink.write(Batch(self.generation.name, operations, taken_at))
             if written.conflicts:
-                again |= self._aftermath.behind(written.conflicts)
+                again |= self._documents.rebuilder.versions_ahead(written.conflicts)
         return again
 
     def close(self) -> None:
         self.database.close()
-        self._aftermath.close()
+        self._documents.close()

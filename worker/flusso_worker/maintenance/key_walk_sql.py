@@ -1,4 +1,4 @@
-"""SQL that walks a root table in key order, page by page without a long transaction.  Pure."""
+"""SQL that reads the keys of a root table in order, page by page, without a long transaction.  Pure."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class VerifySql:
     sample: bytes
     """Random keys; `$1` is their number."""
     estimate: bytes
-    """About how many rows there are."""
+    """The estimated number of rows."""
     present: bytes
-    """The ids of the documents that the root keys in `$1`, ... have."""
+    """The ids of the documents of the root keys in `$1`, ..."""
 
 
 def compose(plan: IndexPlan, catalog: Catalog, documents: DocumentSql, page: int) -> VerifySql:
     """The statements of `plan`; `page` keys at a time."""
     key = bind(plan, catalog).key
-    # Qualified: a bare name in ORDER BY would mean the text that is selected under it.
+    # Qualified: a bare name in ORDER BY would refer to the selected text of the same name.
     own = [sql.SQL("root.{}").format(sql.Identifier(column)) for column in key]
     names = sql.SQL(", ").join(own)
     texts = sql.SQL(", ").join([sql.SQL("{}::text").format(column) for column in own])
     types = [catalog.tables[plan.root].columns[column].type for column in key]
-    # `format_type()` quotes what needs it.
+    # `format_type()` has quoted them where necessary.
     given = sql.SQL(", ").join(
         sql.SQL(f"${at}::{type_}")  # pyright: ignore[reportArgumentType]
         for at, type_ in enumerate(types, 1)

@@ -1,4 +1,4 @@
-"""Verifies and repairs an index at an interval: what changes without a change of a row is found by looking only."""
+"""Verifies and repairs an index at an interval: a document that changes without a change of a row is not found otherwise."""
 
 from __future__ import annotations
 
@@ -14,101 +14,103 @@ from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.store import GenerationStore
-from flusso_worker.maintenance.catch_up import Applied
-from flusso_worker.maintenance.document_writer import Tools, Workbench
+from flusso_worker.maintenance.catch_up import CatchUp
+from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.key_walk_sql import compose
 from flusso_worker.maintenance.observations import PAGE, Documents, Rows
 from flusso_worker.maintenance.report import Report
-from flusso_worker.maintenance.verification import Verification, Wishes
+from flusso_worker.maintenance.verification import Verification, VerificationOptions
 from flusso_worker.maintenance.verification_lease import VerificationLease
 
 logger = logging.getLogger(__name__)
 
-_MOST_PATIENCE = 60.0
-"""Seconds that changes in flight are waited for."""
-_BEAT = 10.0
-"""Seconds after which a verification that goes on says so in its lease."""
+_MAX_CATCH_UP_SECONDS = 60.0
+"""To wait for changes in flight."""
+_LEASE_RENEWAL_SECONDS = 10.0
+"""Between two renewals of the lease of a running verification."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class VerificationDependencies:
     """What the verifications of a process share."""
 
-    tools: Callable[[str], Tools]
-    """For an index."""
+    writer: Callable[[str], WriterDependencies]
+    """Of the document writer for an index."""
     store: GenerationStore
     log: ChangeLog
     topic_prefix: str
     status: Status
     clock: Clock
-    """Waits until the process stops."""
+    """Its waits end when the process stops."""
 
 
 def lease_patience(every: float) -> float:
-    """Seconds after which the lease of a worker that verifies every so many seconds has passed."""
-    return every + 3 * _BEAT
+    """Seconds after which the lease of a worker that verifies `every` so many seconds has expired."""
+    return every + 3 * _LEASE_RENEWAL_SECONDS
 
 
 def verification(
-    bench: Workbench,
+    writer: DocumentWriter,
     log: tuple[ChangeLog, str] | None,
     clock: Clock,
     patience: float,
     report: Report,
 ) -> Verification:
-    """The verification of the generation that a workbench is of; `log` with the topics' prefix, where there is Kafka."""
-    generation = bench.generation
-    statements = compose(generation.plan, bench.catalog, bench.sql, PAGE)
+    """The verification of the writer's generation.  `log`: a durable log and its topic prefix, else None."""
+    generation = writer.generation
+    statements = compose(generation.plan, writer.catalog, writer.sql, PAGE)
     groups = None if log is None else (log[0].groups, log[1])
     return Verification(
-        bench,
-        Rows(bench, statements),
-        Documents(bench, statements),
-        Applied(generation, bench.database, groups, clock, patience),
+        writer,
+        Rows(writer, statements),
+        Documents(writer, statements),
+        CatchUp(generation, writer.database, groups, clock, patience),
         report,
     )
 
 
 class PeriodicVerification:
-    """Of one index, in a thread of its own."""
+    """Verifies one index at its interval, in its own thread."""
 
-    def __init__(self, index: IndexPlan, place: Place, lease: VerificationLease) -> None:
+    def __init__(
+        self, index: IndexPlan, dependencies: VerificationDependencies, lease: VerificationLease
+    ) -> None:
         self._index = index
-        self._place = place
+        self._dependencies = dependencies
         self._lease = lease
-        self._beaten = 0.0
+        self._renewed_at = 0.0
         self.failure: BaseException | None = None
-        """What ended it and should not have."""
-        self._thread = threading.Thread(target=self._work, name=f"verify {index.name}", daemon=True)
+        """The unexpected error that ended it."""
+        self._thread = threading.Thread(target=self._run, name=f"verify {index.name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """After a stop was requested."""
+        """Wait for the end, after a stop was requested."""
         self._thread.join(seconds)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             while True:
                 every, held = self._index.verify_every, self._attempt()
-                self._place.clock.wait(every if held else min(every, _BEAT))
+                self._dependencies.clock.wait(every if held else min(every, _LEASE_RENEWAL_SECONDS))
         except StoppedError:
             self._release()
         except BaseException as error:  # noqa: BLE001 - raised by the lead thread
             self.failure = error
 
     def _attempt(self) -> bool:
-        """Verify, unless another worker does; False in that case."""
+        """Verify, unless another worker has the lease; False in that case."""
         try:
-            if not self._lease.hold():
+            if not self._lease.acquire_or_renew():
                 return False
             self._verify()
         except StoppedError:
             raise
         except FlussoError as error:
             message = f"index {self._index.name}: cannot be verified, next try in {self._index.verify_every:.0f} s: {error}"
-            self._place.status.failed(message)
+            self._dependencies.status.failed(message)
             logger.warning("%s", message, extra={"action": "verify", "index": self._index.name})
         return True
 
@@ -119,14 +121,14 @@ class PeriodicVerification:
             logger.debug("index %s: its lease will expire: %s", self._index.name, error)
 
     def _verify(self) -> None:
-        live = self._place.store.look(self._index.name).live
+        live = self._dependencies.store.look(self._index.name).live
         if live is None:
             return
-        bench = Workbench(live.generation, self._place.tools(self._index.name))
+        writer = DocumentWriter(live.generation, self._dependencies.writer(self._index.name))
         try:
-            report = self._compare(live.generation, bench)
+            report = self._compare(live.generation, writer)
         finally:
-            bench.close()
+            writer.close()
         logger.log(
             logging.INFO if report.found else logging.DEBUG,
             "index %s: %d rows and %d documents verified: %d differed, %d repaired",
@@ -138,19 +140,21 @@ class PeriodicVerification:
             extra={"action": "verify", "index": self._index.name},
         )
 
-    def _compare(self, generation: Generation, bench: Workbench) -> Report:
-        place = self._place
+    def _compare(self, generation: Generation, writer: DocumentWriter) -> Report:
+        dependencies = self._dependencies
         report = Report(self._index.name, generation.name.physical, 0, lambda _difference: None)
-        log = (place.log, place.topic_prefix) if generation.durable else None
-        patience = min(_MOST_PATIENCE, self._index.verify_every)
-        self._beaten = place.clock.monotonic()
-        wishes = Wishes(repair=True, advance=lambda _what, _done, _total: self._beat())
-        return verification(bench, log, place.clock, patience, report).run(wishes)
+        log = (dependencies.log, dependencies.topic_prefix) if generation.durable else None
+        patience = min(_MAX_CATCH_UP_SECONDS, self._index.verify_every)
+        self._renewed_at = dependencies.clock.monotonic()
+        options = VerificationOptions(
+            repair=True, advance=lambda _what, _done, _total: self._renew_lease()
+        )
+        return verification(writer, log, dependencies.clock, patience, report).run(options)
 
-    def _beat(self) -> None:
-        now = self._place.clock.monotonic()
-        if now - self._beaten < _BEAT:
+    def _renew_lease(self) -> None:
+        now = self._dependencies.clock.monotonic()
+        if now - self._renewed_at < _LEASE_RENEWAL_SECONDS:
             return
-        self._beaten = now
-        if not self._lease.hold():
+        self._renewed_at = now
+        if not self._lease.acquire_or_renew():
             raise RetryableError("another worker has begun to verify it")

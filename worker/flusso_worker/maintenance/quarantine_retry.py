@@ -1,4 +1,4 @@
-"""Builds documents in quarantine anew and writes them, or keeps them with the new reason."""
+"""Builds and writes quarantined documents again; those that fail again are kept with the new reason."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Literal, NamedTuple
 
 from flusso_shared.names import GenerationName
 from flusso_worker.generations.record import Generation
-from flusso_worker.maintenance.document_writer import Workbench
+from flusso_worker.maintenance.document_writer import DocumentWriter
 from flusso_worker.quarantine.causes import KnownCause
 from flusso_worker.quarantine.record import Entry
 from flusso_worker.quarantine.store import QuarantineStore
 
 
 class Retried(NamedTuple):
-    """What became of one entry."""
+    """The result of one entry."""
 
     entry: Entry
     outcome: Literal["written", "kept", "dropped"]
-    """`dropped`: its generation is gone, and with it the document."""
+    """`dropped`: its generation does not exist any more, and neither does the document."""
     reason: str = ""
-    """Of one that is kept."""
+    """Why it is kept."""
 
 
 def retry_all(
     entries: Iterable[Entry],
     store: QuarantineStore,
     generation: Callable[[GenerationName], Generation | None],
-    workbench: Callable[[Generation], Workbench],
+    writer_of: Callable[[Generation], DocumentWriter],
 ) -> Iterator[Retried]:
-    """Retry entries, generation by generation; `workbench` is closed when its generation is through."""
+    """Retry entries, generation by generation; each writer is closed after its generation."""
     by_generation: dict[GenerationName, list[Entry]] = {}
     for entry in entries:
         by_generation.setdefault(entry.generation, []).append(entry)
@@ -40,16 +40,16 @@ def retry_all(
                 store.drop(entry)
                 yield Retried(entry, "dropped")
             continue
-        bench = workbench(found)
+        writer = writer_of(found)
         try:
             for entry in group:
-                yield _retry(entry, store, bench)
+                yield _retry(entry, store, writer)
         finally:
-            bench.close()
+            writer.close()
 
 
-def _retry(entry: Entry, store: QuarantineStore, bench: Workbench) -> Retried:
-    for built in bench.build([entry.key]):
-        bench.write(built, KnownCause(entry.change))
+def _retry(entry: Entry, store: QuarantineStore, writer: DocumentWriter) -> Retried:
+    for built in writer.build([entry.key]):
+        writer.write(built, KnownCause(entry.change))
     left = store.get(entry.generation.physical, entry.id)
     return Retried(entry, "written") if left is None else Retried(entry, "kept", left.reason)

@@ -1,4 +1,4 @@
-"""What a verification found, as plain values."""
+"""The result of a verification, as plain values."""
 
 from __future__ import annotations
 
@@ -7,27 +7,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flusso_worker.maintenance.observations import Kind, Sight
+from flusso_worker.maintenance.observations import Kind, Observation
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One document that is not as it should be, and not because of a change in flight."""
+    """One document that is not as it should be, for another reason than a change in flight."""
 
     index: str
     sink: str
     id: str
     kind: Kind
     paths: tuple[str, ...]
-    """Where a different one differs."""
+    """The paths at which a different document differs."""
     reason: str
     """Why it cannot be built or written."""
     repaired: bool = False
 
     @classmethod
-    def of(cls, index: str, sight: Sight, *, repaired: bool) -> Difference:
-        assert sight.kind is not None
-        return cls(index, sight.sink, sight.id, sight.kind, sight.paths, sight.reason, repaired)
+    def of(cls, index: str, observation: Observation, *, repaired: bool) -> Difference:
+        assert observation.kind is not None
+        return cls(
+            index,
+            observation.sink,
+            observation.id,
+            observation.kind,
+            observation.paths,
+            observation.reason,
+            repaired,
+        )
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"id": self.id, "kind": self.kind, "sink": self.sink}
@@ -45,12 +53,12 @@ class Difference:
 
 @dataclass(slots=True)
 class Report:
-    """The verification of one index.  Numbers are exact; only the first differences are listed."""
+    """The result for one index.  Counts are complete; only the first `limit` differences are listed."""
 
     index: str
     generation: str
     limit: int
-    tell: Callable[[Difference], None]
+    on_difference: Callable[[Difference], None]
     """Called for each difference that is listed."""
     rows: int = 0
     """Compared."""
@@ -60,14 +68,14 @@ class Report:
     """Differences by kind."""
     repaired: int = 0
     unsettled: int = 0
-    """Documents that changed all the time while they were looked at."""
+    """Documents that changed between all observations."""
     behind: bool = False
-    """Whether the pipeline was waited for in vain."""
+    """Whether a wait ended before the pipeline had caught up."""
     listed: list[Difference] = field(default_factory=list)
 
     @property
     def remaining(self) -> int:
-        """Differences that are left."""
+        """Differences that are not repaired."""
         return self.found.total() - self.repaired
 
     def add(self, difference: Difference) -> None:
@@ -75,7 +83,7 @@ class Report:
         self.repaired += difference.repaired
         if len(self.listed) < self.limit:
             self.listed.append(difference)
-            self.tell(difference)
+            self.on_difference(difference)
 
     def to_json(self) -> dict[str, Any]:
         return {

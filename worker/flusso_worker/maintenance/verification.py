@@ -1,8 +1,8 @@
 """Compares an index with its database, document by document, while everything runs; repairs on request.
 
-A document that differs at the first look is a suspect.  It is looked at again after the pipeline has applied what
-was committed before, and so on, until it is as it should be, or until neither what is built nor what the sink
-holds has changed between two looks with such a wait in between: only that is a difference.
+A document that differs when it is first observed is a suspect.  It is observed again each time the pipeline has applied
+all earlier commits, until it is as it should be, or until neither the built document nor that of the sink has changed
+between two observations with such a wait in between: only that counts as a difference.
 """
 
 from __future__ import annotations
@@ -11,172 +11,203 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from flusso_worker.maintenance.catch_up import Applied
-from flusso_worker.maintenance.document_writer import Workbench
-from flusso_worker.maintenance.observations import Documents, Rows, Sight
+from flusso_worker.maintenance.catch_up import CatchUp
+from flusso_worker.maintenance.document_writer import DocumentWriter
+from flusso_worker.maintenance.observations import Documents, Observation, Rows
 from flusso_worker.maintenance.report import Difference, Report
 from flusso_worker.sinks.cluster import Cluster
 
 MAX_SUSPECTS = 5000
-_MOST_LOOKS = 10
-_AGAIN = 3
-"""Attempts to get past a version that somebody else than this system gave."""
+_MAX_OBSERVATIONS = 10
+"""Of one suspect."""
+_REPAIR_ATTEMPTS = 3
+"""To get past a version that another writer than this system gave."""
 
 
 class Side(Protocol):
-    """What is looked at again: rows, or documents of one cluster."""
+    """What is observed and repaired: rows, or documents of one cluster."""
 
-    def look(self, suspects: Sequence[Sight]) -> list[Sight]:
-        """What is to be seen of the suspects now."""
+    def observe(self, suspects: Sequence[Observation]) -> list[Observation]:
+        """Observe the suspects again."""
         ...
 
-    def repair(self, differences: Sequence[Sight]) -> None:
-        """Write what is right, with a version of now."""
+    def repair(self, differences: Sequence[Observation]) -> None:
+        """Write or delete the documents, with a current version."""
         ...
 
 
 class RowSide:
     """Documents that rows should have."""
 
-    def __init__(self, bench: Workbench, rows: Rows) -> None:
-        self._bench = bench
+    def __init__(self, writer: DocumentWriter, rows: Rows) -> None:
+        self._writer = writer
         self._rows = rows
 
-    def look(self, suspects: Sequence[Sight]) -> list[Sight]:
-        return self._rows.look(_keys(suspects))
+    def observe(self, suspects: Sequence[Observation]) -> list[Observation]:
+        return self._rows.observe(_keys(suspects))
 
-    def repair(self, differences: Sequence[Sight]) -> None:
-        for built in self._bench.build(_keys(differences)):
-            self._bench.write(built)
+    def repair(self, differences: Sequence[Observation]) -> None:
+        for built in self._writer.build(_keys(differences)):
+            self._writer.write(built)
 
 
 class DocumentSide:
-    """Documents that no row has, of one cluster."""
+    """Documents without a row, of one cluster."""
 
-    def __init__(self, bench: Workbench, documents: Documents, cluster: Cluster) -> None:
-        self._bench = bench
+    def __init__(self, writer: DocumentWriter, documents: Documents, cluster: Cluster) -> None:
+        self._writer = writer
         self._documents = documents
         self._cluster = cluster
 
-    def look(self, suspects: Sequence[Sight]) -> list[Sight]:
-        return self._documents.look(self._cluster, [item.id for item in suspects])
+    def observe(self, suspects: Sequence[Observation]) -> list[Observation]:
+        return self._documents.observe(self._cluster, [item.id for item in suspects])
 
-    def repair(self, differences: Sequence[Sight]) -> None:
+    def repair(self, differences: Sequence[Observation]) -> None:
         ids = [item.id for item in differences]
-        for _ in range(_AGAIN):
+        for _ in range(_REPAIR_ATTEMPTS):
             ids = self._delete(ids)
             if not ids:
                 return
 
     def _delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete those without a row; gives those that must be deleted again."""
-        bench, documents = self._bench, self._documents
-        present, at = bench.patiently(lambda: documents.present(ids), "look for rows")
+        """Delete documents without a row; returns those that must be deleted again."""
+        writer, documents = self._writer, self._documents
+        present, at = writer.with_retries(lambda: documents.present(ids), "look for rows")
         absent = [name for name in ids if name not in present]
-        return sorted(bench.delete(absent, *at)) if absent else []
+        return sorted(writer.delete(absent, *at)) if absent else []
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is asked of a verification."""
+class VerificationOptions:
+    """What to verify, and whether to repair."""
 
     sample: int | None = None
-    """Look at so many random rows and documents only."""
+    """Verify only this many random rows and documents; None verifies all."""
     repair: bool = False
     advance: Callable[[str, int, int], None] = lambda _what, _done, _total: None
-    """Told of progress: `rows` or `documents`, how many are compared, of about how many."""
+    """Called with the progress: `rows` or `documents`, the number compared, and the estimated total."""
 
 
 class Verification:
-    """Of one index.  Owned by one thread; memory does not grow with the index."""
+    """The verification of one index.  Owned by one thread; memory does not grow with the index."""
 
     def __init__(
-        self, bench: Workbench, rows: Rows, documents: Documents, applied: Applied, report: Report
+        self,
+        writer: DocumentWriter,
+        rows: Rows,
+        documents: Documents,
+        catch_up: CatchUp,
+        report: Report,
     ) -> None:
-        self._bench = bench
+        self._writer = writer
         self._rows = rows
         self._documents = documents
-        self._applied = applied
+        self._catch_up = catch_up
         self._report = report
 
-    def run(self, wishes: Wishes) -> Report:
-        """Both walks.  Raises `RetryableError` when a server does not answer, `FatalError`."""
-        self._walk_rows(wishes)
-        for cluster in self._bench.clusters:
-            self._walk_documents(cluster, wishes)
-        self._report.behind = self._applied.behind
+    def run(self, options: VerificationOptions) -> Report:
+        """Compare all rows, then all documents.  Raises `RetryableError` when a server does not answer, `FatalError`."""
+        self._walk_rows(options)
+        for cluster in self._writer.clusters:
+            self._walk_documents(cluster, options)
+        self._report.behind = self._catch_up.behind
         return self._report
 
-    def _walk_rows(self, wishes: Wishes) -> None:
-        total = wishes.sample or self._rows.estimate()
-        pages = self._rows.walk() if wishes.sample is None else self._rows.sample(wishes.sample)
+    def _walk_rows(self, options: VerificationOptions) -> None:
+        total = options.sample or self._rows.estimate()
+        pages = self._rows.walk() if options.sample is None else self._rows.sample(options.sample)
 
-        def seen() -> Iterator[list[Sight]]:
+        def observed() -> Iterator[list[Observation]]:
             for page in pages:
-                yield self._rows.look(page)
+                yield self._rows.observe(page)
                 self._report.rows += len(page)
-                wishes.advance("rows", self._report.rows, max(total, self._report.rows))
+                options.advance("rows", self._report.rows, max(total, self._report.rows))
 
-        self._settle(RowSide(self._bench, self._rows), seen(), repair=wishes.repair)
+        self._settle(RowSide(self._writer, self._rows), observed(), repair=options.repair)
 
-    def _walk_documents(self, cluster: Cluster, wishes: Wishes) -> None:
-        documents, sample = self._documents, wishes.sample
+    def _walk_documents(self, cluster: Cluster, options: VerificationOptions) -> None:
+        documents, sample = self._documents, options.sample
         total = sample or documents.count(cluster)
         pages = documents.walk(cluster) if sample is None else documents.sample(cluster, sample)
         done = 0
 
-        def seen() -> Iterator[list[Sight]]:
+        def observed() -> Iterator[list[Observation]]:
             nonlocal done
             for page in pages:
-                yield documents.look(cluster, page)
+                yield documents.observe(cluster, page)
                 done += len(page)
                 self._report.documents += len(page)
-                wishes.advance("documents", done, max(total, done))
+                options.advance("documents", done, max(total, done))
 
-        side = DocumentSide(self._bench, documents, cluster)
-        self._settle(side, seen(), repair=wishes.repair)
+        side = DocumentSide(self._writer, documents, cluster)
+        self._settle(side, observed(), repair=options.repair)
 
-    def _settle(self, side: Side, seen: Iterator[list[Sight]], *, repair: bool) -> None:
-        """Collect suspects from what is seen, and be done with them before they are too many."""
-        suspects: list[Sight] = []
-        for sights in seen:
-            suspects += [sight for sight in sights if sight.kind is not None]
+    def _settle(self, side: Side, observed: Iterator[list[Observation]], *, repair: bool) -> None:
+        """Collect the suspects among the observations, and examine them before they exceed `MAX_SUSPECTS`."""
+        suspects: list[Observation] = []
+        for observations in observed:
+            suspects += [
+                observation for observation in observations if observation.kind is not None
+            ]
             if len(suspects) >= MAX_SUSPECTS:
                 self._examine(side, suspects, repair=repair)
                 suspects = []
         self._examine(side, suspects, repair=repair)
 
-    def _examine(self, side: Side, suspects: list[Sight], *, repair: bool) -> None:
+    def _examine(self, side: Side, suspects: list[Observation], *, repair: bool) -> None:
         certain = self._certain(side, suspects)
-        left = {_name(sight): sight for sight in certain}
-        for _ in range(_AGAIN if repair else 0):
+        left = {_name(observation): observation for observation in certain}
+        for _ in range(_REPAIR_ATTEMPTS if repair else 0):
             if left:
                 wrong = list(left.values())
                 side.repair(wrong)
-                left = {_name(sight): sight for sight in self._certain(side, side.look(wrong))}
-        for sight in certain:
-            still = left.get(_name(sight))
+                left = {
+                    _name(observation): observation
+                    for observation in self._certain(side, side.observe(wrong))
+                }
+        for observation in certain:
+            still = left.get(_name(observation))
             repaired = repair and still is None
-            self._report.add(Difference.of(self._report.index, still or sight, repaired=repaired))
+            self._report.add(
+                Difference.of(self._report.index, still or observation, repaired=repaired)
+            )
 
-    def _certain(self, side: Side, suspects: Sequence[Sight]) -> list[Sight]:
-        """The suspects that are no changes in flight."""
-        certain: list[Sight] = []
-        before = {_name(sight): sight for sight in suspects if sight.kind is not None}
-        for _ in range(_MOST_LOOKS):
+    def _certain(self, side: Side, suspects: Sequence[Observation]) -> list[Observation]:
+        """The suspects that are differences, not changes in flight."""
+        certain: list[Observation] = []
+        before = {
+            _name(observation): observation
+            for observation in suspects
+            if observation.kind is not None
+        }
+        for _ in range(_MAX_OBSERVATIONS):
             if not before:
                 return certain
-            self._applied.wait()
-            now = [sight for sight in side.look(list(before.values())) if sight.kind is not None]
-            certain += [sight for sight in now if before.get(_name(sight)) == sight]
-            before = {_name(sight): sight for sight in now if before.get(_name(sight)) != sight}
+            self._catch_up.wait_until_applied()
+            now = [
+                observation
+                for observation in side.observe(list(before.values()))
+                if observation.kind is not None
+            ]
+            certain += [
+                observation for observation in now if before.get(_name(observation)) == observation
+            ]
+            before = {
+                _name(observation): observation
+                for observation in now
+                if before.get(_name(observation)) != observation
+            }
         self._report.unsettled += len(before)
         return certain
 
 
-def _name(sight: Sight) -> tuple[str, str]:
-    return sight.sink, sight.id
+def _name(observation: Observation) -> tuple[str, str]:
+    return observation.sink, observation.id
 
 
-def _keys(sights: Sequence[Sight]) -> list[tuple[str, ...]]:
-    return list(dict.fromkeys(sight.key for sight in sights if sight.key is not None))
+def _keys(observations: Sequence[Observation]) -> list[tuple[str, ...]]:
+    return list(
+        dict.fromkeys(
+            observation.key for observation in observations if observation.key is not None
+        )
+    )

@@ -1,7 +1,7 @@
 """Which of several workers verifies an index: a document in `flusso_meta` that its holder keeps changing.
 
-A holder that is gone is known by its document, which has not changed for a while by the observer's own clock: the clocks of
-two machines are never compared.
+A lease expires when its document has not changed for a while by the observer's own clock: the clocks of two machines
+are never compared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class VerificationLease:
     def __init__(
         self, cluster: Cluster, index_prefix: str, index: str, patience: float, clock: Clock
     ) -> None:
-        """`patience`: seconds without a change after which the lease is taken over."""
+        """`patience`: seconds without a change after which the lease has expired."""
         self._cluster = cluster
         self._index = index
         self._where = path(f"{index_prefix}flusso_meta", "_doc", f"verification:{index}")
@@ -30,12 +30,12 @@ class VerificationLease:
         self._seen: tuple[int, int] | None = None
         self._since = 0.0
 
-    def hold(self) -> bool:
-        """Take the lease or keep it; False while another worker has it."""
+    def acquire_or_renew(self) -> bool:
+        """Acquire the lease, or renew it; False while another worker has it.  Raises `RetryableError`."""
         reply = self._cluster.request("GET", self._where, allow=(HTTPStatus.NOT_FOUND,))
         known = reply.json()
         if "found" not in known:
-            return False  # the bookkeeping is not there yet, and not this lease's to create
+            return False  # `flusso_meta` does not exist yet; the index keeper creates it
         if not known["found"]:
             return self._put({"op_type": "create"})
         seen = known["_seq_no"], known["_primary_term"]
@@ -44,7 +44,7 @@ class VerificationLease:
         return self._put({"if_seq_no": str(seen[0]), "if_primary_term": str(seen[1])})
 
     def release(self) -> None:
-        """Let another worker have it at once, if it is held here."""
+        """Give up the lease, if it is held here, so that another worker acquires it at once."""
         known = self._cluster.request("GET", self._where, allow=(HTTPStatus.NOT_FOUND,)).json()
         if known.get("found") and known["_source"]["owner"] == self._owner:
             params = {

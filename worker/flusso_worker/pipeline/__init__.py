@@ -2,13 +2,13 @@
 
 In reading order:
 
-* `pipeline`: the pipeline and its threads.
-* `loop`: what its own thread does, batch by batch.
-* `stages`: what a batch goes through, as a protocol.
-* `build_batch`: one batch to chunks of documents, in one snapshot.
-* `in_flight`: chunks that are being flushed, bounded in number and bytes.
+* `loop`: `process_next_batch` is the way of one batch of changes, step by step.
+* `pipeline`: the pipeline's threads, its start and its stop.
+* `spec`: what a pipeline keeps, and what it shares with the other pipelines of the worker.
+* `build_batch`: one batch to chunks of documents: visibility gate, resolve, build.
+* `in_flight`: bulk requests in flight, bounded in number and bytes.
 * `flush`: writes a chunk to every sink.
 * `offsets`: which offsets may be committed.
-* `truncate_rescan`: looks through the index again after a TRUNCATE.
-* `assembly`: puts the stages together over real servers.
+* `truncate_rescan`: builds all documents of an index again after a TRUNCATE of its root table.
+* `assembly`: connects a pipeline, or a document writer, to the real servers.
 """

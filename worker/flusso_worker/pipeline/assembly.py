@@ -1,4 +1,4 @@
-"""Puts the stages of one generation together: its SQL from the plan and the catalog, its connections, its sinks."""
+"""Connects a pipeline, or a document writer, to the real servers: its SQL from the plan and the catalog, its sinks."""
 
 from __future__ import annotations
 
@@ -8,137 +8,186 @@ from functools import partial
 
 from flusso_shared.change import Record
 from flusso_shared.clock import Clock
+from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
+from flusso_shared.plan.model import IndexPlan
+from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.seams import Sink
+from flusso_shared.status import Status
 from flusso_worker.documents.binding import bind_to
 from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built, Causes, Key
-from flusso_worker.documents.change_batch import Intake
+from flusso_worker.documents.built import Causes, Key
 from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.documents.rebuild import Aftermath
+from flusso_worker.documents.rebuild import Rebuilder
 from flusso_worker.documents.resolve import Resolver
-from flusso_worker.pipeline.build_batch import Connections, Producer
+from flusso_worker.pipeline.build_batch import BatchBuilder, Connections
 from flusso_worker.pipeline.flush import Flusher
-from flusso_worker.pipeline.stages import Process, Subject
+from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 from flusso_worker.postgres.database import Database, RowError
 from flusso_worker.postgres.visibility_gate import Gate
 from flusso_worker.quarantine.causes import BatchCauses, last_reaching
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
 from flusso_worker.quarantine.store import QuarantineStore
+from flusso_worker.sql.document import DocumentSql
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where the documents come from and go to."""
+class WriteDependencies:
+    """Where documents come from and go to."""
 
     conninfo: str
     sinks: Callable[[Clock], Sequence[Sink]]
-    """Makes the sinks of one pipeline, in the order of their names; their waits end with the clock."""
-    indexed_ids: Callable[[GenerationName], Iterable[list[str]]]
-    """Lists the ids of all documents that a generation's index holds, after a refresh."""
+    """Makes the sinks, in the order of their names; their waits end with the clock."""
     policy: Callable[[str], Policy]
-    """What is done with documents of an index that can not be written."""
-    quarantine: QuarantineStore | None = None
+    """What is done with documents of an index that cannot be written."""
+    quarantine: QuarantineStore | None
     """Where they are kept; None without an OpenSearch sink."""
+    metrics: Metrics
+    status: Status
 
 
-class IndexStages:
-    """The stages of one generation over real servers."""
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the pipelines of a worker are assembled from."""
 
-    def __init__(
-        self,
-        producer: Producer,
-        flusher: Flusher,
-        aftermath: Aftermath,
-    ) -> None:
-        self._producer = producer
-        self._flusher = flusher
-        self._aftermath = aftermath
+    write: WriteDependencies
+    indexed_ids: Callable[[GenerationName], Iterable[list[str]]]
+    """Lists the ids of all documents that a generation's index contains, after a refresh."""
 
-    def produce(self, intake: Intake) -> Iterable[Built]:
-        return self._producer.produce(intake)
 
-    def rest(self) -> None:
-        self._producer.rest()
+@dataclass(frozen=True, slots=True)
+class DocumentAssembly:
+    """What builds and writes documents of one generation."""
 
-    def flush(self, built: Built) -> None:
-        self._flusher.flush(built)
-
-    def cancel(self) -> None:
-        self._producer.connections.reading.cancel()
-        self._producer.connections.later.cancel()
-        self._aftermath.cancel()
+    catalog: Catalog
+    sql: DocumentSql
+    builder: Builder
+    rebuilder: Rebuilder
+    flusher: Flusher
+    policy: Policy
 
     def close(self) -> None:
-        self._producer.connections.close()
-        self._aftermath.close()
-        for sink in self._flusher.sinks:
+        """Close the connection and the sinks that were made for it."""
+        self.rebuilder.close()
+        for sink in self.flusher.sinks:
             sink.close()
 
 
-def assemble(
-    subject: Subject,
-    process: Process,
-    surroundings: Surroundings,
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What one pipeline runs.  Owns the connections."""
+
+    batch_builder: BatchBuilder
+    """For the pipeline's thread."""
+    flusher: Flusher
+    """For the flush threads."""
+    documents: DocumentAssembly
+
+    def cancel(self) -> None:
+        """Interrupt statements in progress, from any thread."""
+        self.batch_builder.connections.reading.cancel()
+        self.batch_builder.connections.later.cancel()
+        self.documents.rebuilder.cancel()
+
+    def close(self) -> None:
+        self.batch_builder.connections.close()
+        self.documents.close()
+
+
+def assemble_pipeline(
+    spec: PipelineSpec,
+    context: WorkerContext,
+    dependencies: Dependencies,
     reading: Clock,
     flushing: Clock,
-) -> IndexStages:
-    """Connect, read the catalog and make the stages.  Raises `RetryableError` or `FatalError`."""
-    index = subject.generation.index
-    database = partial(Database, surroundings.conninfo)
+) -> Assembly:
+    """Connect, read the catalog and assemble one pipeline.  Raises `RetryableError` or `FatalError`."""
+    index = spec.generation.index
+    application = f"flusso-worker {index}"
+    conninfo = dependencies.write.conninfo
     connections = Connections(
-        reading=database(f"flusso-worker {index}", reading),
-        later=database(f"flusso-worker {index} later", reading),
+        reading=Database(conninfo, application, reading),
+        later=Database(conninfo, f"{application} later", reading),
     )
-    try:
-        catalog, sql = prepare_sql(subject.plan, connections.reading)
-        bound = bind_to(connections.reading, subject.plan, catalog)
-    except BaseException:
-        connections.close()
-        raise
-    policy = surroundings.policy(index)
-    quarantine = Quarantine(
-        subject.generation,
-        policy,
-        surroundings.quarantine,
-        process.metrics,
-        process.status,
+    documents = assemble_documents(
+        spec.generation,
+        spec.plan,
+        dependencies.write,
+        (connections.reading, connections.later),
         flushing,
+        application,
+        bound=True,
     )
-    builder = Builder(sql, process.metrics)
-    again = database(f"flusso-worker {index} again", flushing)
-    for connection in (connections.reading, connections.later, again):
-        connection.hold(catalog.tables, bound)
-    aftermath = Aftermath(again, builder, flushing, index, process.status)
-    resolver = Resolver(subject.plan, catalog, sql.all_keys)
-    producer = Producer(
+    resolver = Resolver(spec.plan, documents.catalog, documents.sql.all_keys)
+    traced = documents.policy.on_error == "skip"
+    batch_builder = BatchBuilder(
         connections=connections,
-        gate=Gate(connections.reading, reading, process.metrics, index),
+        gate=Gate(connections.reading, reading, context.metrics, index),
         resolver=resolver,
-        builder=builder,
+        builder=documents.builder,
         clock=reading,
-        indexed_ids=partial(surroundings.indexed_ids, subject.generation),
-        trace=_tracing(resolver, aftermath) if policy.on_error == "skip" else None,
-        on_error=policy.on_error,
+        indexed_ids=partial(dependencies.indexed_ids, spec.generation),
+        trace=_tracing(resolver, documents.rebuilder) if traced else None,
+        on_error=documents.policy.on_error,
     )
+    return Assembly(batch_builder, documents.flusher, documents)
+
+
+def assemble_documents(
+    generation: GenerationName,
+    plan: IndexPlan,
+    dependencies: WriteDependencies,
+    reading: Sequence[Database],
+    clock: Clock,
+    application: str,
+    *,
+    bound: bool,
+) -> DocumentAssembly:
+    """Read the catalog over the first of the connections `reading`, and assemble what builds and writes documents.
+
+    `clock` ends the waits of writes and of rebuilds.  With `bound`, every snapshot checks that the tables are still
+    those that the SQL was composed for (`SchemaChangedError`).  `reading` is closed when this fails.
+    Raises `RetryableError` or `FatalError`.
+    """
+    try:
+        catalog, sql = prepare_sql(plan, reading[0])
+        binding = bind_to(reading[0], plan, catalog) if bound else None
+    except BaseException:
+        for connection in reading:
+            connection.close()
+        raise
+    policy = dependencies.policy(generation.index)
+    quarantine = Quarantine(
+        generation,
+        policy,
+        dependencies.quarantine,
+        dependencies.metrics,
+        dependencies.status,
+        clock,
+    )
+    builder = Builder(sql, dependencies.metrics)
+    again = Database(dependencies.conninfo, f"{application} again", clock)
+    for connection in (*reading, again):
+        connection.hold(catalog.tables, binding)
+    rebuilder = Rebuilder(again, builder, clock, generation.index, dependencies.status)
     flusher = Flusher(
-        generation=subject.generation,
-        sinks=surroundings.sinks(flushing),
+        generation=generation,
+        sinks=dependencies.sinks(clock),
         builder=builder,
-        aftermath=aftermath,
+        rebuilder=rebuilder,
         quarantine=quarantine,
-        metrics=process.metrics,
-        status=process.status,
+        metrics=dependencies.metrics,
+        status=dependencies.status,
     )
-    return IndexStages(producer, flusher, aftermath)
+    return DocumentAssembly(catalog, sql, builder, rebuilder, flusher, policy)
 
 
-def _tracing(resolver: Resolver, aftermath: Aftermath) -> Callable[[Sequence[Record]], Causes]:
-    """What tells of the documents of a batch which change each goes back to."""
+def _tracing(resolver: Resolver, rebuilder: Rebuilder) -> Callable[[Sequence[Record]], Causes]:
+    """Finds the change of a batch that a document of it was built for, in a new snapshot."""
 
     def trace(records: Sequence[Record], keys: Collection[Key]) -> Mapping[Key, Record]:
         try:
-            return aftermath.look(
+            return rebuilder.in_snapshot(
                 lambda database: last_reaching(records, keys, partial(resolver.reached, database))
             )
         except RowError:

@@ -20,20 +20,20 @@ from flusso_shared.seams import (
 from flusso_shared.status import Status
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built, Failure
-from flusso_worker.documents.rebuild import Aftermath
+from flusso_worker.documents.rebuild import Rebuilder
 from flusso_worker.quarantine.quarantine import Quarantine
 
 
 @dataclass(slots=True)
 class _Outcome:
-    """What became of the documents of one chunk, at all sinks."""
+    """The result of one chunk at all sinks, by document id."""
 
     versions: dict[str, int] = field(default_factory=dict)
-    """Of the newest build of each document that all sinks took."""
+    """The version of each document that all sinks accepted."""
     failures: dict[str, Failure] = field(default_factory=dict)
-    """The newest refusal of each document that some sink did not take."""
+    """The newest failure of each document that some sink did not accept."""
 
-    def wrote(self, sink: str, operations: Sequence[Operation]) -> None:
+    def add_written(self, sink: str, operations: Sequence[Operation]) -> None:
         if not self.failures:
             self.versions.update({item.id: item.version for item in operations})
             return
@@ -46,7 +46,7 @@ class _Outcome:
             self.failures.pop(item.id, None)
             self.versions[item.id] = item.version
 
-    def failed(self, failures: Sequence[Failure]) -> None:
+    def add_failed(self, failures: Sequence[Failure]) -> None:
         for item in failures:
             earlier = self.failures.get(item.id)
             if earlier is None or item.version >= earlier.version:
@@ -62,15 +62,15 @@ class Flusher:
     sinks: Sequence[Sink]
     """In the order of their names."""
     builder: Builder
-    aftermath: Aftermath
+    rebuilder: Rebuilder
     quarantine: Quarantine
     metrics: Metrics
     status: Status
 
     def flush(self, built: Built) -> None:
-        """Returns once every sink has every document of the chunk, or a newer one, or refused it for good.
+        """Return once every sink has every document of the chunk, or a newer one, or has rejected it permanently.
 
-        Raises `PoisonError` when a refusal stops the index, `StoppedError` on shutdown, `FatalError`.
+        Raises `PoisonError` when a rejection stops the index, `StoppedError` on shutdown, `FatalError`.
         """
         started = time.monotonic()
         failpoints.hit("before_bulk")
@@ -89,8 +89,9 @@ class Flusher:
     def _settle(self, built: Built, outcome: _Outcome) -> None:
         """Quarantine what could not be written, and build it once more.
 
-        Another worker may have written a newer document meanwhile, and looked for an entry before this one put it there.
-        Its snapshot was earlier than this last one.
+        The last build is needed because another worker may have written a newer document meanwhile, and may have
+        looked for a quarantine entry before it was stored here.  That worker's snapshot is earlier than that of the
+        last build.
         """
         quarantine = self.quarantine
         failures = list(outcome.failures.values())
@@ -98,12 +99,12 @@ class Flusher:
             quarantine.take(failures, built.causes)
             quarantine.clear(outcome.versions)
             earlier = {failure.id: failure for failure in failures}
-            again = [
+            rebuilt = [
                 _changed(part, earlier)
-                for part in self.aftermath.rebuild([failure.key for failure in failures])
+                for part in self.rebuilder.rebuild([failure.key for failure in failures])
             ]
             outcome = _Outcome()
-            for part in again:
+            for part in rebuilt:
                 self._merge(outcome, self._write_everywhere(part))
             failures = list(outcome.failures.values())
         quarantine.clear(outcome.versions)
@@ -122,48 +123,48 @@ class Flusher:
         return outcome
 
     def _write_once(self, sink: Sink, built: Built, outcome: _Outcome) -> list[Built]:
-        """Write one chunk; gives what has to be written after it."""
-        outcome.failed(built.failed)
+        """Write one chunk to one sink; returns the chunks to be written after it."""
+        outcome.add_failed(built.failed)
         if not built.operations:
             return []
         try:
             written = sink.write(Batch(self.generation, built.operations, built.taken_at))
         except StaleBatchError:
-            return self._again(built)
-        refused = self._refused(sink, built, written.rejected)
-        rejected = {item.id for item in refused}
-        outcome.wrote(
+            return self._rebuilt(built)
+        failures = self._failures(sink, built, written.rejected)
+        rejected = {item.id for item in failures}
+        outcome.add_written(
             sink.name,
             [item for item in built.operations if item.id not in rejected]
             if rejected
             else built.operations,
         )
-        outcome.failed(refused)
-        return self._built_past(built, written.conflicts)
+        outcome.add_failed(failures)
+        return self._rebuilt_after_conflicts(built, written.conflicts)
 
-    def _built_past(self, built: Built, conflicts: Sequence[Conflict]) -> list[Built]:
-        """Documents whose stored version means nothing, built again."""
+    def _rebuilt_after_conflicts(self, built: Built, conflicts: Sequence[Conflict]) -> list[Built]:
+        """Documents whose stored version is ahead of the database, built again.  All other conflicts mean a newer document."""
         if not conflicts:
             return []
-        behind = self.aftermath.behind(conflicts)
+        ahead = self.rebuilder.versions_ahead(conflicts)
         self.metrics.counter("flusso_version_conflicts_total", self.generation.index).inc(
-            len(conflicts) - len(behind)
+            len(conflicts) - len(ahead)
         )
-        if not behind:
+        if not ahead:
             return []
-        return self._again(built, behind)
+        return self._rebuilt(built, ahead)
 
-    def _again(self, built: Built, only: Collection[str] | None = None) -> list[Built]:
+    def _rebuilt(self, built: Built, only: Collection[str] | None = None) -> list[Built]:
         """The documents of a chunk, or some of them, built again."""
         if built.ids:
-            return self.aftermath.sweep(
+            return self.rebuilder.rebuild_ids(
                 [name for name in built.ids if only is None or name in only]
             )
         id_of = self.builder.sql.id_of
         keys = built.keys if only is None else [key for key in built.keys if id_of(key) in only]
-        return self.aftermath.rebuild(keys)
+        return self.rebuilder.rebuild(keys)
 
-    def _refused(self, sink: Sink, built: Built, rejections: Sequence[Rejection]) -> list[Failure]:
+    def _failures(self, sink: Sink, built: Built, rejections: Sequence[Rejection]) -> list[Failure]:
         if not rejections:
             return []
         names = {item.id for item in rejections}
@@ -183,7 +184,7 @@ class Flusher:
 
 
 def _changed(built: Built, earlier: Mapping[str, Failure]) -> Built:
-    """What is something else now than what failed."""
+    """What of a new build differs from what failed before."""
     operations = [
         item
         for item in built.operations

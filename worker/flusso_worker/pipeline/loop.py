@@ -1,11 +1,11 @@
-"""What a pipeline's own thread does: poll, produce, hand over, commit what is flushed (I7)."""
+"""What a pipeline's own thread does: poll, build, flush, commit (I7).  `Loop.process_next_batch` shows all of it."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from flusso_shared import failpoints, retry
 from flusso_shared.change import Record
@@ -14,217 +14,245 @@ from flusso_shared.errors import FlussoError, RetryableError, StoppedError
 from flusso_shared.retry import Backoff
 from flusso_shared.seams import ChangeReader, TopicPartition
 from flusso_shared.status import Tally
-from flusso_worker.documents.change_batch import Intake, gather
-from flusso_worker.pipeline.in_flight import Flight
-from flusso_worker.pipeline.offsets import Ledger, Ticket
-from flusso_worker.pipeline.stages import Process, Stages, Subject
-from flusso_worker.pipeline.truncate_rescan import SecondLooks
+from flusso_worker.documents.built import Built
+from flusso_worker.documents.change_batch import ChangeBatch, gather
+from flusso_worker.pipeline.assembly import Assembly
+from flusso_worker.pipeline.in_flight import InFlightRequests
+from flusso_worker.pipeline.offsets import OffsetTracker, PendingBatch
+from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
+from flusso_worker.pipeline.truncate_rescan import TruncateRescans
 
 logger = logging.getLogger(__name__)
 
 MAX_RECORDS = 5000
-_IDLE_POLL = 0.25
-_BUSY_POLL = 0.02
-_COMMIT_EVERY = 0.2
-_REVOKE_BUDGET = 60.0
-_DRAIN_BUDGET = 15.0
+"""Per batch."""
+_IDLE_POLL_SECONDS = 0.25
+_BUSY_POLL_SECONDS = 0.02
+"""While flushes or commits are outstanding."""
+_COMMIT_INTERVAL_SECONDS = 0.2
+_REVOKE_BUDGET_SECONDS = 60.0
+_DRAIN_BUDGET_SECONDS = 15.0
 
 
 class Loop:
-    """The life of one membership in the generation's group.  Owned by one thread."""
+    """One membership in the generation's consumer group.  Owned by one thread."""
 
     def __init__(
         self,
-        subject: Subject,
-        process: Process,
-        stages: Stages,
+        spec: PipelineSpec,
+        context: WorkerContext,
+        assembly: Assembly,
         finish: threading.Event,
         abort: threading.Event,
     ) -> None:
         """`finish` asks to stop reading and drain; `abort` interrupts flushes that wait for their sink."""
-        self._subject = subject
-        self._process = process
-        self._stages = stages
+        self._spec = spec
+        self._context = context
+        self._batch_builder = assembly.batch_builder
         self._finish = finish
         self._abort = abort
         self._clock = SystemClock(finish)
-        self._ledger = Ledger()
-        self._flight = Flight(
-            subject.generation.physical, subject.flushes, stages.flush, process.air
+        self._offsets = OffsetTracker()
+        self._requests = InFlightRequests(
+            spec.generation.physical, spec.flushes, assembly.flusher.flush, context.byte_budget
         )
-        self._in_flight = 0
-        index, metrics = subject.generation.index, process.metrics
+        self._changes_in_flight = 0
+        index, metrics = spec.generation.index, context.metrics
         self._in_flight_gauge = metrics.gauge("flusso_changes_in_flight", index)
         self._committed = metrics.counter("flusso_changes_committed_total", index)
-        # Else capture is in the same process and counts them, each once for all indexes.
-        self._tally = Tally(process.status) if process.log.durable else None
+        # Without a durable log, capture is in the same process and counts each change once for all indexes.
+        self._tally = Tally(context.status) if context.log.durable else None
         self._committed_at = 0.0
-        self._polling = f"read changes for index {subject.generation.index}"
+        self._polling = f"read changes for index {spec.generation.index}"
         self._backoff = Backoff()
-        self._looks = SecondLooks(subject, process.log.groups, self._clock)
+        self._rescans = TruncateRescans(spec, context.log.groups, self._clock)
+
+    def process_next_batch(self, reader: ChangeReader) -> None:
+        """The way of one batch of changes, from the log into the index.  Start reading here.
+
+        1. Poll: up to `MAX_RECORDS` changes of the tables that the index reads.
+        2. Visibility gate: a snapshot of Postgres that contains all transactions of the batch (I2).
+        3. Resolve: changed rows to the keys of the documents that contain them (I4).
+        4. Build: the documents of these keys, in chunks, each with the version of its snapshot (I3).
+        5. Flush: each chunk is a bulk request to every sink, in a flush thread, while the next chunk is built.
+        6. Commit: the offsets of batches whose chunks are all acknowledged, and that of no later one (I7).
+        """
+
+        def build(batch: ChangeBatch, pending: PendingBatch) -> None:
+            snapshot = self._batch_builder.open_visibility_gate(batch)
+            resolved = self._batch_builder.resolve(batch, snapshot)
+            for built in self._batch_builder.build(batch, resolved, snapshot):
+                self._flush(built, pending)
+
+        records = self._poll(reader)
+        self._requests.reap()
+        if records:
+            failpoints.hit("after_poll")
+            batch = gather(records)
+            pending = self._track(batch)
+            truncated = self._spec.plan.root in batch.truncated
+            if truncated:
+                self._await_flushes()
+            self._with_retries(build, batch, pending)
+            # The truncate is visible by now: whatever other workers build from later records contains it.
+            rescan_later = truncated and self._rescans.schedule(pending, batch, reader.assignment())
+            pending.fully_built = not rescan_later
+        for rescan in self._rescans.take_due(reader.assignment):
+            self._with_retries(build, rescan.batch, rescan.pending)
+            rescan.pending.fully_built = True
+        if not records or time.monotonic() - self._committed_at >= _COMMIT_INTERVAL_SECONDS:
+            self._commit(reader)
 
     def run(self, reading: threading.Event) -> None:
-        """Until `finish` is set, or a failure, which is raised.  `reading` is set once in the group."""
+        """Process batches until `finish` is set.  Raises what ended it otherwise.
+
+        `reading` is set once this member has joined the group.
+        """
         reader: ChangeReader | None = None
         try:
-            reader = self._join()
+            reader = self._join_group()
             reading.set()
             while not self._finish.is_set():
-                self._round(reader)
-            self._flight.drain(_DRAIN_BUDGET, self._abort)
+                self.process_next_batch(reader)
+            self._requests.drain(_DRAIN_BUDGET_SECONDS, self._abort)
         except StoppedError:
-            logger.debug("index %s: interrupted", self._subject.generation.index)
+            logger.debug("index %s: interrupted", self._spec.generation.index)
         finally:
-            self._leave(reader)
+            self._shut_down(reader)
 
-    def _join(self) -> ChangeReader:
-        """Become a member of the group."""
-        plan, log = self._subject.plan, self._process.log
+    def _join_group(self) -> ChangeReader:
+        plan, log = self._spec.plan, self._context.log
         holder: list[ChangeReader] = []
 
         def on_revoked(partitions: Collection[TopicPartition]) -> None:
-            self._give_up(holder[0], partitions)
+            self._give_up_partitions(holder[0], partitions)
 
-        # Seeding is all about the root's partitions: every member gets its share of them.
+        # The root comes first: seeding reads mostly its partitions, and every member is to get a share of them.
         related = [table for table in plan.tables if table != plan.root]
-        reader = log.reader(self._subject.group, [plan.root, *related], on_revoked)
+        reader = log.reader(self._spec.group, [plan.root, *related], on_revoked)
         holder.append(reader)
         return reader
 
-    def _round(self, reader: ChangeReader) -> None:
-        records = self._poll(reader)
-        self._flight.reap()
-        if records:
-            failpoints.hit("after_poll")
-            self._take(gather(records), reader)
-        for look in self._looks.due(reader.assignment):
-            self._send(look.ticket, look.intake)
-            look.ticket.closed = True
-        due = not records or time.monotonic() - self._committed_at >= _COMMIT_EVERY
-        if due and self._ledger.releasable:
-            self._commit(reader)
-
     def _poll(self, reader: ChangeReader) -> list[Record]:
-        unfinished = self._flight.busy or self._ledger.releasable
+        """The next changes; none when there are none yet, or when the log cannot be read for now."""
+        unfinished = self._requests.busy or self._offsets.has_committable
         try:
-            records = reader.poll(MAX_RECORDS, _BUSY_POLL if unfinished else _IDLE_POLL)
+            records = reader.poll(
+                MAX_RECORDS, _BUSY_POLL_SECONDS if unfinished else _IDLE_POLL_SECONDS
+            )
         except RetryableError as error:
             delay = self._backoff.next()
             logger.warning(
                 "index %s: cannot read changes, next try in %.1f s: %s",
-                self._subject.generation.index,
+                self._spec.generation.index,
                 delay,
                 error,
                 extra={"action": "retry"},
             )
-            self._process.metrics.counter("flusso_retries_total", "poll").inc()
+            self._context.metrics.counter("flusso_retries_total", "poll").inc()
             if self._backoff.attempt >= retry.TOLD_AFTER:
-                self._process.status.retrying(self._polling, f"cannot {self._polling} yet: {error}")
+                self._context.status.retrying(self._polling, f"cannot {self._polling} yet: {error}")
             self._clock.wait(delay)
             return []
         self._backoff.reset()
-        self._process.status.retried(self._polling)
+        self._context.status.retried(self._polling)
         return records
 
-    def _take(self, intake: Intake, reader: ChangeReader) -> None:
-        """Take a batch all the way to the flush threads."""
-        self._count(intake.count)
-        ticket = self._ledger.open(intake.offsets, intake.count)
-        emptied = self._subject.plan.root in intake.truncated
-        if emptied:
-            self._land()
-        self._send(ticket, intake)
-        # The truncate is visible by now: whatever others build from later records sees it.
-        if emptied and self._looks.wanted(ticket, intake, reader.assignment()):
-            return
-        ticket.closed = True
-
-    def _count(self, changes: int) -> None:
-        """Changes that are taken in."""
-        self._in_flight += changes
-        self._in_flight_gauge.inc(changes)
+    def _track(self, batch: ChangeBatch) -> PendingBatch:
+        """Count the batch, and hold back its offsets until it is flushed."""
+        self._changes_in_flight += batch.count
+        self._in_flight_gauge.inc(batch.count)
         if self._tally is not None:
-            self._tally.take(changes)
+            self._tally.take(batch.count)
+        return self._offsets.add_batch(batch.offsets, batch.count)
 
-    def _send(self, ticket: Ticket, intake: Intake) -> None:
-        """Produce and hand over; again from the start when a connection fails."""
+    def _with_retries(
+        self,
+        build: Callable[[ChangeBatch, PendingBatch], None],
+        batch: ChangeBatch,
+        pending: PendingBatch,
+    ) -> None:
+        """Build a batch; from the start again when a connection fails, which is harmless."""
         retry.forever(
-            lambda: self._produce(ticket, intake),
-            doing=f"build documents of index {self._subject.generation.index}",
+            lambda: build(batch, pending),
+            doing=f"build documents of index {self._spec.generation.index}",
             clock=self._clock,
-            status=self._process.status,
+            status=self._context.status,
         )
 
-    def _land(self) -> None:
-        """Wait until all that is in the air has landed."""
-        while not self._flight.drain(_IDLE_POLL, self._finish):
+    def _await_flushes(self) -> None:
+        """Wait until nothing is in flight.  Raises `StoppedError` when asked to stop meanwhile."""
+        while not self._requests.drain(_IDLE_POLL_SECONDS, self._finish):
             if self._finish.is_set():
                 raise StoppedError("stop requested")
 
-    def _produce(self, ticket: Ticket, intake: Intake) -> None:
-        for built in self._stages.produce(intake):
-            if built.operations or built.failed:
-                if not self._flight.has_room(built):
-                    self._stages.rest()
-                self._flight.submit(ticket, built, self._finish)
+    def _flush(self, built: Built, pending: PendingBatch) -> None:
+        """Submit a chunk to the flush threads; holds no transaction open while it waits for capacity."""
+        if built.operations or built.failed:
+            if not self._requests.has_capacity(built):
+                self._batch_builder.end_transactions()
+            self._requests.submit(pending, built, self._finish)
 
     def _commit(self, reader: ChangeReader) -> None:
-        offsets, changes = self._ledger.release()
+        """Commit the offsets of batches that are done, if there are any."""
+        if not self._offsets.has_committable:
+            return
+        offsets, changes = self._offsets.take_committable()
         failpoints.hit("before_offset_commit")
         try:
             reader.commit(offsets)
         except RetryableError as error:
-            # Nothing is lost: a later commit stands for these too, and until then they would be done again.
-            self._ledger.restore(offsets, changes)
+            # Nothing is lost: a later commit includes these offsets; after a crash the batches are processed again.
+            self._offsets.put_back(offsets, changes)
             self._committed_at = time.monotonic()
             logger.warning(
                 "index %s: cannot commit offsets yet: %s",
-                self._subject.generation.index,
+                self._spec.generation.index,
                 error,
                 extra={"action": "retry"},
             )
             return
         failpoints.hit("after_offset_commit")
         self._committed_at = time.monotonic()
-        self._in_flight -= changes
+        self._changes_in_flight -= changes
         self._in_flight_gauge.dec(changes)
         if self._tally is not None:
             self._tally.finish(changes)
         self._committed.inc(changes)
 
-    def _give_up(self, reader: ChangeReader, partitions: Collection[TopicPartition]) -> None:
-        """Flush and commit what is in flight, before other members get the partitions."""
-        landed = self._flight.drain(_REVOKE_BUDGET, self._abort)
-        if self._ledger.releasable:
-            self._commit(reader)
-        if not landed:
+    def _give_up_partitions(
+        self, reader: ChangeReader, partitions: Collection[TopicPartition]
+    ) -> None:
+        """Flush and commit what is in flight, before other members are assigned the partitions."""
+        drained = self._requests.drain(_REVOKE_BUDGET_SECONDS, self._abort)
+        self._commit(reader)
+        if not drained:
             logger.warning(
                 "index %s: partitions are given up with flushes unfinished; their new owner does them again",
-                self._subject.generation.index,
+                self._spec.generation.index,
                 extra={"action": "revoked_unfinished", "partitions": len(partitions)},
             )
-        self._ledger.forget(partitions)
-        self._looks.give_up(partitions)
+        self._offsets.drop_partitions(partitions)
+        self._rescans.drop_partitions(partitions)
 
-    def _leave(self, reader: ChangeReader | None) -> None:
-        """Interrupt what still flies, commit what is done, leave the group."""
+    def _shut_down(self, reader: ChangeReader | None) -> None:
+        """Interrupt flushes in flight, commit what is done, leave the group."""
         self._abort.set()
-        self._process.status.retried(self._polling)
-        self._flight.close()
+        self._context.status.retried(self._polling)
+        self._requests.close()
         try:
-            self._flight.reap()
+            self._requests.reap()
         except FlussoError as error:
             logger.debug("a flush ended with: %s", error)
         finally:
             if reader is not None:
-                self._part_with(reader)
+                self._leave_group(reader)
 
-    def _part_with(self, reader: ChangeReader) -> None:
+    def _leave_group(self, reader: ChangeReader) -> None:
         try:
-            if self._ledger.releasable:
-                self._commit(reader)
+            self._commit(reader)
         finally:
-            self._in_flight_gauge.dec(self._in_flight)
+            self._in_flight_gauge.dec(self._changes_in_flight)
             if self._tally is not None:
                 self._tally.give_up()
             reader.close()

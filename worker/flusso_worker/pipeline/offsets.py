@@ -1,4 +1,4 @@
-"""Which offsets may be committed: those of batches that are done, in the order they were taken in (I7).  Pure."""
+"""Which offsets may be committed: those of batches that are done, in the order in which they were polled (I7).  Pure."""
 
 from __future__ import annotations
 
@@ -10,76 +10,77 @@ from flusso_shared.seams import Offsets, TopicPartition
 
 
 @dataclass(slots=True)
-class Ticket:
-    """One batch on its way through resolve, build and flush."""
+class PendingBatch:
+    """A batch between poll and commit."""
 
     offsets: dict[TopicPartition, int]
+    """What may be committed once the batch and all earlier ones are done: the next offset to read, by partition."""
     changes: int
-    pending: int = 0
-    """Chunks of documents that are not acknowledged yet."""
-    closed: bool = False
-    """Whether all of the batch's chunks are known."""
+    unflushed: int = 0
+    """Chunks of documents that are submitted and not acknowledged yet."""
+    fully_built: bool = False
+    """Whether all of the batch's chunks are submitted."""
 
     @property
     def done(self) -> bool:
-        return self.closed and self.pending == 0
+        return self.fully_built and self.unflushed == 0
 
 
-class Ledger:
-    """The batches in flight, oldest first.  Owned by one thread.
+class OffsetTracker:
+    """The batches between poll and commit, oldest first.  Owned by one thread.
 
-    An offset is released only when its batch and every earlier one is done: a batch that overtakes another
-    waits, because one number per partition stands for all that lies before it.
+    An offset becomes committable only when its batch and every earlier one is done, because the committed offset of a
+    partition stands for everything before it.
     """
 
     def __init__(self) -> None:
-        self._tickets: deque[Ticket] = deque()
+        self._batches: deque[PendingBatch] = deque()
         self._offsets: dict[TopicPartition, int] = {}
         self._changes = 0
 
-    def open(self, offsets: Offsets, changes: int) -> Ticket:
-        """Take in the next batch."""
-        ticket = Ticket(dict(offsets), changes)
-        self._tickets.append(ticket)
-        return ticket
+    def add_batch(self, offsets: Offsets, changes: int) -> PendingBatch:
+        """Track the next batch."""
+        pending = PendingBatch(dict(offsets), changes)
+        self._batches.append(pending)
+        return pending
 
     @property
     def empty(self) -> bool:
-        """Whether no batch is on its way."""
+        """Whether every batch is done."""
         self._collect()
-        return not self._tickets
+        return not self._batches
 
     @property
-    def releasable(self) -> bool:
-        """Whether `release` has something."""
+    def has_committable(self) -> bool:
+        """Whether `take_committable` returns any offset."""
         self._collect()
         return bool(self._offsets)
 
-    def release(self) -> tuple[dict[TopicPartition, int], int]:
-        """The offsets that may be committed now, and how many changes that finishes; each is given once."""
+    def take_committable(self) -> tuple[dict[TopicPartition, int], int]:
+        """The offsets that may be committed now, and the number of changes they finish.  Returns each only once."""
         self._collect()
         offsets, changes = self._offsets, self._changes
         self._offsets, self._changes = {}, 0
         return offsets, changes
 
-    def restore(self, offsets: Offsets, changes: int) -> None:
-        """Take back what could not be committed."""
+    def put_back(self, offsets: Offsets, changes: int) -> None:
+        """Return what `take_committable` gave and could not be committed; newer offsets win."""
         self._offsets = {**offsets, **self._offsets}
         self._changes += changes
 
-    def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """Never release offsets of these partitions for batches taken in so far: others own them now."""
+    def drop_partitions(self, partitions: Collection[TopicPartition]) -> None:
+        """Never return offsets of these partitions for batches added so far: other members own them now."""
         for offsets in self._all_offsets():
             for partition in partitions:
                 offsets.pop(partition, None)
 
     def _all_offsets(self) -> Iterable[dict[TopicPartition, int]]:
         yield self._offsets
-        for ticket in self._tickets:
-            yield ticket.offsets
+        for pending in self._batches:
+            yield pending.offsets
 
     def _collect(self) -> None:
-        while self._tickets and self._tickets[0].done:
-            ticket = self._tickets.popleft()
-            self._offsets.update(ticket.offsets)
-            self._changes += ticket.changes
+        while self._batches and self._batches[0].done:
+            pending = self._batches.popleft()
+            self._offsets.update(pending.offsets)
+            self._changes += pending.changes

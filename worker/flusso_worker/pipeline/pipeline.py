@@ -16,33 +16,37 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from flusso_shared import retry
 from flusso_shared.clock import Clock, SystemClock
 from flusso_shared.errors import StoppedError
+from flusso_worker.pipeline.assembly import Assembly
 from flusso_worker.pipeline.loop import Loop
-from flusso_worker.pipeline.stages import Process, Stages, Subject
+from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 
-_PROVEN = 10.0
+_HEALTHY_AFTER_SECONDS = 10.0
 
 
 class Pipeline:
     """Runs in threads of its own from `start` until `stop` or a failure."""
 
     def __init__(
-        self, subject: Subject, process: Process, stages: Callable[[Clock, Clock], Stages]
+        self,
+        spec: PipelineSpec,
+        context: WorkerContext,
+        assemble: Callable[[Clock, Clock], Assembly],
     ) -> None:
-        """`stages` is called in the pipeline's thread with the clocks of reading and of flushing.
+        """`assemble` is called in the pipeline's thread, with the clocks of reading and of flushing.
 
-        The first is stopped by `stop`; the second only when the drain's budget is used up.
+        `stop` ends the waits of the first; the second ends only when the drain's budget is used up.
         """
-        self.subject = subject
-        self._process = process
-        self._make_stages = stages
+        self.spec = spec
+        self._context = context
+        self._assemble = assemble
         self._finish = threading.Event()
         self._abort = threading.Event()
         self._executor = ThreadPoolExecutor(
-            1, thread_name_prefix=f"pipeline-{subject.generation.physical}"
+            1, thread_name_prefix=f"pipeline-{spec.generation.physical}"
         )
         self._done: Future[None] | None = None
         self._started_at = 0.0
-        self._stages: Stages | None = None
+        self._assembly: Assembly | None = None
         self.reading = threading.Event()
         """Set once the pipeline is a member of its group."""
 
@@ -59,7 +63,9 @@ class Pipeline:
     def healthy(self) -> bool:
         """Whether it has been reading for a while without a failure."""
         return (
-            self.running and self.reading.is_set() and time.monotonic() - self._started_at > _PROVEN
+            self.running
+            and self.reading.is_set()
+            and time.monotonic() - self._started_at > _HEALTHY_AFTER_SECONDS
         )
 
     @property
@@ -78,24 +84,24 @@ class Pipeline:
         if self._done is not None:
             wait([self._done], seconds)
         self._abort.set()
-        if self._stages is not None and self.running:
-            self._stages.cancel()
+        if self._assembly is not None and self.running:
+            self._assembly.cancel()
         self._executor.shutdown(wait=True)
 
     def _run(self) -> None:
         reading, flushing = SystemClock(self._finish), SystemClock(self._abort)
         try:
-            stages = retry.forever(
-                lambda: self._make_stages(reading, flushing),
-                doing=f"start index {self.subject.generation.physical}",
+            assembly = retry.forever(
+                lambda: self._assemble(reading, flushing),
+                doing=f"start index {self.spec.generation.physical}",
                 clock=reading,
-                status=self._process.status,
+                status=self._context.status,
             )
         except StoppedError:
             return
-        self._stages = stages
+        self._assembly = assembly
         try:
-            loop = Loop(self.subject, self._process, stages, self._finish, self._abort)
+            loop = Loop(self.spec, self._context, assembly, self._finish, self._abort)
             loop.run(self.reading)
         finally:
-            stages.close()
+            assembly.close()

@@ -1,11 +1,12 @@
-"""After TRUNCATE of a root table: the index is looked through again once other workers' earlier writes have landed.
+"""After TRUNCATE of a root table: all documents of the index are built a second time, once the earlier writes of other
+workers are done.
 
 A worker may still be writing a document that it built before the truncate; no record will ever name that document
-again.  Whatever another worker had in hand comes from records before the ends of its partitions now, and it
-has landed once the group's offsets pass these.
+again.  Whatever another worker had in flight comes from records before the current ends of its partitions, and it
+is written once the group's committed offsets pass these.
 
-Whoever waits holds back offsets of his own.  All truncates of a table stand in one partition, and a look goes where
-that partition goes: no two workers wait for each other.
+The waiting batch holds back the offsets of its own partitions.  All truncates of a table are in one partition, and a
+rescan moves with that partition: no two workers wait for each other.
 """
 
 from __future__ import annotations
@@ -19,38 +20,38 @@ from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.errors import RetryableError
 from flusso_shared.seams import Groups, TopicPartition
-from flusso_worker.documents.change_batch import Intake
-from flusso_worker.pipeline.offsets import Ticket
-from flusso_worker.pipeline.stages import Subject
+from flusso_worker.documents.change_batch import ChangeBatch
+from flusso_worker.pipeline.offsets import PendingBatch
+from flusso_worker.pipeline.spec import PipelineSpec
 
 logger = logging.getLogger(__name__)
 
-LONGEST_WAIT = 150.0
-"""Seconds.  No worker writes anything that it built longer ago (see `Sink.write`)."""
-_EVERY = 0.5
+MAX_WAIT_SECONDS = 150.0
+"""No worker writes anything that it built longer ago (see `Sink.write`)."""
+_CHECK_INTERVAL_SECONDS = 0.5
 
 
 @dataclass(slots=True)
-class SecondLook:
-    """A ticket that stays open until the index was looked through again."""
+class TruncateRescan:
+    """A batch that is not done until all documents of the index were built a second time."""
 
-    ticket: Ticket
-    intake: Intake
+    pending: PendingBatch
+    batch: ChangeBatch
     """The truncate alone."""
     awaited: dict[TopicPartition, int]
-    """Other members' partitions and the offsets that they must have committed."""
+    """Other members' partitions, and the offsets that these members must have committed."""
     until: float
-    """Monotonic time after which nothing old can be written any more."""
-    places: frozenset[TopicPartition] = frozenset()
+    """Monotonic time after which no worker can still write anything from before the truncate."""
+    sources: frozenset[TopicPartition] = frozenset()
     """Where the truncate was read."""
 
-    def due(
+    def is_due(
         self,
         now: float,
         committed: Mapping[TopicPartition, int],
         own: Collection[TopicPartition],
     ) -> bool:
-        """Whether the time has come.  What was given up to this member was flushed before."""
+        """Whether nothing is awaited any more.  Partitions in `own` were flushed before they were assigned here."""
         self.awaited = {
             at: end
             for at, end in self.awaited.items()
@@ -59,55 +60,62 @@ class SecondLook:
         return not self.awaited or now >= self.until
 
 
-def truncate_only(intake: Intake) -> Intake:
-    """What of a batch has to be produced again."""
-    return Intake({}, intake.truncated, intake.xids, {}, 0)
+def truncate_only(batch: ChangeBatch) -> ChangeBatch:
+    """The part of a batch that is built a second time."""
+    return ChangeBatch({}, batch.truncated, batch.xids, {}, 0)
 
 
-class SecondLooks:
-    """The looks of one pipeline that are still to come.  Owned by its thread."""
+class TruncateRescans:
+    """The rescans of one pipeline that are not due yet.  Owned by its thread."""
 
-    def __init__(self, subject: Subject, groups: Groups, clock: Clock) -> None:
-        self._subject = subject
+    def __init__(self, spec: PipelineSpec, groups: Groups, clock: Clock) -> None:
+        self._spec = spec
         self._groups = groups
         self._clock = clock
-        self._waiting: list[SecondLook] = []
-        self._next = 0.0
+        self._waiting: list[TruncateRescan] = []
+        self._next_check = 0.0
 
-    def wanted(self, ticket: Ticket, intake: Intake, own: Collection[TopicPartition]) -> bool:
-        """Note a truncate that is sent now; whether its ticket stays open, because others write too."""
+    def schedule(
+        self, pending: PendingBatch, batch: ChangeBatch, own: Collection[TopicPartition]
+    ) -> bool:
+        """Schedule a rescan for a batch with a truncate, if other members write too; whether there will be one.
+
+        The caller then leaves `pending` not fully built.  Raises `StoppedError`.
+        """
         ends = retry.forever(
-            lambda: self._groups.ends(self._subject.plan.tables),
+            lambda: self._groups.ends(self._spec.plan.tables),
             doing="read end offsets",
             clock=self._clock,
         )
         awaited = {at: end for at, end in ends.items() if at not in own}
         if awaited:
-            until = time.monotonic() + LONGEST_WAIT
-            places = intake.truncated[self._subject.plan.root]
-            self._waiting.append(SecondLook(ticket, truncate_only(intake), awaited, until, places))
+            until = time.monotonic() + MAX_WAIT_SECONDS
+            sources = batch.truncated[self._spec.plan.root]
+            self._waiting.append(
+                TruncateRescan(pending, truncate_only(batch), awaited, until, sources)
+            )
         return bool(awaited)
 
-    def give_up(self, partitions: Collection[TopicPartition]) -> None:
-        """Leave the looks at truncates in these partitions to their new owner, who reads the truncates again."""
-        gone = set(partitions)
-        left = [look for look in self._waiting if look.places <= gone]
-        self._waiting = [look for look in self._waiting if not look.places <= gone]
-        for look in left:
-            look.ticket.closed = True
+    def drop_partitions(self, partitions: Collection[TopicPartition]) -> None:
+        """Leave rescans for truncates in these partitions to the new owner, who reads the truncates again."""
+        revoked = set(partitions)
+        dropped = [rescan for rescan in self._waiting if rescan.sources <= revoked]
+        self._waiting = [rescan for rescan in self._waiting if not rescan.sources <= revoked]
+        for rescan in dropped:
+            rescan.pending.fully_built = True
 
-    def due(self, own: Callable[[], Collection[TopicPartition]]) -> list[SecondLook]:
-        """The looks whose time has come, each once."""
+    def take_due(self, own: Callable[[], Collection[TopicPartition]]) -> list[TruncateRescan]:
+        """The rescans that are due, each once; `own` gives the partitions assigned to this member."""
         now = time.monotonic()
-        if not self._waiting or now < self._next:
+        if not self._waiting or now < self._next_check:
             return []
-        self._next = now + _EVERY
+        self._next_check = now + _CHECK_INTERVAL_SECONDS
         try:
-            committed = self._groups.committed(self._subject.group, self._subject.plan.tables)
+            committed = self._groups.committed(self._spec.group, self._spec.plan.tables)
         except RetryableError as error:
             logger.debug("cannot read the group's offsets yet: %s", error)
             return []
-        mine = own()
-        due = [look for look in self._waiting if look.due(now, committed, mine)]
-        self._waiting = [look for look in self._waiting if look not in due]
+        assigned = own()
+        due = [rescan for rescan in self._waiting if rescan.is_due(now, committed, assigned)]
+        self._waiting = [rescan for rescan in self._waiting if rescan not in due]
         return due

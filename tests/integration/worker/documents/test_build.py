@@ -13,7 +13,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import MAX_CHUNK_BYTES, MAX_CHUNK_KEYS, Key, Pending
+from flusso_worker.documents.built import MAX_CHUNK_BYTES, MAX_CHUNK_KEYS, BuildQueue, Key
 from flusso_worker.postgres.database import Database, RowError
 from flusso_worker.sql.document import compose
 from support.stores import small as small_store
@@ -111,10 +111,10 @@ def test_a_statement_is_cut_before_its_documents_are_too_large(
         other.execute("UPDATE users SET name = repeat('x', 3000000) WHERE id > 5")
     asked, parts = [*keys(*range(1, 21)), ("99",)], []
     builder.chunk.keys = MAX_CHUNK_KEYS
-    pending = Pending(asked)
-    while chunk := pending.take(builder.chunk.keys):
+    queue = BuildQueue(asked)
+    while chunk := queue.next_chunk(builder.chunk.keys):
         built, left = builder.build(connection, connection.begin(), chunk)
-        pending.give_back(left)
+        queue.put_back(left)
         parts.append(built)
         assert built.size <= MAX_CHUNK_BYTES + 3_100_000
     assert len(parts) > 4

@@ -22,13 +22,14 @@ from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built
 from flusso_worker.documents.change_batch import gather
 from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.documents.rebuild import Aftermath
+from flusso_worker.documents.rebuild import Rebuilder
 from flusso_worker.documents.resolve import Resolver
-from flusso_worker.pipeline.build_batch import Connections, Producer
+from flusso_worker.pipeline.build_batch import BatchBuilder, Connections
 from flusso_worker.pipeline.flush import Flusher
 from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.visibility_gate import Gate
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
+from support.build_steps import built_in_steps
 from support.documents import plan_of, run
 from support.stores.small import change
 
@@ -61,7 +62,7 @@ class Kit:
         catalog, sql = prepare_sql(plan, self.connections.reading)
         self.builder = Builder(sql, self.metrics)
         self.indexed: list[list[str]] = []
-        self.producer = Producer(
+        self.batch_builder = BatchBuilder(
             connections=self.connections,
             gate=Gate(self.connections.reading, clock, self.metrics, "roots"),
             resolver=Resolver(plan, catalog, sql.all_keys),
@@ -71,13 +72,13 @@ class Kit:
             on_error=on_error,
         )
 
-    def produce(self, *changes: Change) -> list[Built]:
+    def build(self, *changes: Change) -> list[Built]:
         records = [Record(Position("t", 0, at), each) for at, each in enumerate(changes)]
-        return list(self.producer.produce(gather(records)))
+        return list(built_in_steps(self.batch_builder, gather(records)))
 
     def outcome(self, *changes: Change) -> tuple[list[str], list[str], list[str]]:
         """Ids that are written, deleted and failed."""
-        chunks = self.produce(*changes)
+        chunks = self.build(*changes)
         operations = [item for chunk in chunks for item in chunk.operations]
         return (
             sorted({item.id for item in operations if item.document is not None}),
@@ -94,8 +95,8 @@ class Kit:
         sink, status = ScriptedSink(*script), Status()
         name = GenerationName("roots", "0a1b2c3d", 1)
         quarantine = Quarantine(name, Policy("skip"), None, self.metrics, status, self.clock)
-        aftermath = Aftermath(self.again, self.builder, self.clock, "roots")
-        flusher = Flusher(name, [sink], self.builder, aftermath, quarantine, self.metrics, status)
+        rebuilder = Rebuilder(self.again, self.builder, self.clock, "roots")
+        flusher = Flusher(name, [sink], self.builder, rebuilder, quarantine, self.metrics, status)
         return flusher, sink, status
 
     def close(self) -> None:
@@ -143,7 +144,7 @@ def test_a_refused_document_is_found_under_another_spelling(citext: Kit) -> None
         return Written(rejected=(Rejection("abc", 400, "mapper_parsing_exception"),))
 
     flusher, sink, status = citext.flusher(refuse, refuse)
-    for built in citext.produce(change(ROOTS, ["ABC"])):
+    for built in citext.build(change(ROOTS, ["ABC"])):
         flusher.flush(built)
     assert status.to_json()["documents_quarantined"] == 1
     assert ("ABC", None) in [(item.id, item.document) for item in sink.batches[0].operations]
@@ -214,7 +215,7 @@ def test_a_stale_sweep_is_made_again_by_its_ids(database: str, plan: IndexPlan) 
     run(database, "INSERT INTO roots VALUES (7)")
     kit = Kit(database, plan)
     kit.indexed = [["7", "a"]]
-    (built,) = kit.produce(change(ROOTS, [], op=Op.TRUNCATE))
+    (built,) = kit.build(change(ROOTS, [], op=Op.TRUNCATE))
     run(database, "DELETE FROM roots", "INSERT INTO roots VALUES (8)")
 
     def stale(batch: Batch) -> Written:
@@ -264,5 +265,5 @@ def test_a_link_value_that_fails_to_compare_is_isolated(
     kit.close()
     kit = Kit(database, plan, "stop")
     with pytest.raises(PoisonError, match=r"table `public\.parts`, key '17'"):
-        kit.produce(*changes)
+        kit.build(*changes)
     kit.close()

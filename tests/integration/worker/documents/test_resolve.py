@@ -122,8 +122,8 @@ def test_a_large_fanout_is_streamed(
     database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resolve, "IN_MEMORY", 5)
-    monkeypatch.setattr(resolve, "_FETCH", 4)
+    monkeypatch.setattr(resolve, "MAX_ROWS_IN_MEMORY", 5)
+    monkeypatch.setattr(resolve, "_FETCH_ROWS", 4)
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("UPDATE user_tags SET tag_id = 9")
     assert users(connection, resolver, change(TAGS, [9])) == list(range(1, 31))
@@ -132,6 +132,6 @@ def test_a_large_fanout_is_streamed(
 def test_many_links_are_asked_for_in_several_queries(
     connection: Database, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve, "PARAMETERS", 3)
+    monkeypatch.setattr(resolve, "MAX_PARAMETERS", 3)
     orders = [change(ITEMS, [n], None, {"order_id": str(n)}) for n in range(2, 62)]
     assert users(connection, resolver, *orders) == list(range(1, 31))

@@ -20,9 +20,10 @@ from flusso_worker.documents.change_batch import gather
 from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.documents.resolve import Resolver
 from flusso_worker.pipeline import build_batch
-from flusso_worker.pipeline.build_batch import Connections, Producer
+from flusso_worker.pipeline.build_batch import BatchBuilder, Connections
 from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.visibility_gate import Gate
+from support.build_steps import built_in_steps
 from support.stores import small as small_store
 from support.stores.small import (
     ITEMS,
@@ -46,7 +47,7 @@ class Kit:
             Database(self.url, "test", clock), Database(self.url, "test later", clock)
         )
         catalog, sql = prepare_sql(PLAN, self.connections.reading)
-        self.producer = Producer(
+        self.batch_builder = BatchBuilder(
             connections=self.connections,
             gate=Gate(self.connections.reading, clock, metrics, "users"),
             resolver=Resolver(PLAN, catalog, sql.all_keys),
@@ -57,9 +58,12 @@ class Kit:
         self.connections.reading.hold(catalog.tables)
         self.connections.later.hold(catalog.tables)
 
-    def produce(self, *changes: Change) -> list[Built]:
+    def build(self, *changes: Change) -> list[Built]:
+        return list(self.built(*changes))
+
+    def built(self, *changes: Change) -> Iterator[Built]:
         records = [Record(Position("t", 0, at), change) for at, change in enumerate(changes)]
-        return list(self.producer.produce(gather(records)))
+        return built_in_steps(self.batch_builder, gather(records))
 
     def sql(self, text: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -88,23 +92,23 @@ def deleted(chunks: Iterable[Built]) -> list[int]:
 
 
 def test_a_batch_is_built_in_one_snapshot(kit: Kit) -> None:
-    kit.producer.builder.chunk.keys = 10
-    chunks = kit.produce(*[change(USERS, [n]) for n in range(1, 42)])
+    kit.batch_builder.builder.chunk.keys = 10
+    chunks = kit.build(*[change(USERS, [n]) for n in range(1, 42)])
     assert written(chunks) == list(range(1, 41))
     assert deleted(chunks) == [41]
     assert len({item.version for chunk in chunks for item in chunk.operations}) == 1
 
 
 def test_a_batch_that_touches_nothing_builds_nothing(kit: Kit) -> None:
-    assert kit.produce(change(ITEMS, [1], None, {"order_id": None})) == []
+    assert kit.build(change(ITEMS, [1], None, {"order_id": None})) == []
 
 
 def test_a_large_fanout_is_built_once_per_document(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve, "IN_MEMORY", 5)
-    monkeypatch.setattr(resolve, "_FETCH", 4)
-    chunks = kit.produce(change(TAGS, [0]), change(USERS, [3]), change(USERS, [4]))
+    monkeypatch.setattr(resolve, "MAX_ROWS_IN_MEMORY", 5)
+    monkeypatch.setattr(resolve, "_FETCH_ROWS", 4)
+    chunks = kit.build(change(TAGS, [0]), change(USERS, [3]), change(USERS, [4]))
     assert written(chunks) == sorted({*range(3, 41, 3), 4})
 
 
@@ -115,14 +119,14 @@ def test_a_migration_need_not_wait_for_a_large_fanout(
 
     (Shown to fail when `Resolver.stream` leaves the transaction open.)
     """
-    monkeypatch.setattr(resolve, "IN_MEMORY", 5)
-    monkeypatch.setattr(resolve, "_FETCH", 4)
-    kit.producer.builder.chunk.keys = 3
-    produced = iter(kit.producer.produce(gather([Record(Position("t", 0, 0), change(TAGS, [0]))])))
-    chunks = [next(produced)]
-    kit.producer.rest()  # as whoever waits for room does
+    monkeypatch.setattr(resolve, "MAX_ROWS_IN_MEMORY", 5)
+    monkeypatch.setattr(resolve, "_FETCH_ROWS", 4)
+    kit.batch_builder.builder.chunk.keys = 3
+    chunks_left = kit.built(change(TAGS, [0]))
+    chunks = [next(chunks_left)]
+    kit.batch_builder.end_transactions()  # as the loop does before it waits for capacity
     kit.sql("ALTER TABLE users ADD COLUMN another int; TRUNCATE items CASCADE")
-    chunks.extend(produced)
+    chunks.extend(chunks_left)
     assert written(chunks) == list(range(3, 41, 3))
 
 
@@ -131,34 +135,32 @@ def test_a_lock_is_waited_for_in_short_turns(kit: Kit) -> None:
     with psycopg.connect(kit.url) as migration:
         migration.execute("LOCK TABLE users")
         with pytest.raises(RetryableError, match="exclusive lock on one of the tables"):
-            kit.produce(change(USERS, [1]))
-    assert written(kit.produce(change(USERS, [1]))) == [1]
+            kit.build(change(USERS, [1]))
+    assert written(kit.build(change(USERS, [1]))) == [1]
 
 
 def test_a_spoiled_row_in_a_fanout_leaves_its_neighbours(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kit.sql("UPDATE users SET parts = 0 WHERE id = 9")
-    monkeypatch.setattr(resolve, "IN_MEMORY", 5)
-    monkeypatch.setattr(resolve, "_FETCH", 4)
-    chunks = kit.produce(change(TAGS, [0]))
+    monkeypatch.setattr(resolve, "MAX_ROWS_IN_MEMORY", 5)
+    monkeypatch.setattr(resolve, "_FETCH_ROWS", 4)
+    chunks = kit.build(change(TAGS, [0]))
     assert written(chunks) == [n for n in range(3, 41, 3) if n != 9]
     assert [failure.id for chunk in chunks for failure in chunk.failed] == ["9"]
 
 
 def test_a_spoiled_row_in_a_batch_leaves_its_neighbours(kit: Kit) -> None:
     kit.sql("UPDATE users SET parts = 0 WHERE id = 9")
-    kit.producer.builder.chunk.keys = 10
-    chunks = kit.produce(*[change(USERS, [n]) for n in range(1, 31)])
+    kit.batch_builder.builder.chunk.keys = 10
+    chunks = kit.build(*[change(USERS, [n]) for n in range(1, 31)])
     assert written(chunks) == [n for n in range(1, 31) if n != 9]
 
 
 def test_an_old_snapshot_is_replaced(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_batch, "_FRESH", 0.0)
-    kit.producer.builder.chunk.keys = 10
-    made = kit.producer.produce(
-        gather([Record(Position("t", 0, n), change(USERS, [n])) for n in range(1, 21)])
-    )
+    monkeypatch.setattr(build_batch, "_SNAPSHOT_AGE_SECONDS", 0.0)
+    kit.batch_builder.builder.chunk.keys = 10
+    made = kit.built(*[change(USERS, [n]) for n in range(1, 21)])
     first = next(iter(made))
     kit.sql("UPDATE users SET name = 'changed'")
     second = next(iter(made))
@@ -171,23 +173,23 @@ def test_after_a_truncate_everything_in_the_index_is_built_again(kit: Kit) -> No
     kit.sql("TRUNCATE users")
     kit.sql("INSERT INTO users VALUES (7, 'new')")
     kit.indexed = [["1", "2", "7"], ["8"]]
-    chunks = kit.produce(change(USERS, [], op=Op.TRUNCATE))
+    chunks = kit.build(change(USERS, [], op=Op.TRUNCATE))
     assert written(chunks) == [7]
     assert deleted(chunks) == [1, 2, 8]
 
 
 def test_after_a_childs_truncate_every_document_is_built_again(kit: Kit) -> None:
     kit.sql("TRUNCATE items")
-    chunks = kit.produce(change(ITEMS, [], op=Op.TRUNCATE))
+    chunks = kit.build(change(ITEMS, [], op=Op.TRUNCATE))
     assert written(chunks) == list(range(1, 41))
 
 
-def test_a_cut_connection_is_healed_by_producing_again(kit: Kit) -> None:
-    kit.produce(change(USERS, [1]))
+def test_a_cut_connection_is_healed_by_building_again(kit: Kit) -> None:
+    kit.build(change(USERS, [1]))
     kit.sql(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     with pytest.raises(RetryableError):
-        kit.produce(change(USERS, [1]))
-    assert written(kit.produce(change(USERS, [1]))) == [1]
+        kit.build(change(USERS, [1]))
+    assert written(kit.build(change(USERS, [1]))) == [1]

@@ -20,7 +20,7 @@ from flusso_shared.seams import Batch, Conflict, Rejection, Written
 from flusso_shared.status import Status
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built
-from flusso_worker.documents.rebuild import LARGEST_GAP, Aftermath
+from flusso_worker.documents.rebuild import LARGEST_GAP, Rebuilder
 from flusso_worker.pipeline.flush import Flusher
 from flusso_worker.postgres.database import Database
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
@@ -50,9 +50,9 @@ class Kit:
         name = GenerationName("users", PLAN.hash, 1)
         clock = SystemClock(threading.Event())
         quarantine = Quarantine(name, Policy(policy), store, self.metrics, self.status, clock)
-        aftermath = Aftermath(self.connection, self.builder, clock, "users")
+        rebuilder = Rebuilder(self.connection, self.builder, clock, "users")
         return Flusher(
-            name, [sink], self.builder, aftermath, quarantine, self.metrics, self.status
+            name, [sink], self.builder, rebuilder, quarantine, self.metrics, self.status
         ), sink
 
     def build(self, *users: int) -> Built:

@@ -17,9 +17,9 @@ from flusso_shared.errors import FatalError, PoisonError
 from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Batch, Sink, Written
 from flusso_shared.status import Status
-from flusso_worker.pipeline.assembly import Surroundings, assemble
+from flusso_worker.pipeline.assembly import Dependencies, WriteDependencies, assemble_pipeline
 from flusso_worker.pipeline.pipeline import Pipeline
-from flusso_worker.pipeline.stages import Process, Subject
+from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
@@ -82,15 +82,20 @@ class Kit:
         def sinks(clock: Clock) -> Sequence[Sink]:
             return [wrap(OpenSearchSink(self.index.cluster, clock))]
 
-        subject = Subject(self.index.name, PLAN, GROUP)
-        process = Process(self.log, self.metrics, self.status)
-        surroundings = Surroundings(
+        spec = PipelineSpec(self.index.name, PLAN, GROUP)
+        context = WorkerContext(self.log, self.metrics, self.status)
+        write = WriteDependencies(
             conninfo=self.url,
             sinks=sinks,
-            indexed_ids=lambda name: indexed_ids(self.index.cluster, name.write_alias),
             policy=lambda _index: Policy("skip" if self.policy == "skip" else "stop"),
+            quarantine=None,
+            metrics=self.metrics,
+            status=self.status,
         )
-        pipeline = Pipeline(subject, process, partial(assemble, subject, process, surroundings))
+        dependencies = Dependencies(
+            write, lambda name: indexed_ids(self.index.cluster, name.write_alias)
+        )
+        pipeline = Pipeline(spec, context, partial(assemble_pipeline, spec, context, dependencies))
         self.pipelines.append(pipeline)
         pipeline.start()
         assert pipeline.reading.wait(DEADLINE)

@@ -13,7 +13,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 from flusso_worker.options import WorkerOptions
-from flusso_worker.pipeline.stages import Process
+from flusso_worker.pipeline.spec import WorkerContext
 from flusso_worker.wiring import Destinations
 from services import Services
 from support.index_kit import connection
@@ -36,10 +36,10 @@ def test_no_connection_is_thrown_away(
         policy=lambda _index: "stop",
     )
     together = threading.Barrier(THREADS)
-    process = Process(MemoryLog(), Metrics(), Status())
+    context = WorkerContext(MemoryLog(), Metrics(), Status())
     clock = SystemClock(threading.Event())
     with (
-        Destinations(options, process, clock, INDEXES) as destinations,
+        Destinations(options, context, clock, INDEXES) as destinations,
         ThreadPoolExecutor(THREADS) as executor,
         caplog.at_level(logging.WARNING, "urllib3"),
     ):

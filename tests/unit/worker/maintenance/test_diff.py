@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flusso_worker.maintenance.diff import MOST_PATHS, differing_paths, parsed
+from flusso_worker.maintenance.diff import MAX_PATHS, differing_paths, parsed
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_paths_that_differ(expected: str, actual: str, paths: list[str]) -> None
 
 def test_paths_are_bounded() -> None:
     expected = json.dumps({str(number): number for number in range(100)})
-    assert len(differing_paths(parsed(expected), {})) == MOST_PATHS
+    assert len(differing_paths(parsed(expected), {})) == MAX_PATHS

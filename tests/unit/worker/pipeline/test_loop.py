@@ -1,4 +1,4 @@
-"""The pipeline's loop over a change log in memory and stages that the test holds in its hands."""
+"""The pipeline's loop over a change log in memory and an assembly that the test controls."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from flusso_shared.seams import (
 )
 from flusso_shared.status import Status
 from flusso_worker.documents.built import Built
-from flusso_worker.documents.change_batch import Intake
+from flusso_worker.documents.change_batch import ChangeBatch
+from flusso_worker.pipeline.assembly import Assembly
 from flusso_worker.pipeline.pipeline import Pipeline
-from flusso_worker.pipeline.stages import Process, Subject
+from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 from support.idle import wait_until
 
 USERS = TableName("public", "users")
@@ -123,45 +124,52 @@ class Log:
         return self.readers[-1]
 
 
-class HeldStages:
+class HeldAssembly:
     """Builds one chunk per batch; a flush ends when the test says how."""
 
     def __init__(self) -> None:
-        self.flying: list[tuple[Built, threading.Event, list[Exception]]] = []
+        self.in_flight: list[tuple[Built, threading.Event, list[Exception]]] = []
         self.changed = threading.Condition()
-        self.produced: list[int] = []
-        self.produce_errors: list[Exception] = []
-        self.rests = 0
-        self.closed = self.landing = False
+        self.built: list[int] = []
+        self.build_errors: list[Exception] = []
+        self.ended_transactions = 0
+        self.closed = self.finishing = False
+        self.batch_builder = self.flusher = self
         self.aborted = threading.Event()
 
-    def produce(self, intake: Intake) -> Iterable[Built]:
-        if self.produce_errors:
-            raise self.produce_errors.pop(0)
+    def open_visibility_gate(self, batch: ChangeBatch) -> None:
+        pass
+
+    def resolve(self, batch: ChangeBatch, snapshot: None) -> None:
+        pass
+
+    def build(self, batch: ChangeBatch, resolved: None, snapshot: None) -> Iterable[Built]:
+        if self.build_errors:
+            raise self.build_errors.pop(0)
         with self.changed:
-            end = intake.offsets.get(AT, 0)
-            self.produced.append(end)
+            end = batch.offsets.get(AT, 0)
+            self.built.append(end)
             self.changed.notify_all()
         operations = [Operation(str(end), 1, b"{}")]
         yield Built([("1",)], operations, 0.0, 2)
 
-    def rest(self) -> None:
+    def end_transactions(self) -> None:
         with self.changed:
-            self.rests += 1
+            self.ended_transactions += 1
             self.changed.notify_all()
 
     def flush(self, built: Built) -> None:
-        landed, errors = threading.Event(), list[Exception]()
+        finished, errors = threading.Event(), list[Exception]()
         with self.changed:
-            self.flying.append((built, landed, errors))
+            self.in_flight.append((built, finished, errors))
             self.changed.notify_all()
-        while not landed.wait(0.01) and not self.landing:
+        while not finished.wait(0.01) and not self.finishing:
             if self.aborted.is_set():
                 raise RetryableError("aborted")
         if errors:
             raise errors[0]
 
-    def land(self, document: str, error: Exception | None = None) -> None:
+    def finish_flush(self, document: str, error: Exception | None = None) -> None:
         """Let the flush with that document end."""
         with self.changed:
             assert self.changed.wait_for(lambda: self._find(document) is not None, DEADLINE)
@@ -171,19 +179,19 @@ class HeldStages:
             found[2].append(error)
         found[1].set()
 
-    def land_all(self) -> None:
+    def finish_all_flushes(self) -> None:
         """Let every flush end, also those to come."""
-        self.landing = True
+        self.finishing = True
 
     def _find(self, document: str) -> tuple[Built, threading.Event, list[Exception]] | None:
-        for item in self.flying:
+        for item in self.in_flight:
             if item[0].operations[0].id == document:
                 return item
         return None
 
-    def await_produced(self, count: int) -> None:
+    def await_built(self, count: int) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.produced) >= count, DEADLINE)
+            assert self.changed.wait_for(lambda: len(self.built) >= count, DEADLINE)
 
     def cancel(self) -> None:
         self.aborted.set()
@@ -197,20 +205,27 @@ class Rig:
 
     def __init__(self) -> None:
         self.log = Log()
-        self.stages = HeldStages()
+        self.assembly = HeldAssembly()
         self.metrics = Metrics()
         self.status = Status()
-        process = Process(as_log(self.log), self.metrics, self.status)
-        subject = Subject(GenerationName("users", "01234567", 1), PLAN, "g")
-        self.pipeline = Pipeline(subject, process, lambda _reading, _flushing: self.stages)
+        context = WorkerContext(as_log(self.log), self.metrics, self.status)
+        spec = PipelineSpec(GenerationName("users", "01234567", 1), PLAN, "g")
+        self.pipeline = Pipeline(
+            spec, context, lambda _reading, _flushing: as_assembly(self.assembly)
+        )
         self.pipeline.start()
         assert self.pipeline.reading.wait(DEADLINE)
         self.reader = self.log.readers[0]
 
     def finish(self) -> None:
         self.pipeline.stop()
-        self.stages.aborted.set()
+        self.assembly.aborted.set()
         self.pipeline.join(DEADLINE)
+
+
+def as_assembly(assembly: HeldAssembly) -> Assembly:
+    """The fake has what a pipeline touches."""
+    return assembly  # type: ignore[return-value]
 
 
 def as_log(log: Log) -> ChangeLog:
@@ -227,71 +242,71 @@ def rig() -> Iterable[Rig]:
 
 def test_offsets_are_committed_only_after_the_flush(rig: Rig) -> None:
     rig.reader.feed(0, 1)
-    rig.stages.await_produced(1)
+    rig.assembly.await_built(1)
     assert rig.reader.commits == []
-    rig.stages.land("2")
+    rig.assembly.finish_flush("2")
     rig.reader.await_commit(2)
 
 
 def test_a_flush_that_overtakes_another_commits_nothing(rig: Rig) -> None:
     rig.reader.feed(0)
-    rig.stages.await_produced(1)
+    rig.assembly.await_built(1)
     rig.reader.feed(1)
-    rig.stages.await_produced(2)
-    rig.stages.land("2")
+    rig.assembly.await_built(2)
+    rig.assembly.finish_flush("2")
     rig.reader.feed(2)
-    rig.stages.await_produced(3)  # rounds have passed since: still nothing may be committed
+    rig.assembly.await_built(3)  # rounds have passed since: still nothing may be committed
     assert rig.reader.commits == []
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.reader.await_commit(2)
     assert rig.reader.committed == 2
-    rig.stages.land("3")
+    rig.assembly.finish_flush("3")
     rig.reader.await_commit(3)
 
 
-def test_the_next_batch_is_produced_while_one_is_flushed(rig: Rig) -> None:
+def test_the_next_batch_is_built_while_one_is_flushed(rig: Rig) -> None:
     rig.reader.feed(0)
-    rig.stages.await_produced(1)
+    rig.assembly.await_built(1)
     rig.reader.feed(1)
-    rig.stages.await_produced(2)
+    rig.assembly.await_built(2)
     assert rig.reader.commits == []
-    rig.stages.land("1")
-    rig.stages.land("2")
+    rig.assembly.finish_flush("1")
+    rig.assembly.finish_flush("2")
     rig.reader.await_commit(2)
 
 
-def test_whoever_waits_for_the_sink_holds_no_transaction(rig: Rig) -> None:
+def test_no_transaction_is_open_while_a_flush_is_awaited(rig: Rig) -> None:
     for count in range(1, 6):
-        assert rig.stages.rests == 0
+        assert rig.assembly.ended_transactions == 0
         rig.reader.feed(count - 1)
-        rig.stages.await_produced(count)
-    with rig.stages.changed:
-        assert rig.stages.changed.wait_for(lambda: rig.stages.rests == 1, DEADLINE)
-    rig.stages.land_all()
+        rig.assembly.await_built(count)
+    with rig.assembly.changed:
+        assert rig.assembly.changed.wait_for(lambda: rig.assembly.ended_transactions == 1, DEADLINE)
+    rig.assembly.finish_all_flushes()
     rig.reader.await_commit(5)
 
 
 def test_a_failed_flush_ends_the_pipeline_without_its_offsets(rig: Rig) -> None:
     rig.reader.feed(0)
-    rig.stages.await_produced(1)
+    rig.assembly.await_built(1)
     rig.reader.feed(1)
-    rig.stages.await_produced(2)
-    rig.stages.land("1")
+    rig.assembly.await_built(2)
+    rig.assembly.finish_flush("1")
     rig.reader.await_commit(1)
-    rig.stages.land("2", PoisonError("no"))
+    rig.assembly.finish_flush("2", PoisonError("no"))
     rig.pipeline.join(DEADLINE)
     assert isinstance(rig.pipeline.failure, PoisonError)
     assert rig.reader.committed == 1
     assert rig.reader.closed
-    assert rig.stages.closed
+    assert rig.assembly.closed
 
 
 def test_chunks_that_never_began_are_given_up_with_a_failed_pipeline(rig: Rig) -> None:
     for offset in range(5):
         rig.reader.feed(offset)
-        rig.stages.await_produced(offset + 1)
-    rig.stages.land("1", PoisonError("no"))
-    rig.stages.aborted.set()
+        rig.assembly.await_built(offset + 1)
+    rig.assembly.finish_flush("1", PoisonError("no"))
+    rig.assembly.aborted.set()
     rig.pipeline.join(DEADLINE)
     assert isinstance(rig.pipeline.failure, PoisonError)
     assert rig.reader.committed == 0
@@ -299,23 +314,23 @@ def test_chunks_that_never_began_are_given_up_with_a_failed_pipeline(rig: Rig) -
 
 
 def test_an_unexpected_error_is_the_failure(rig: Rig) -> None:
-    rig.stages.produce_errors.append(ZeroDivisionError("a bug"))
+    rig.assembly.build_errors.append(ZeroDivisionError("a bug"))
     rig.reader.feed(0)
     rig.pipeline.join(DEADLINE)
     assert isinstance(rig.pipeline.failure, ZeroDivisionError)
     assert rig.reader.committed == 0
 
 
-def test_a_lost_connection_produces_the_same_batch_again(rig: Rig) -> None:
-    rig.stages.produce_errors.append(RetryableError("gone"))
+def test_a_lost_connection_builds_the_same_batch_again(rig: Rig) -> None:
+    rig.assembly.build_errors.append(RetryableError("gone"))
     rig.reader.feed(0)
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.reader.await_commit(1)
 
 
 def test_a_build_that_fails_again_and_again_is_the_last_error_until_it_succeeds(rig: Rig) -> None:
     slow = RetryableError("canceling statement due to statement timeout")
-    rig.stages.produce_errors += [slow] * 4
+    rig.assembly.build_errors += [slow] * 4
     rig.reader.feed(0)
 
     def told() -> str | None:
@@ -325,7 +340,7 @@ def test_a_build_that_fails_again_and_again_is_the_last_error_until_it_succeeds(
     assert rig.status.to_json()["last_error"] == (
         "cannot build documents of index users yet: canceling statement due to statement timeout"
     )
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.reader.await_commit(1)
     assert rig.status.to_json()["last_error"] is None
 
@@ -334,7 +349,7 @@ def test_a_poll_that_fails_for_now_is_repeated(rig: Rig) -> None:
     with rig.reader.changed:
         rig.reader.poll_error = RetryableError("broker down")
     rig.reader.feed(0)
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.reader.await_commit(1)
 
 
@@ -342,7 +357,7 @@ def test_a_commit_that_fails_for_now_is_repeated(rig: Rig) -> None:
     with rig.reader.changed:
         rig.reader.commit_error = RetryableError("coordinator moves")
     rig.reader.feed(0)
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.reader.await_commit(1)
 
 
@@ -356,35 +371,35 @@ def test_a_poll_that_fails_for_good_ends_the_pipeline(rig: Rig) -> None:
 
 def test_revocation_waits_for_flushes_and_commits(rig: Rig) -> None:
     rig.reader.feed(0)
-    rig.stages.await_produced(1)
+    rig.assembly.await_built(1)
     with rig.reader.changed:
         rig.reader.revoke.append(AT)
         rig.reader.changed.notify_all()
     with ThreadPoolExecutor(1) as executor:
-        executor.submit(rig.stages.land, "1").result(DEADLINE)
+        executor.submit(rig.assembly.finish_flush, "1").result(DEADLINE)
     rig.reader.await_commit(1)
     rig.reader.feed(1)
-    rig.stages.land("2")
+    rig.assembly.finish_flush("2")
     rig.reader.await_commit(2)
     assert rig.reader.revoked_with == [1]
 
 
-def test_stop_drains_what_flies_and_commits_it(rig: Rig) -> None:
+def test_stop_drains_what_is_in_flight_and_commits_it(rig: Rig) -> None:
     rig.reader.feed(0)
-    rig.stages.await_produced(1)
+    rig.assembly.await_built(1)
     rig.pipeline.stop()
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.pipeline.join(DEADLINE)
     assert rig.pipeline.failure is None
     assert rig.reader.committed == 1
     assert rig.reader.closed
-    assert rig.stages.closed
+    assert rig.assembly.closed
 
 
 def test_in_flight_changes_are_counted_back_when_the_pipeline_fails(rig: Rig) -> None:
     rig.reader.feed(0, 1, 2)
-    rig.stages.await_produced(1)
-    rig.stages.land("3", PoisonError("no"))
+    rig.assembly.await_built(1)
+    rig.assembly.finish_flush("3", PoisonError("no"))
     rig.pipeline.join(DEADLINE)
     assert (
         rig.metrics.registry.get_sample_value("flusso_changes_in_flight", {"index": "users"}) == 0
@@ -392,31 +407,31 @@ def test_in_flight_changes_are_counted_back_when_the_pipeline_fails(rig: Rig) ->
     assert rig.status.to_json()["changes_in_flight"] == 0
 
 
-def test_a_truncate_is_looked_at_again_once_others_have_landed(rig: Rig) -> None:
+def test_documents_are_built_again_after_a_truncate_once_others_have_flushed(rig: Rig) -> None:
     other = TopicPartition("t.users", 1)
     rig.log.groups.other[other] = 9
     rig.reader.feed(0, op=Op.TRUNCATE)
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.reader.feed(1)
-    rig.stages.land("2")
-    rig.stages.await_produced(2)
+    rig.assembly.finish_flush("2")
+    rig.assembly.await_built(2)
     assert rig.reader.commits == []
     rig.log.groups.reached[other] = 9
-    rig.stages.await_produced(3)
-    rig.stages.land_all()
+    rig.assembly.await_built(3)
+    rig.assembly.finish_all_flushes()
     rig.reader.await_commit(2)
 
 
-def test_a_truncate_waits_for_nobody_when_nobody_else_writes(rig: Rig) -> None:
+def test_a_truncate_does_not_wait_without_other_writers(rig: Rig) -> None:
     rig.reader.feed(0, op=Op.TRUNCATE)
-    rig.stages.land("1")
+    rig.assembly.finish_flush("1")
     rig.reader.await_commit(1)
-    assert len(rig.stages.produced) == 1
+    assert len(rig.assembly.built) == 1
 
 
 def test_a_flush_that_gives_up_ends_the_pipeline(rig: Rig) -> None:
     rig.reader.feed(0)
-    rig.stages.land("1", RetryableError("never to be raised by a sink"))
+    rig.assembly.finish_flush("1", RetryableError("never to be raised by a sink"))
     rig.pipeline.join(DEADLINE)
     assert isinstance(rig.pipeline.failure, FatalError)
     assert rig.reader.committed == 0
