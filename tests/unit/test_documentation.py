@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ from support.stores.dev import ROOT
 
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+_NOT_OURS = {"connecting to a PLAINTEXT broker listener?"}
+"""Quoted from librdkafka."""
+_COMPOSED = {"cleanup.policy=delete"}
+"""Put together from a setting and its value."""
 
 
 def anchors(page: Path) -> set[str]:
@@ -71,3 +79,28 @@ def test_plain_words(page: Path) -> None:
         re.IGNORECASE,
     )
     assert not found, f"{page.name}: {found}"
+
+
+def literals() -> Iterator[str]:
+    """Every string in the product, f-strings in pieces."""
+    for folder in ("shared", "capture", "worker", "cli"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("operations", "## What to do when"), ("kafka", "## When it goes wrong")],
+)
+def test_quoted_messages_are_printed(page: str, heading: str) -> None:
+    """The first column of these tables quotes what a process prints; `...` stands for what varies."""
+    product = "\n".join(literals())
+    section = (ROOT / "docs" / f"{page}.md").read_text().split(heading)[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.*?) \|", section, re.MULTILINE)
+    quoted = {a or b for row in rows for a, b in re.findall(r"``(.+?)``|`([^`]+)`", row)}
+    assert len(quoted) > 5
+    for message in quoted - _NOT_OURS - _COMPOSED:
+        for part in re.split(r"\.\.\.|, ", message):
+            assert part.strip(" :;,") in product, message
