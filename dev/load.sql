@@ -1,9 +1,20 @@
--- CALL simulate_production(duration_secs, ops_per_tick, sleep_ms): a shop's everyday changes, at random.
--- Every tick is one transaction of `ops_per_tick` operations.  Any number of sessions may call it at once.
+-- CALL simulate_production(duration_secs, ops_per_tick, sleep_ms, most_ops): a shop's everyday changes, at random.
+-- Every tick is one transaction of `ops_per_tick` operations.  It ends with the time, or with the tick that reaches
+-- `most_ops` operations.  Any number of sessions may call it at once.
+DO $$
+BEGIN
+  -- An earlier one without `most_ops` would make every short call ambiguous.
+  IF to_regprocedure('simulate_production(integer, integer, integer)') IS NOT NULL THEN
+    DROP PROCEDURE simulate_production(integer, integer, integer);
+  END IF;
+END
+$$;
+
 CREATE OR REPLACE PROCEDURE simulate_production(
   duration_secs integer DEFAULT 60,
   ops_per_tick  integer DEFAULT 20,
-  sleep_ms      integer DEFAULT 200
+  sleep_ms      integer DEFAULT 200,
+  most_ops      bigint DEFAULT NULL
 )
 LANGUAGE plpgsql
 AS $$
@@ -13,7 +24,7 @@ DECLARE
   new_order integer;
   new_item  integer;
 BEGIN
-  WHILE clock_timestamp() < ends LOOP
+  WHILE clock_timestamp() < ends AND (most_ops IS NULL OR done < most_ops) LOOP
     -- Ids are the highest plus one, and rows are updated in a random order: writers take turns.
     PERFORM pg_advisory_xact_lock(hashtext('simulate_production'));
 

@@ -122,7 +122,11 @@ def test_production_is_simulated(seeded: str) -> None:
         connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
         connection.execute((store.ROOT / "dev" / "load.sql").read_bytes())
         connection.execute("CALL simulate_production(1, 5, 10)")
-    (notice,) = notices
-    operations = int(notice.removeprefix("simulate_production: ").removesuffix(" operations"))
-    assert operations >= 10
+        connection.execute("CALL simulate_production(60, 5, 0, 12)")
+    timed, counted = (
+        int(notice.removeprefix("simulate_production: ").removesuffix(" operations"))
+        for notice in notices
+    )
+    assert timed >= 10
+    assert counted == 15, "it ends with the transaction that reaches the number"
     assert _digest(seeded) != before

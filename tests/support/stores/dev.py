@@ -34,11 +34,14 @@ def run_changes(database_url: str) -> None:
     _run_file(database_url, _DEV / "changes.sql")
 
 
-def simulate_production(database_url: str, seconds: int) -> None:
-    """The production-like load of `load.sql`; returns when it is over."""
+def simulate_production(database_url: str, operations: int) -> None:
+    """The production-like load of `load.sql`, in transactions of 20 operations; returns when it is over."""
     _run_file(database_url, _DEV / "load.sql")
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("CALL simulate_production(%s)", (seconds,))
+        connection.execute(
+            "CALL simulate_production(duration_secs => 3600, sleep_ms => 20, most_ops => %s)",
+            (operations,),
+        )
 
 
 def truncate(database_url: str, *tables: str) -> None:

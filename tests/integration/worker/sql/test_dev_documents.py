@@ -25,7 +25,7 @@ INDEXES = ("users", "products", "orders")
 def test_every_document_is_what_the_oracle_says(database: str) -> None:
     store.load_store(database)
     store.run_changes(database)
-    store.simulate_production(database, 1)
+    store.simulate_production(database, 100)
     with store.Editor(database, seed=11) as editor:
         editor.edit_everything()
         for _ in range(200):
