@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 
 from services import VARIABLES, Services, provided
 from support import names
@@ -34,6 +35,17 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     found = servers.enter_context(provided())
     addresses = (found.postgres_url, found.kafka, found.opensearch_url)
     os.environ.update(zip(VARIABLES.values(), addresses, strict=True))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the group into the id of a test: pytest-xdist 3.8 does so in a way that pytest 9.2 does not see."""
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        groups = sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")})
+        if groups and "@" not in item.nodeid.rpartition("]")[2]:
+            item._id = coerce_node_id(f"{item.nodeid}@{'_'.join(groups)}")
 
 
 def _path(argument: str) -> Path:
