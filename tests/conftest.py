@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.nodeid import coerce_node_id
@@ -27,7 +28,9 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Start the servers for all processes, unless only unit tests were asked for."""
     from xdist.workermanage import NodeManager  # type: ignore[import-untyped]
 
-    NodeManager.EXIT_TIMEOUT = _TIME_TO_CLEAN_UP
+    # pyright takes the constant of an untyped library for final.
+    node_manager: Any = NodeManager
+    node_manager.EXIT_TIMEOUT = _TIME_TO_CLEAN_UP
     if all(_UNIT in [path, *path.parents] for path in map(_path, config.args)):
         return
     servers = ExitStack()

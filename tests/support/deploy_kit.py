@@ -29,7 +29,8 @@ from support.index_kit import connection
 from support.keeper_kit import DeathError
 from support.stores.small import PLAN
 
-PLACES = tuple(place for place in failpoints.PLACES if place.startswith("generation_"))
+PLACES: list[Place] = [place for place in failpoints.PLACES if place.startswith("generation_")]
+"""Where a keeper can be made to die or to stand still."""
 HEARTBEAT = HeartbeatOptions(interval=0.2, lease=6.0, grace=2.5)
 _ROUND = 0.03
 _SKEW = 3600.0

@@ -48,6 +48,6 @@ def test_the_docs_list_every_metric_with_its_labels() -> None:
     rows = re.findall(r"^\| `(flusso_[a-z_]+)(?:\{([a-z,]+)\})?` \| (\w+) \|", text, re.MULTILINE)
     listed = {name: (labels, part) for name, labels, part in rows}
     assert listed == {
-        name: (",".join(spec.labels), "both" if len(spec.fed_by) > 1 else spec.fed_by[0])
+        name: (",".join(spec.labels), "both" if len(spec.fed_by) > 1 else "".join(spec.fed_by))
         for name, spec in SPECS.items()
     }
