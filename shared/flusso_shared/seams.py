@@ -2,8 +2,12 @@
 
     capture ──ChangeWriter──▶ change log ──ChangeReader──▶ worker ──Sink──▶ OpenSearch, stdout
 
-The change log has two implementations, `changelog.kafka` and `changelog.memory`; sinks are `sinks.opensearch` and
-`sinks.stdout`.  One contract suite (`tests/contract`) runs over both of each.
+Each docstring says what is durable when, in which order, what blocks and for how long, what may be repeated, and which
+threads may call.  A contract suite in `tests/contract` runs over every implementation:
+
+* change log: `changelog.kafka`, `changelog.memory` (`test_change_log`);
+* control records: `changelog.kafka.control`, `changelog.memory`, `worker.generations.control` (`test_control`);
+* sinks: `sinks.opensearch`, `sinks.stdout` (`test_sink`).
 """
 
 from __future__ import annotations
@@ -31,21 +35,26 @@ Offsets = Mapping[TopicPartition, int]
 
 
 class ChangeWriter(Protocol):
-    """Publishes changes.  Owned by one thread; `acknowledged` callbacks run in that thread, inside `poll`."""
+    """Publishes changes.  Owned by one thread: all methods are called from there.
+
+    `acknowledged` callbacks run in that thread, inside `poll` and `close`.
+    """
 
     def publish(self, change: Change, acknowledged: Callable[[], None]) -> bool:
         """Queue `change`; False, and nothing queued, when the buffer is full (`poll`, then try again).
 
-        Asynchronous.  Changes of one key keep their order.  `acknowledged` is called once the change is
-        durable in the log (kafka: by all in-sync replicas; memory: applied by every group, so that
-        confirming the slot is safe in both).  Raises `FatalError` when the log refuses the change for good.
+        Does not wait for the log.  Changes of one key keep their order; nothing orders changes of different keys.
+        `acknowledged` is called exactly once, when confirming the slot past the change is safe: in Kafka all in-sync
+        replicas have the change, in memory every group has applied it.  A change that was published before may be
+        published again, by this writer or another: readers then get it again.  Raises `FatalError` when the log
+        refuses the change for good.
         """
         ...
 
     def poll(self, timeout: float) -> None:
-        """Serve acknowledgements for at most `timeout` seconds; returns early once some were served.
+        """Serve acknowledgements; blocks for at most `timeout` seconds, and returns early once some were served.
 
-        Raises `RetryableError` when the connection has to be built anew: everything unacknowledged must
+        Raises `RetryableError` when this writer can no longer publish: everything unacknowledged must
         then be published again through a new writer.
         """
         ...
@@ -56,14 +65,26 @@ class ChangeWriter(Protocol):
 
 
 class Control(Protocol):
-    """What capture must tell, per key the newest value: lineage, snapshot progress and completion."""
+    """What capture must tell, per key the newest value: lineage, snapshot progress and completion.
+
+    All threads of a process may call it at once.  One process writes, the one that has the slot; any number read.
+    Puts of one thread keep their order.  Both methods block until the server has answered, and raise
+    `RetryableError` when it does not.
+    """
 
     def load(self) -> dict[str, dict[str, Any]]:
-        """Everything that was put before the call, newest value per key.  Blocks until read to the end."""
+        """Everything that was put before the call, by this process or another: the newest value per key.
+
+        The result is the caller's own.  Empty before the first `put`.
+        """
         ...
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
-        """Durable when it returns."""
+        """Replace the value of `key`, a JSON object, as a whole.  May be repeated.
+
+        Durable when it returns.  In memory it lives as long as the process; a memory log with lasting records keeps
+        there what is not of snapshots.
+        """
         ...
 
 
@@ -71,19 +92,24 @@ class Control(Protocol):
 
 
 class ChangeReader(Protocol):
-    """One member of a consumer group.  Owned by one thread: all methods are called from there."""
+    """One member of a consumer group.  Owned by one thread: all methods are called from there.
+
+    A record is delivered at least once: what was not committed comes again after a restart or a rebalance.
+    """
 
     def poll(self, max_records: int, timeout: float) -> list[Record]:
-        """Up to `max_records` records within `timeout` seconds, in order within each partition.
+        """Up to `max_records` records, in order within each partition.
 
-        May run the group's rebalance, and so the `on_revoked` given when the reader was made.  Raises
-        `RetryableError` when nothing can be read for now, `FatalError` when positions are out of range.
+        Blocks for at most `timeout` seconds, and returns early with the first records.  May run the group's
+        rebalance, and so the `on_revoked` given when the reader was made.  Raises `RetryableError` when nothing can
+        be read for now, `FatalError` when positions are out of range.
         """
         ...
 
     def commit(self, offsets: Offsets) -> None:
-        """Say that everything before `offsets` is applied.  Durable some time after it returned, by later polls or
-        by `close`: a log that answers late holds nobody up.
+        """Say that everything before `offsets` is applied.  Does not wait for the log; may be repeated.
+
+        Durable some time after it returned, by later polls or by `close`: a log that answers late delays no caller.
 
         Offsets of partitions that meanwhile went to another member are dropped: it applies them again.
         """
@@ -99,7 +125,11 @@ class ChangeReader(Protocol):
 
 
 class Groups(Protocol):
-    """Positions of consumer groups, seen from outside the group."""
+    """Positions of consumer groups, seen from outside the group.
+
+    All threads may call it at once.  Each method blocks until the log has answered, and raises `RetryableError` when
+    it does not.  `reset` and `forget` are durable when they return, and may be repeated.
+    """
 
     def starts(
         self, beginning: Collection[TableName], recent: Collection[TableName], seconds: float
@@ -121,12 +151,15 @@ class Groups(Protocol):
         ...
 
     def forget(self, group: str) -> None:
-        """Delete the group; no error when there is none."""
+        """Delete the group; no error when there is none.  Raises `RetryableError` while the group has members."""
         ...
 
 
 class ChangeLog(Protocol):
-    """The log of row changes: one topic per table, each key's changes in order."""
+    """The log of row changes: one topic per table, each key's changes in order.
+
+    All threads may call it at once; the writers and readers it makes are owned by one thread each.
+    """
 
     @property
     def where(self) -> str:
@@ -135,14 +168,14 @@ class ChangeLog(Protocol):
 
     @property
     def durable(self) -> bool:
-        """Whether changes and positions outlive the process.  If not, positions start anew with it."""
+        """Whether changes and positions outlive the process.  If not, each process starts without positions."""
         ...
 
     def prepare(self, tables: Collection[TableName]) -> Mapping[TableName, str]:
         """Create what is missing (topics, the control topic).  Capture's side; may be repeated.
 
-        Gives what tells the log of each table from one that is made anew under the same name; nothing
-        where that cannot happen.
+        Blocks until everything is there.  Gives per table an id of its topic, which differs when a topic was deleted
+        and created again under the same name; nothing where that cannot happen.
         """
         ...
 
@@ -162,7 +195,8 @@ class ChangeLog(Protocol):
     ) -> ChangeReader:
         """Join `group`, whose members share the partitions evenly: those of the first table, and those of all others.
 
-        Starts at the group's committed offsets; a partition without any raises `FatalError` in `poll` (offsets are set through `Groups.reset` before the first member joins).
+        Starts at the group's committed offsets; a partition without any raises `FatalError` in `poll` (offsets are
+        set through `Groups.reset` before the first member joins).
 
         `on_revoked` runs inside `poll` before partitions are given up: when it returns, what was in flight
         for them must be flushed and committed.
@@ -230,7 +264,13 @@ class Written:
 
 
 class Sink(Protocol):
-    """A destination of documents."""
+    """A destination of documents.
+
+    All threads may call it at once: two flush threads of one index share a sink.  Nothing orders their calls, so
+    versions decide: a destination that stores documents keeps the one with the highest version, also where that one
+    was a delete, and writes what has the version it stores.  A stream stores nothing: it prints every operation, and
+    each batch as one piece.
+    """
 
     @property
     def name(self) -> str:
@@ -240,11 +280,14 @@ class Sink(Protocol):
     def write(self, batch: Batch) -> Written:
         """Write the batch; returns once the destination has it, with a verdict on what it refused.
 
-        Retries what passes (429, 503, connection errors) inside, for as long as it takes, only the items
-        concerned.  Writing a batch twice is harmless.  Raises `StaleBatchError` when the batch grew older
-        than a few minutes before it could be written, `StoppedError` on shutdown, `FatalError` when the
-        generation is gone.
+        Blocks for as long as it takes: retries what passes (429, 503, connection errors) inside, only the items
+        concerned.  Nothing orders the operations of a batch but their versions.  Writing a batch
+        twice is harmless, and so is the delete of a missing document.  When it raises, a part of the batch may
+        have been written.  Raises `StaleBatchError` when the batch grew older than a few minutes before it could be
+        written, `StoppedError` on shutdown, `FatalError` when the generation is gone.
         """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give back what the sink made for itself.  Called once no thread writes; may be repeated."""
+        ...

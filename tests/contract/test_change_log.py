@@ -354,17 +354,6 @@ def test_a_position_out_of_range_is_fatal(log: ChangeLog, group: str, join: Join
         until(lambda: False, lambda: reader.poll(1, 0.5))
 
 
-def test_control_gives_the_newest_value_of_each_key(log: ChangeLog) -> None:
-    control = log.control
-    assert control.load() == {}
-    control.put("lineage", {"slot": "a"})
-    control.put("snapshot/public.users", {"rows": 1})
-    control.put("lineage", {"slot": "ü"})
-    assert control.load() == {"lineage": {"slot": "ü"}, "snapshot/public.users": {"rows": 1}}
-    control.put("snapshot/public.users", {"rows": 2})
-    assert control.load()["snapshot/public.users"] == {"rows": 2}
-
-
 def test_nothing_is_missing_once_prepared(log: ChangeLog) -> None:
     log.prepare([USERS, ORDERS])
     assert log.missing([USERS, ORDERS]) == []

@@ -27,7 +27,7 @@ from flusso_shared.plan.model import (
     Way,
 )
 from flusso_shared.status import Status
-from support.held_log import HeldLog
+from fakes.held_log import HeldLog
 
 USERS = TableName("public", "users")
 ORDERS = TableName("public", "orders")

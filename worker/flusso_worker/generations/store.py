@@ -7,6 +7,7 @@ worker alone writes.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -218,17 +219,20 @@ class GenerationStore:
 
 
 class LocalStore:
-    """Bookkeeping of one process, where no cluster is configured."""
+    """Bookkeeping of one process, where no cluster is configured.  Thread-safe; gone with the process."""
 
     def __init__(self) -> None:
         self._generations: dict[GenerationName, Stored] = {}
         self._ordered: dict[str, Ordered] = {}
+        self._writes = 0
+        self._lock = threading.Lock()
 
     def ensure(self) -> None:
         """Nothing to create."""
 
     def load(self, index: str) -> list[Stored]:
-        found = self._generations.values()
+        with self._lock:
+            found = list(self._generations.values())
         return sorted([item for item in found if item.generation.name.index == index], key=_order)
 
     def look(self, index: str) -> Known:
@@ -239,29 +243,46 @@ class LocalStore:
         return True
 
     def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
-        self._ordered[order.index] = Ordered(order)
-        return True
+        with self._lock:
+            if self._ordered.get(order.index) != earlier:
+                return False
+            self._ordered[order.index] = Ordered(order, self._next())
+            return True
 
     def forget_worker(self, carrier: Carrier) -> None:
         """There is no other worker."""
 
     def create(self, generation: Generation) -> bool:
-        self._generations[generation.name] = Stored(generation)
-        return True
+        with self._lock:
+            if generation.name in self._generations:
+                return False
+            self._generations[generation.name] = Stored(generation, self._next())
+            return True
 
     def update(self, stored: Stored, generation: Generation) -> bool:
-        self._generations[generation.name] = Stored(generation, stored.seq_no + 1)
-        return True
+        with self._lock:
+            if self._generations.get(stored.generation.name) != stored:
+                return False
+            self._generations[generation.name] = Stored(generation, self._next())
+            return True
 
     def delete(self, stored: Stored) -> bool:
-        self._generations.pop(stored.generation.name, None)
-        return True
+        with self._lock:
+            if self._generations.get(stored.generation.name) != stored:
+                return False
+            del self._generations[stored.generation.name]
+            return True
 
     def mirror(self, generation: Generation) -> None:
         """There is no other place."""
 
     def physical(self, index: str) -> list[GenerationName]:
         return [item.generation.name for item in self.load(index)]
+
+    def _next(self) -> int:
+        """The place of a write in the order of writes.  Called with the lock."""
+        self._writes += 1
+        return self._writes
 
 
 def _order(stored: Stored) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from support.capture_kit import (
     create_tables,
     until,
 )
-from support.held_log import HeldControl
+from fakes.held_log import HeldControl
 
 pytestmark = pytest.mark.services
 
