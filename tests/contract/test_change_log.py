@@ -12,17 +12,8 @@ from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.seams import ChangeLog, ChangeReader, ChangeWriter, TopicPartition
-from support.change_logs import (
-    ORDERS,
-    USERS,
-    after,
-    change,
-    connection,
-    publish,
-    read,
-    start,
-    until,
-)
+from support.change_logs import ORDERS, USERS, after, change, connection, publish, read, start
+from support.waiting import until
 
 Join = Callable[..., ChangeReader]
 
@@ -123,7 +114,7 @@ def test_every_change_is_acknowledged_once(
     acknowledged = publish(writer, sent)
     reader = join()
     reader.commit(after(read(reader, 100)))
-    until(lambda: len(acknowledged) >= 100, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(acknowledged) >= 100, step=lambda: writer.poll(0.2))
     writer.poll(0.05)
     assert sorted(acknowledged) == sorted(sent)
 
@@ -136,7 +127,7 @@ def test_acknowledgements_come_in_the_writers_thread_only(
     assert writer.publish(change(1), lambda: threads.append(threading.get_ident()))
     reader = join()
     reader.commit(after(read(reader, 1)))
-    until(lambda: bool(threads), lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: bool(threads), step=lambda: writer.poll(0.2))
     assert threads == [threading.get_ident()]
 
 
@@ -151,7 +142,7 @@ def test_a_delete_is_acknowledged_once_and_its_tombstone_is_not_seen(
     records = read(reader, 3)
     assert [record.change.op for record in records] == [Op.CREATE, Op.DELETE, Op.CREATE]
     reader.commit(after(records))
-    until(lambda: len(acknowledged) >= 3, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(acknowledged) >= 3, step=lambda: writer.poll(0.2))
     assert reader.poll(10, 0.3) == []
 
 
@@ -166,8 +157,9 @@ def test_a_group_that_has_applied_everything_has_come_to_the_end(
     reader.commit(after(read(reader, 20)))
     ends = log.groups.ends([USERS])
     until(
+        "the committed offsets",
         lambda: log.groups.committed(group, [USERS]) == ends,
-        lambda: reader.poll(10, 0.2),
+        step=lambda: reader.poll(10, 0.2),
     )
 
 
@@ -212,7 +204,7 @@ def test_a_wait_ends_with_the_first_record(
 ) -> None:
     start(log, group)
     reader = join()
-    until(lambda: bool(reader.assignment()), lambda: reader.poll(1, 0.2))
+    until("the assignment", lambda: bool(reader.assignment()), step=lambda: reader.poll(1, 0.2))
     publish(writer, [change(1)])
     # Far longer than the test may take.
     assert len(reader.poll(5000, 100)) == 1
@@ -253,18 +245,20 @@ def test_members_share_the_partitions_and_hand_them_over_applied(
         assert second.poll(10, 0.1) == [], "applied changes came again"
 
     until(
+        "the assignment",
         lambda: (
             bool(second.assignment()) and {*first.assignment(), *second.assignment()} == everything
         ),
-        both,
+        step=both,
     )
     assert not {*first.assignment()} & {*second.assignment()}
     assert set(handed) == {*second.assignment()}
     publish(writer, [change(n, table=table, lsn=2) for n in range(40) for table in tables])
     more: list[Record] = []
     until(
+        "records",
         lambda: len(more) >= 80,
-        lambda: more.extend([*first.poll(100, 0.1), *second.poll(100, 0.1)]),
+        step=lambda: more.extend([*first.poll(100, 0.1), *second.poll(100, 0.1)]),
     )
     assert len(more) == 80
     assert {record.change.lsn for record in more} == {2}
@@ -276,11 +270,12 @@ def test_a_commit_of_another_members_partition_is_dropped(
     tables = [USERS, ORDERS]
     start(log, group, tables)
     first = join(tables)
-    until(lambda: bool(first.assignment()), lambda: first.poll(1, 0.1))
+    until("the assignment", lambda: bool(first.assignment()), step=lambda: first.poll(1, 0.1))
     second = join(tables)
     until(
+        "the assignment",
         lambda: bool(second.assignment()),
-        lambda: (first.poll(1, 0.1), second.poll(1, 0.1)),
+        step=lambda: (first.poll(1, 0.1), second.poll(1, 0.1)),
     )
     theirs = next(iter(second.assignment()))
     before = log.groups.committed(group, tables).get(theirs)
@@ -295,12 +290,17 @@ def test_the_partitions_of_a_member_that_left_go_to_the_others(
     start(log, group, tables)
     first, second = join(tables), join(tables)
     until(
+        "the assignment",
         lambda: bool(first.assignment() and second.assignment()),
-        lambda: (first.poll(1, 0.1), second.poll(1, 0.1)),
+        step=lambda: (first.poll(1, 0.1), second.poll(1, 0.1)),
     )
     everything = {*first.assignment(), *second.assignment()}
     first.close()
-    until(lambda: {*second.assignment()} == everything, lambda: second.poll(1, 0.1))
+    until(
+        "the assignment",
+        lambda: {*second.assignment()} == everything,
+        step=lambda: second.poll(1, 0.1),
+    )
 
 
 def test_positions_before_a_commit_are_absent_and_after_a_reset_present(
@@ -315,7 +315,7 @@ def test_positions_before_a_commit_are_absent_and_after_a_reset_present(
 def test_a_group_with_members_is_not_reset(log: ChangeLog, group: str, join: Join) -> None:
     start(log, group)
     reader = join()
-    until(lambda: bool(reader.assignment()), lambda: reader.poll(1, 0.2))
+    until("the assignment", lambda: bool(reader.assignment()), step=lambda: reader.poll(1, 0.2))
     with pytest.raises(RetryableError):
         log.groups.reset(group, log.groups.ends([USERS]))
 
@@ -326,13 +326,13 @@ def test_a_group_can_be_forgotten_twice(log: ChangeLog, group: str, writer: Chan
     log.groups.forget(group)
     assert log.groups.committed(group, [USERS]) == {}
     acknowledged = publish(writer, [change(1)])
-    until(lambda: len(acknowledged) == 1, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(acknowledged) == 1, step=lambda: writer.poll(0.2))
 
 
 def test_a_group_with_members_is_not_forgotten(log: ChangeLog, group: str, join: Join) -> None:
     start(log, group)
     reader = join()
-    until(lambda: bool(reader.assignment()), lambda: reader.poll(1, 0.2))
+    until("the assignment", lambda: bool(reader.assignment()), step=lambda: reader.poll(1, 0.2))
     with pytest.raises(RetryableError):
         log.groups.forget(group)
 
@@ -351,7 +351,7 @@ def test_a_position_out_of_range_is_fatal(log: ChangeLog, group: str, join: Join
     log.groups.reset(group, dict.fromkeys(log.groups.ends([USERS]), 1_000_000))
     reader = join()
     with pytest.raises(FatalError):
-        until(lambda: False, lambda: reader.poll(1, 0.5))
+        until("an error", lambda: False, step=lambda: reader.poll(1, 0.5))
 
 
 def test_nothing_is_missing_once_prepared(log: ChangeLog) -> None:

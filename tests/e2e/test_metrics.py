@@ -10,10 +10,10 @@ import pytest
 
 from flusso_shared.metrics import Part
 from support.exposition import SPECS, names
-from support.idle import wait_until
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
 
@@ -48,7 +48,7 @@ def settled(capture: Daemon, worker: Daemon) -> dict[str, float]:
         unsettled = open_before or found["captured"] != found["acknowledged"]
         return f"{open_before} in flight, {found}" if unsettled else None
 
-    wait_until("all that was read is finished", missing, DEADLINE)
+    until_none("all that was read is finished", missing, DEADLINE)
     return found
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from support import names
-from support.idle import wait_until
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import QUEUES, Scenario
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -54,7 +54,7 @@ def assert_nothing_in_flight(daemon: Daemon) -> None:
         left = status["changes_captured"] - status["changes_committed"]
         return None if left == status["changes_in_flight"] == 0 else f"{daemon.name}: {status}"
 
-    wait_until("nothing is in flight", missing, DEADLINE)
+    until_none("nothing is in flight", missing, DEADLINE)
 
 
 def test_every_document_follows_every_change(site: Site, tmp_path: Path) -> None:

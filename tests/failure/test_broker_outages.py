@@ -20,12 +20,13 @@ from confluent_kafka.admin import (
 )
 
 from support.edits import steady_edits
-from support.idle import end_offsets, wait_until
+from support.idle import end_offsets
 from support.own_kafka import own_kafka
 from support.processes import Site, cleaned_up, living_through
 from support.scenario import Scenario
 from support.soak import SOAK, also, seconds
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900), pytest.mark.xdist_group("brokers")]
 
@@ -95,7 +96,7 @@ def test_a_position_that_is_gone_from_a_topic_is_a_loud_stop(site: Site, tmp_pat
         before = sum(end_offsets(admin, places).values())
         with psycopg.connect(site.database_url) as connection:
             tags = connection.execute("UPDATE tags SET label = label || '.'").rowcount
-        wait_until(
+        until_none(
             "the tags are published",
             lambda: (
                 None if sum(end_offsets(admin, places).values()) == before + tags else "not yet"
@@ -112,7 +113,7 @@ def test_a_position_that_is_gone_from_a_topic_is_a_loud_stop(site: Site, tmp_pat
             wanted = {"products": "stopped", "users": "seeded", "orders": "seeded"}
             return None if indexes == wanted else str(indexes)
 
-        wait_until("that index alone stops", state, DEADLINE)
+        until_none("that index alone stops", state, DEADLINE)
         capture.stop()
         worker.stop()
 
@@ -165,7 +166,7 @@ def test_topics_that_were_deleted_lead_to_new_generations(
             renewed = all(now[name] != before[name] for name in before)
             return None if renewed else f"{now}"
 
-        wait_until("new generations", missing, DEADLINE)
+        until_none("new generations", missing, DEADLINE)
         scenario.assert_equal(DEADLINE)
         pipeline.stop()
 
@@ -191,4 +192,4 @@ def delete_records(admin: AdminClient, topic: str, ends: Mapping[tuple[str, int]
             return str(error)
         return None
 
-    wait_until("they are deleted", refused, DEADLINE)
+    until_none("they are deleted", refused, DEADLINE)

@@ -10,16 +10,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support.capture_kit import Kit, create_tables, until
+from support.capture_kit import Kit, create_tables
 from support.edits import steady_edits
 from support.failpoint import delay_at
-from support.idle import wait_until
 from support.own_postgres import OwnPostgres, own_postgres
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
 from support.tcp_proxy import TcpProxy
+from support.waiting import until, until_none
 
 pytestmark = [
     pytest.mark.services,
@@ -94,7 +94,7 @@ def test_transaction_ids_that_a_crash_takes_back_do_not_freeze_documents(
             connection.execute("SELECT pg_switch_wal()")  # that much is in the log for good
             for _ in range(300):
                 connection.execute("SELECT pg_current_xact_id()")
-        wait_until("built in a snapshot above the log", lambda: _name(scenario, "before"), DEADLINE)
+        until_none("built in a snapshot above the log", lambda: _name(scenario, "before"), DEADLINE)
         server.crash()
         server.start()
         with psycopg.connect(site.database_url, autocommit=True) as connection:
@@ -125,7 +125,7 @@ def test_a_server_that_hangs_up_on_a_deaf_capture_is_asked_again(
             with steady_edits(site.database_url, 15):
                 time.sleep(1.0)
                 proxy.deafen()
-                wait_until(
+                until_none(
                     "the server hangs up",
                     lambda: (
                         None
@@ -170,7 +170,7 @@ def test_an_invalidated_slot_leads_to_new_generations(
             renewed = all(now[name] != before[name] for name in before)
             return None if renewed else f"{now}"
 
-        wait_until("new generations", missing, DEADLINE)
+        until_none("new generations", missing, DEADLINE)
         scenario.assert_equal(DEADLINE)
         pipeline.stop()
 
@@ -194,7 +194,7 @@ def test_a_slot_about_to_be_lost_is_told_before_it_is(
         while server.one(status) in ("reserved", "extended"):
             kit.sql("CREATE TABLE fill ()", "DROP TABLE fill", "SELECT pg_switch_wal()")
         assert server.one(status) == "unreserved"
-        until(lambda: at_risk() == 1, "the metric")
+        until("the metric", lambda: at_risk() == 1)
         assert "about to be invalidated" in caplog.text
         kit.log.hold.clear()
 

@@ -14,10 +14,10 @@ import pytest
 
 from services import Services
 from support import names
-from support.idle import wait_until
 from support.oracle import Documents
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -165,7 +165,7 @@ def await_stopped(scenario: Scenario, reason: str) -> None:
         told = reason in str(status["last_error"])
         return None if status["indexes"] == wanted and told else str(status)
 
-    wait_until("they stop", missing, DEADLINE)
+    until_none("they stop", missing, DEADLINE)
 
 
 def test_altered_columns_are_read_again(scenario: Scenario) -> None:

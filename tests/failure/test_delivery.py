@@ -18,12 +18,13 @@ from confluent_kafka.admin import AdminClient
 from support.edits import steady_edits
 from support.failpoint import delay_at, exit_at
 from support.http_proxy import BulkProxy
-from support.idle import end_offsets, wait_until
+from support.idle import end_offsets
 from support.processes import Site, cleaned_up, living_through
 from support.scenario import Scenario
 from support.soak import SOAK, also, seconds
 from support.stores import dev as store
 from support.tcp_proxy import TcpProxy
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
@@ -99,10 +100,8 @@ def test_a_stop_in_the_middle_of_a_transaction_loses_none_of_it(site: Site, tmp_
                 "INSERT INTO users (id, email) SELECT 10000 + n, 'u@example.org'"
                 " FROM generate_series(1, 1000) n"
             )
-        wait_until(
-            "some rows are published",
-            lambda: None if records(site) > before else "none",
-            DEADLINE,
+        until_none(
+            "some rows are published", lambda: None if records(site) > before else "none", DEADLINE
         )
         capture.stop()
         assert records(site) < before + 1000, "it was not stopped in the middle"
@@ -169,7 +168,7 @@ def outlive(site: Site, tmp_path: Path, *, deleted: bool, stood: float) -> None:
             assert row is not None
             user = row[0]
             connection.execute("UPDATE users SET full_name = 'older' WHERE id = %s", (user,))
-            wait_until(
+            until_none(
                 "the worker has it in hand",
                 lambda: None if zombie.metric("flusso_changes_in_flight") > 0 else "nothing",
                 DEADLINE,
@@ -194,7 +193,7 @@ def outlive(site: Site, tmp_path: Path, *, deleted: bool, stood: float) -> None:
             _forget_deletes(site)
             time.sleep(stood)
         zombie.resume()
-        wait_until(
+        until_none(
             "it wrote what it had",
             lambda: None if zombie.metric("flusso_batches_total") > 0 else "no batch",
             DEADLINE,
@@ -202,7 +201,7 @@ def outlive(site: Site, tmp_path: Path, *, deleted: bool, stood: float) -> None:
         scenario.assert_equal(DEADLINE)
         if not stood:
             conflicts = "flusso_version_conflicts_total"
-            wait_until(
+            until_none(
                 "its write was turned down",
                 lambda: None if zombie.metric(conflicts) >= 1 else "no conflict",
                 DEADLINE,

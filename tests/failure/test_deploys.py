@@ -23,17 +23,12 @@ from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
 from support import deploy_kit
 from support.alias_watch import AliasWatch
-from support.deploy_kit import (
-    Fate,
-    SimulatedWorker,
-    Writer,
-    document,
-    wait_for,
-)
+from support.deploy_kit import Fate, SimulatedWorker, Writer, document
 from support.deploy_log import PARTITION, DeployLog
 from support.index_kit import connection
 from support.soak import SOAK
 from support.stores.small import PLAN
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -68,7 +63,7 @@ class Deployment:
 
     def begin(self) -> None:
         self.workers = [self._start(self.hash) for _ in range(_WORKERS)]
-        wait_for("the first generation", self.unsettled)
+        until_none("the first generation", self.unsettled, 90.0)
 
     def _start(self, hash: str, fate: Fate | None = None) -> SimulatedWorker:
         random = Random(self._random.random())
@@ -241,6 +236,6 @@ def test_queries_are_answered_through_deploys_and_crashes(
                 run.act()
             writer.stop()
             logger.info("seed %d:\n  %s", seed, "\n  ".join(run.steps))
-            wait_for("one live generation", run.unsettled)
+            until_none("one live generation", run.unsettled, 90.0)
         watch.assert_answered()
         run.assert_right()

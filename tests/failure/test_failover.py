@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from support.idle import wait_until
 from support.own_postgres import OwnPostgres, own_postgres, standby_of
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
 from support.tcp_proxy import TcpProxy
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -26,7 +26,7 @@ def _await_standby(primary: OwnPostgres) -> None:
         found = primary.one(f"{_FOLLOWERS} AND replay_lsn = pg_current_wal_lsn()")
         return None if found == 1 else "it lags"
 
-    wait_until("the standby has it", missing, DEADLINE)
+    until_none("the standby has it", missing, DEADLINE)
 
 
 @pytest.mark.parametrize("queue", also(["flusso run"], ["kafka, 1 worker"]))
@@ -49,7 +49,7 @@ def test_a_promoted_standby_without_the_last_transactions_is_read_anew(
             _await_standby(primary)
             # From here on the standby is deaf.
             heir.execute("ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()")
-            wait_until(
+            until_none(
                 "the standby is deaf",
                 lambda: None if primary.one(_FOLLOWERS) == 0 else "it listens",
                 DEADLINE,
@@ -73,7 +73,7 @@ def test_a_promoted_standby_without_the_last_transactions_is_read_anew(
                 renewed = now is not None and all(now[name] != before[name] for name in before)
                 return None if renewed else f"{now}"
 
-            wait_until("new generations", missing, DEADLINE)
+            until_none("new generations", missing, DEADLINE)
             scenario.assert_equal(DEADLINE)
             assert "4711" not in scenario.read("users")
             pipeline.stop()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from support.edits import steady_edits
-from support.idle import wait_until
 from support.own_kafka import own_kafka
 from support.processes import Site, cleaned_up, kafka_pipeline, living_through
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900), pytest.mark.xdist_group("brokers")]
 
@@ -93,7 +93,7 @@ def test_brokers_are_restarted_in_turn_under_load(site: Site, tmp_path: Path) ->
                     for broker in cluster.brokers * 2:
                         broker.daemon.stop(signal.SIGTERM, 60.0)
                         broker.start()
-                        wait_until("all replicas are in sync", cluster.out_of_sync, DEADLINE)
+                        until_none("all replicas are in sync", cluster.out_of_sync, DEADLINE)
                 scenario.assert_equal(DEADLINE)
             assert scenario.generations() == generations
             pipeline.stop()

@@ -9,9 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from support.idle import wait_until
 from support.processes import Site, cleaned_up, peak_memory
 from support.scenario import Scenario
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -49,7 +49,7 @@ def test_memory_stays_small_at_every_start(site: Site, tmp_path: Path, queue: st
 
     def run(number: int, count: int) -> None:
         scenario.pipeline.start()
-        wait_until(f"round {number} is written", lambda: written(number, count), DEADLINE)
+        until_none(f"round {number} is written", lambda: written(number, count), DEADLINE)
         peaks = {daemon.name: peak_memory(daemon.pid) for daemon in scenario.pipeline.daemons}
         scenario.pipeline.stop()
         assert max(peaks.values()) < MOST, f"round {number}: {peaks}"

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from services import Services
-from support.idle import end_offsets, wait_until
+from support.idle import end_offsets
 from support.processes import (
     MEMORY,
     Site,
@@ -21,6 +21,7 @@ from support.processes import (
 )
 from support.soak import SOAK
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -111,12 +112,12 @@ def test_a_huge_transaction_is_streamed_through_and_confirmed_once(
             phase = capture.status()["phase"]
             return None if phase == "live" else f"capture is {phase}"
 
-        wait_until("capture is live", not_live, DEADLINE)
+        until_none("capture is live", not_live, DEADLINE)
         with (
             Watch(site, f"{topic_prefix}.public.users") as watch,
             psycopg.connect(database) as connection,
         ):
-            wait_until("sampling", lambda: None if watch.samples else "no sample", DEADLINE)
+            until_none("sampling", lambda: None if watch.samples else "no sample", DEADLINE)
             before = watch.samples[-1].records
             with connection.transaction():
                 connection.execute(
@@ -134,7 +135,7 @@ def test_a_huge_transaction_is_streamed_through_and_confirmed_once(
                 return None if last.confirmed >= end_of_commit else f"{last}"
 
             nudge(connection)
-            wait_until("confirmed", not_confirmed, DEADLINE)
+            until_none("confirmed", not_confirmed, DEADLINE)
         peak = peak_memory(capture.pid)
         capture.stop()
 

@@ -18,7 +18,8 @@ from services import Services
 from support import ops_kit
 from support.ops_kit import HUGE, Scene
 from support.stores.small import ITEMS, ORDERS, USERS, change
-from support.worker_kit import committed, until
+from support.waiting import until
+from support.worker_kit import committed
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 

@@ -22,14 +22,13 @@ from flusso_worker.generations.physical import GenerationIndexes
 from services import Services
 from support.alias_watch import AliasWatch
 from support.failpoint import exit_at
-from support.idle import wait_until
 from support.keeper_kit import DeathError, Process, Scene, run_until_death
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
 from support.stores.small import PLAN
-from support.worker_kit import until
+from support.waiting import until, until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -160,10 +159,7 @@ def test_a_cancellation_after_the_last_step_began_comes_too_late(scene: Scene) -
     process = scene.process(PLAN)
     with AliasWatch(scene.url, f"{scene.index_prefix}{PLAN.name}") as watch:
         ask(process)
-        until(
-            "seeding",
-            lambda: [state for _, state in process.idle_step()] == ["live", "seeding"],
-        )
+        until("seeding", lambda: [state for _, state in process.idle_step()] == ["live", "seeding"])
         for dies_after in range(1, 100):
             mortal = scene.process(PLAN, dies_after)
             assert run_until_death(mortal, PLAN)
@@ -261,7 +257,7 @@ def await_one(site: Site, daemon: Daemon, index: str, number: int) -> None:
         found = generations(site)[index]
         return None if found == [(number, "live")] else str(found)
 
-    wait_until(f"generation {number} alone", missing, DEADLINE)
+    until_none(f"generation {number} alone", missing, DEADLINE)
 
 
 def private_url(daemon: Daemon) -> str:
@@ -271,7 +267,7 @@ def private_url(daemon: Daemon) -> str:
         found[:] = re.findall(r"private surface listening on (\S+)", daemon.text())
         return None if found else "no address"
 
-    wait_until("it listens", missing, DEADLINE)
+    until_none("it listens", missing, DEADLINE)
     return found[0]
 
 

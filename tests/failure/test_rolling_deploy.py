@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from support.alias_watch import AliasWatch
-from support.idle import wait_until
 from support.processes import (
     Daemon,
     Pipeline,
@@ -21,6 +20,7 @@ from support.processes import (
 )
 from support.scenario import Scenario
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -73,7 +73,7 @@ class Rollout:
             found = generations(self.site, "users")
             return None if found == [(number, "live")] else str(found)
 
-        wait_until(f"generation {number} alone", missing, DEADLINE)
+        until_none(f"generation {number} alone", missing, DEADLINE)
 
     def assert_equal(self, running: list[Daemon]) -> None:
         """Edit, wait until every group has committed everything, and compare both indexes at once."""
@@ -103,7 +103,7 @@ def test_a_rolling_deploy_with_a_crash_builds_an_index_once(site: Site, tmp_path
         second_old.kill()
         second_old.start()
         second_old.await_log("stands by", DEADLINE)
-        wait_until(
+        until_none(
             "standby for users alone",
             lambda: (
                 None

@@ -11,10 +11,10 @@ from psycopg import sql
 
 from support import names
 from support.check_kit import role
-from support.idle import wait_until
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -54,8 +54,8 @@ def test_an_index_over_rows_that_are_hidden_stops_alone_until_they_are_not(
             admin.execute("UPDATE profiles SET user_id = user_id")
             for new in ("before a restart", "after a restart"):
                 admin.execute("UPDATE products SET name = %s", (new,))
-                wait_until("users alone stops", others_go_on, DEADLINE)
-                wait_until("products are followed", followed, DEADLINE)
+                until_none("users alone stops", others_go_on, DEADLINE)
+                until_none("products are followed", followed, DEADLINE)
                 assert scenario.read("users") == users
                 assert "row-level security" in worker.status()["last_error"]
                 if new == "before a restart":

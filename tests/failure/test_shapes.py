@@ -13,11 +13,11 @@ import pytest
 
 from services import Services
 from support import names, oracle
-from support.idle import wait_until
 from support.processes import Site, cleaned_up, peak_memory
 from support.scenario import Scenario
 from support.stores import dev as store
 from support.stores import shapes as shapes_store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -462,7 +462,7 @@ def await_stopped(shapes: Scenario, stopped: set[str], reason: str) -> None:
         told = reason in str(status["last_error"])
         return None if states == wanted and told else f"{states}, {status['last_error']}"
 
-    wait_until("they stop", missing, DEADLINE)
+    until_none("they stop", missing, DEADLINE)
 
 
 def await_others(
@@ -480,4 +480,4 @@ def await_others(
         found = {document[column] for document in shapes.read(index).values()}
         return None if found == {note} else str(found)
 
-    wait_until("others go on", missing, DEADLINE)
+    until_none("others go on", missing, DEADLINE)

@@ -25,14 +25,9 @@ from flusso_shared.metrics import Metrics
 from flusso_shared.plan.model import IndexPlan, JoinField, Plan
 from flusso_shared.status import Status
 from services import Services
-from support.capture_kit import (
-    ORDERS,
-    USERS,
-    Kit,
-    create_tables,
-    until,
-)
+from support.capture_kit import ORDERS, USERS, Kit, create_tables
 from support.own_postgres import with_own_postgres
+from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_slot_life")]
 
@@ -68,7 +63,7 @@ def lineage(kit: Kit) -> Lineage:
 def seed(kit: Kit) -> Lineage:
     """Run once, up to the snapshot's end; gives the lineage."""
     with kit.running():
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     kit.log.take()
     return lineage(kit)
 
@@ -81,7 +76,7 @@ def complete(kit: Kit) -> bool:
 def assert_read_again(kit: Kit, first: Lineage) -> None:
     """Start capture; it begins a new history and reads the users again."""
     with kit.running():
-        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+        until("a new snapshot", lambda: lineage(kit) != first and complete(kit))
 
 
 def recreate_slot(kit: Kit) -> None:
@@ -153,12 +148,12 @@ def test_nothing_is_confirmed_that_is_not_acknowledged(kit: Kit) -> None:
         kit.sql("INSERT INTO users SELECT n FROM generate_series(10, 20) n")
         kit.expect(11)
         position = kit.position()
-        until(lambda: recorded(kit) >= position, "it is read")
+        until("it is read", lambda: recorded(kit) >= position)
         kit.sql("INSERT INTO unrelated VALUES (1)")
         threading.Event().wait(1.0)
         assert kit.confirmed() <= before
         kit.log.hold.clear()
-        until(lambda: kit.confirmed() >= position, "the position")
+        until("the position", lambda: kit.confirmed() >= position)
 
 
 def recorded(kit: Kit) -> int:
@@ -227,7 +222,7 @@ def test_a_table_taken_out_of_the_publication_while_running_is_noticed(kit: Kit)
     first = seed(kit)
     with kit.running(watch_seconds=0.2):
         kit.sql(f"ALTER PUBLICATION {kit.slot} DROP TABLE users", "INSERT INTO users VALUES (2)")
-        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+        until("a new snapshot", lambda: lineage(kit) != first and complete(kit))
     assert ("2",) in {change.key for change in kit.log.take()}
 
 
@@ -236,9 +231,9 @@ def test_a_dropped_publication_is_made_again_and_everything_read_again(kit: Kit)
     first = seed(kit)
     with kit.running():
         kit.sql(f"DROP PUBLICATION {kit.slot}", "INSERT INTO users VALUES (2)")
-        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+        until("a new snapshot", lambda: lineage(kit) != first and complete(kit))
         kit.sql("INSERT INTO users VALUES (3)")
-        until(lambda: ("3",) in {change.key for change in kit.log.changes}, "the stream")
+        until("the stream", lambda: ("3",) in {change.key for change in kit.log.changes})
 
 
 @pytest.mark.parametrize(
@@ -261,7 +256,7 @@ def test_another_table_of_the_same_name_is_published_and_read(
     with kit.running(watch_seconds=0.2, on_lost_position="stop"):
         if running:
             kit.sql(statement)
-        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the resync")
+        until("the resync", lambda: Op.TRUNCATE in {change.op for change in kit.log.changes})
         read, truncated = kit.log.take()[-2:]
         kit.sql("INSERT INTO users VALUES (3)")
         (change,) = kit.expect(1)
@@ -296,7 +291,7 @@ def test_changes_made_under_another_name_are_found_when_the_table_is_back(
         )
         assert kit.expect(1)[0].table == ORDERS
         kit.sql(back, "INSERT INTO users VALUES (3)")
-        until(lambda: kit.log.changes and kit.log.changes[-1].op is Op.TRUNCATE, "the doubt")
+        until("the doubt", lambda: kit.log.changes and kit.log.changes[-1].op is Op.TRUNCATE)
         changes = kit.log.take()
         kit.sql("INSERT INTO users VALUES (4)")
         assert kit.expect(1)[0].op is Op.CREATE
@@ -312,10 +307,10 @@ def test_a_second_capture_waits_for_the_slot_and_takes_over(kit: Kit) -> None:
     with second.running():
         with kit.running():
             until(
+                "one to wait",
                 lambda: (
                     second.status.to_json()["waiting_for"] or kit.status.to_json()["waiting_for"]
                 ),
-                "one to wait",
             )
             kit.sql("INSERT INTO users VALUES (2)")
             kit.expect(1)
@@ -368,14 +363,14 @@ def test_a_partition_attached_while_running_is_cured_and_its_documents_built_aga
     """Case 41, I4: its first changes have no old links.  (Fails when `Watch` does not look at identities.)"""
     kit.sql(*PARTITIONED)
     with kit.running(watch_seconds=60.0):
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
         kit.log.take()
         kit.sql(
             "CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (100) TO (200)",
             "INSERT INTO orders VALUES (101, 1)",
             "UPDATE orders SET user_id = 2 WHERE id = 101",
         )
-        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the truncate")
+        until("the truncate", lambda: Op.TRUNCATE in {change.op for change in kit.log.changes})
         assert {change.table for change in kit.log.take()} == {ORDERS}
         kit.sql("UPDATE orders SET user_id = 3 WHERE id = 101")
         (change,) = kit.expect(1)
@@ -435,7 +430,7 @@ def test_rows_of_a_partition_that_is_attached_are_published(partitioned: Kit) ->
     kit = partitioned
     with kit.running(watch_seconds=0.2):
         kit.sql("ALTER TABLE orders ATTACH PARTITION orders_2 FOR VALUES FROM (200) TO (300)")
-        until(lambda: len(kit.log.changes) >= 3, "the rows and the cure")
+        until("the rows and the cure", lambda: len(kit.log.changes) >= 3)
     changes = [change for change in kit.log.take() if change.op is Op.READ]
     assert sorted(change.key for change in changes) == [("207",), ("208",)]
     assert {change.table for change in changes} == {ORDERS}
@@ -476,7 +471,7 @@ def test_rows_of_a_partition_that_was_unlogged_are_published(partitioned: Kit) -
             "ALTER TABLE orders_1 SET UNLOGGED; INSERT INTO orders VALUES (108, 2);"
             "ALTER TABLE orders_1 SET LOGGED"
         )
-        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the resync")
+        until("the resync", lambda: Op.TRUNCATE in {change.op for change in kit.log.changes})
     changes = kit.log.take()
     assert {("107",), ("108",)} <= {change.key for change in changes if change.op is Op.READ}
     assert {change.table for change in changes} == {ORDERS}
@@ -494,7 +489,7 @@ def test_a_partition_that_was_away_between_two_looks_is_read_again(partitioned: 
             "DELETE FROM orders_1 WHERE id = 107;"
             "ALTER TABLE orders ATTACH PARTITION orders_1 FOR VALUES FROM (100) TO (200); COMMIT"
         )
-        until(lambda: Op.TRUNCATE in {change.op for change in kit.log.changes}, "the resync")
+        until("the resync", lambda: Op.TRUNCATE in {change.op for change in kit.log.changes})
     assert ("109",) in {change.key for change in kit.log.take() if change.op is Op.READ}
 
 
@@ -512,7 +507,7 @@ def test_a_slot_dropped_while_running_is_made_again(kit: Kit) -> None:
             f" BEGIN PERFORM pg_drop_replication_slot('{kit.slot}'); EXIT;"
             " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$"
         )
-        until(lambda: lineage(kit) != first and complete(kit), "a new snapshot")
+        until("a new snapshot", lambda: lineage(kit) != first and complete(kit))
 
 
 def test_busy_unrelated_tables_do_not_hold_the_log(kit: Kit) -> None:
@@ -525,4 +520,4 @@ def test_busy_unrelated_tables_do_not_hold_the_log(kit: Kit) -> None:
             )
             connection.execute("TRUNCATE unrelated")
             written = kit.position()
-            until(lambda written=written: kit.confirmed() >= written, "the position to follow")  # type: ignore[misc]
+            until("the position to follow", lambda written=written: kit.confirmed() >= written)  # type: ignore[misc]

@@ -8,10 +8,10 @@ import httpx
 import psycopg
 import pytest
 
-from support.idle import wait_until
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.stores import dev as store
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -38,7 +38,7 @@ def await_status(site: Site, index: str, number: int, status: str) -> None:
         found = document(site, index, number)
         return None if found is not None and found["status"] == status else str(found)
 
-    wait_until(f"{index}/{number} is {status}", missing, DEADLINE)
+    until_none(f"{index}/{number} is {status}", missing, DEADLINE)
 
 
 def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
@@ -76,7 +76,7 @@ def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
             users = f"{site.index_prefix}users"
             return "none yet" if found[users] == generations[users] else None
 
-        wait_until("another generation of users", unchanged, DEADLINE)
+        until_none("another generation of users", unchanged, DEADLINE)
         scenario.assert_equal(DEADLINE)
         orders = f"{site.index_prefix}orders"
         assert (scenario.generations() or {})[orders] == generations[orders]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from fakes.held_log import HeldLog
 from flusso_capture.daemon import Capture, CaptureOptions, Process
 from flusso_shared.change import Change
 from flusso_shared.clock import SystemClock
@@ -27,7 +27,7 @@ from flusso_shared.plan.model import (
     Way,
 )
 from flusso_shared.status import Status
-from fakes.held_log import HeldLog
+from support.waiting import until
 
 USERS = TableName("public", "users")
 ORDERS = TableName("public", "orders")
@@ -126,7 +126,7 @@ class Kit:
         try:
             with self.running(**options):
                 self.sql(*statements)
-                until(lambda: self.status.phase == "stopped", "the end")
+                until("the end", lambda: self.status.phase == "stopped")
         except FatalError as error:
             return error
         raise AssertionError("capture did not fail")
@@ -149,7 +149,7 @@ class Kit:
             self.changes += self.log.take()
             return len(self.changes) >= number
 
-        until(arrived, f"{number} changes")
+        until(f"{number} changes", arrived)
         found, self.changes = self.changes[:number], self.changes[number:]
         return found
 
@@ -163,12 +163,3 @@ class Kit:
 
     def position(self) -> int:
         return int(self.one("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
-
-
-def until(condition: Callable[[], object], what: str, timeout: float = 30.0) -> None:
-    """Wait until `condition` holds; fail after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"still waiting for {what}"
-        pause.wait(0.02)

@@ -19,6 +19,7 @@ from flusso_shared.seams import (
     Offsets,
     TopicPartition,
 )
+from support.waiting import until
 
 USERS = TableName("public", "users")
 ORDERS = TableName("public", "orders")
@@ -43,14 +44,6 @@ def connection(
 def change(key: object, op: Op = Op.UPDATE, table: TableName = USERS, lsn: int = 1) -> Change:
     image = None if op is Op.DELETE else {"id": str(key)}
     return Change(op, table, (str(key),), None, image, lsn=lsn)
-
-
-def until(condition: Callable[[], bool], step: Callable[[], object]) -> None:
-    """Do `step` until `condition` holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        step()
 
 
 def publish(writer: ChangeWriter, changes: Iterable[Change]) -> list[Change]:
@@ -89,8 +82,9 @@ def read(reader: ChangeReader, count: int) -> list[Record]:
     """Exactly `count` records."""
     records: list[Record] = []
     until(
+        "records",
         lambda: len(records) >= count,
-        lambda: records.extend(reader.poll(count - len(records), 0.5)),
+        step=lambda: records.extend(reader.poll(count - len(records), 0.5)),
     )
     return records
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, cast
@@ -255,11 +254,3 @@ class Writer:
 def pause(seconds: float) -> None:
     """Let the workers run: part of a schedule, nothing is waited for."""
     threading.Event().wait(seconds)
-
-
-def wait_for(what: str, condition: Callable[[], str | None], seconds: float = 90.0) -> None:
-    """Wait until `condition` gives None; it gives what is still missing."""
-    deadline = time.monotonic() + seconds
-    while (missing := condition()) is not None:
-        assert time.monotonic() < deadline, f"{what}: {missing}"
-        threading.Event().wait(0.05)

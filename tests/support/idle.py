@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from support.waiting import until_none
 
 _TIMEOUT = 10.0
 _NO_LEADER_YET = (
@@ -21,14 +23,6 @@ _NO_LEADER_YET = (
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._NOENT,
 )
-
-
-def wait_until(what: str, condition: Callable[[], str | None], deadline: float) -> None:
-    """Wait until `condition` gives None.  What it gives otherwise says what is missing, for the failure."""
-    end = time.monotonic() + deadline
-    while (missing := condition()) is not None:
-        assert time.monotonic() < end, f"{what}: not within {deadline:.0f} s: {missing}"
-        time.sleep(0.1)
 
 
 @dataclass(frozen=True)
@@ -46,11 +40,11 @@ class Progress:
         """Wait until every change committed before the call is confirmed, and consumed by every group."""
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             lsn = self._mark(connection)
-            wait_until("confirmed", lambda: self._unconfirmed(connection, lsn), deadline)
+            until_none("confirmed", lambda: self._unconfirmed(connection, lsn), deadline)
         if self.topic_prefix is not None:
             groups = _Groups(self.kafka, f"{self.topic_prefix}.")
             with closing(groups):
-                wait_until("consumed", groups.unconsumed, deadline)
+                until_none("consumed", groups.unconsumed, deadline)
 
     def _mark(self, connection: psycopg.Connection) -> str:
         """The position before a last published change, so that confirming that change passes it."""

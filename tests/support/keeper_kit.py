@@ -24,7 +24,8 @@ from services import Services
 from support import change_logs
 from support.index_kit import connection
 from support.stores.small import PLAN
-from support.worker_kit import Publisher, until
+from support.waiting import until
+from support.worker_kit import Publisher
 
 HEARTBEAT = HeartbeatOptions(interval=0.1, lease=60.0, grace=0.5)
 _WRITES = ("PUT", "POST", "DELETE")

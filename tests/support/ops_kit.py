@@ -19,14 +19,8 @@ from support import change_logs
 from support.index_kit import IndexKit, expected
 from support.stores import small as small_store
 from support.stores.small import PLAN, USERS, change
-from support.worker_kit import (
-    Publisher,
-    RunningWorker,
-    committed,
-    options,
-    sql,
-    until,
-)
+from support.waiting import until
+from support.worker_kit import Publisher, RunningWorker, committed, options, sql
 
 HUGE = "repeat('x', 40000)"
 """A name that OpenSearch refuses as a keyword."""

@@ -18,7 +18,7 @@ from stacklib.daemon import Daemon, Launch
 from stacklib.kafka import Kafka
 from stacklib.layout import Layout
 from stacklib.ports import HOST, free_ports
-from support.idle import wait_until
+from support.waiting import until_none
 
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _GRACE = 30.0
@@ -43,7 +43,7 @@ class Broker:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.daemon.start(self._launch(), self.port)
-        wait_until(f"broker {self.number} answers", self._missing, 180.0)
+        until_none(f"broker {self.number} answers", self._missing, 180.0)
 
     def begin(self) -> None:
         """Start it, without waiting."""
@@ -114,7 +114,7 @@ def own_kafka(brokers: int = 1) -> Iterator[Cluster]:
                 broker.folder.mkdir()
                 broker.begin()
             for broker in made:
-                wait_until(f"broker {broker.number} answers", broker._missing, 180.0)
+                until_none(f"broker {broker.number} answers", broker._missing, 180.0)
             yield Cluster(made)
         finally:
             for broker in made:

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import conninfo
 
 from stacklib.ports import HOST, free_ports
-from support.idle import wait_until
+from support.waiting import until_none
 
 _CONFIG = """
 [databases]
@@ -52,7 +52,7 @@ def own_pgbouncer(url: str, mode: Literal["session", "transaction", "statement"]
         )
         try:
             pooled = f"postgresql://{parts['user']}@{HOST}:{port}/{parts['dbname']}"
-            wait_until("PgBouncer answers", lambda: _missing(pooled, process), 30.0)
+            until_none("PgBouncer answers", lambda: _missing(pooled, process), 30.0)
             yield pooled
         finally:
             process.terminate()

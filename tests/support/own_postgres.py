@@ -18,7 +18,7 @@ from stacklib.daemon import Daemon
 from stacklib.layout import Layout
 from stacklib.ports import HOST
 from stacklib.postgres import Postgres
-from support.idle import wait_until
+from support.waiting import until_none
 
 _GRACE = 30.0
 
@@ -51,7 +51,7 @@ class OwnPostgres:
         if self._in_file:
             command = self._into_file(command)
         self._daemon.start(replace(launch, command=command), self.port)
-        wait_until("the server is up", self._not_ready, 60.0)
+        until_none("the server is up", self._not_ready, 60.0)
 
     def stop(self) -> None:
         """A fast shutdown: sessions are ended, the log is complete."""

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from support import web
-from support.idle import wait_until
 from support.stores.dev import ROOT
+from support.waiting import until_none
 
 _BIN = Path(sys.executable).parent
 _GRACE = 30.0
@@ -167,7 +167,7 @@ class Daemon:
             self.check()
             return None if text in self.text() else f"no {text!r} in the log"
 
-        wait_until(f"{self.name} says so", missing, deadline)
+        until_none(f"{self.name} says so", missing, deadline)
 
     def check(self) -> None:
         """Fail if the process, which should run, has exited."""
@@ -216,7 +216,7 @@ class Daemon:
             found[:] = _PUBLIC.findall(self.text())
             return None if found else "no address in the log\n" + self.tail()
 
-        wait_until(f"{self.name} listens", missing, deadline)
+        until_none(f"{self.name} listens", missing, deadline)
         return f"http://{found[0]}"
 
     def status(self) -> dict[str, Any]:

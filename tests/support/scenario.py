@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from support import compare, oracle, processes, web
-from support.idle import Progress, wait_until
+from support.idle import Progress
 from support.processes import Daemon, Pipeline, Site
+from support.waiting import until_none
 
 QUEUES = ("kafka, 1 worker", "kafka, 3 workers", "flusso run")
 
@@ -59,7 +60,7 @@ class Scenario:
             found.update(self.generations() or {})
             return None if found else "an alias is missing"
 
-        wait_until("live", missing, deadline)
+        until_none("live", missing, deadline)
         return found
 
     def _check(self, only: Sequence[Daemon] | None) -> None:
@@ -95,7 +96,7 @@ class Scenario:
             found = self._differences()
             return compare.report(found) if found else None
 
-        wait_until("equal", missing, deadline)
+        until_none("equal", missing, deadline)
 
     def read(self, index: str) -> oracle.Documents:
         """The documents of an index now."""

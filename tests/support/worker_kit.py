@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -23,17 +22,10 @@ from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.spec import WorkerContext
 from support.index_kit import connection
 from support.stores.small import PLAN, USERS, change
+from support.waiting import until
 
 DEADLINE = 60.0
 LINEAGE = Lineage("1", "slot", "0/1")
-
-
-def until(what: str, condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.05)
 
 
 class Publisher:

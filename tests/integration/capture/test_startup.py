@@ -14,13 +14,8 @@ from flusso_shared.change import Op
 from flusso_shared.changelog.control_records import lineage_of
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError, StoppedError
-from support.capture_kit import (
-    ORDERS,
-    USERS,
-    Kit,
-    create_tables,
-    until,
-)
+from support.capture_kit import ORDERS, USERS, Kit, create_tables
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -157,7 +152,7 @@ def test_an_identity_whose_index_is_dropped_is_set_at_once(
     )
     with kit.running(watch_seconds=0.2):
         kit.sql("DROP INDEX fitting")
-        until(lambda: kit.one(IDENTITY) == "f", "the identity")
+        until("the identity", lambda: kit.one(IDENTITY) == "f")
         assert "table public.orders has no replica identity" in caplog.text
         # All documents with rows of the table are built again.
         (change,) = kit.expect(1)
@@ -166,7 +161,7 @@ def test_an_identity_whose_index_is_dropped_is_set_at_once(
         assert kit.expect(1)[0].before == {"id": "1", "user_id": "2", "note": "x"}
         kit.sql("ALTER TABLE users DROP CONSTRAINT users_pkey")
         identity = IDENTITY.replace("orders", "users")
-        until(lambda: kit.one(identity) == "f", "the identity of a table without a key")
+        until("the identity of a table without a key", lambda: kit.one(identity) == "f")
     kit.sql("ALTER TABLE users ADD PRIMARY KEY (id)")
     # Where it may not be set, it is said once.
     kit.sql(
@@ -176,7 +171,7 @@ def test_an_identity_whose_index_is_dropped_is_set_at_once(
     with kit.running(watch_seconds=0.1, manage_replica_identity=False):
         kit.sql("DROP INDEX fitting")
         advice = 'ALTER TABLE "public"."orders" REPLICA IDENTITY FULL;'
-        until(lambda: advice in caplog.text, "the advice")
+        until("the advice", lambda: advice in caplog.text)
 
 
 def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:
@@ -185,9 +180,9 @@ def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:
         worker = threading.Thread(target=kit.prepare, name="prepare")
         worker.start()
         waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'public.orders'::regclass AND NOT granted"
-        until(lambda: kit.one(waiting), "capture waiting for the lock")
+        until("capture waiting for the lock", lambda: kit.one(waiting))
         # It gives way to a later reader within its lock_timeout.
-        until(lambda: not kit.one(waiting), "capture giving way")
+        until("capture giving way", lambda: not kit.one(waiting))
         busy.commit()
     worker.join(30)
     assert kit.one(IDENTITY) == "f"
@@ -206,7 +201,7 @@ def test_tables_added_later_wait_for_those_who_wrote_before(kit: Kit) -> None:
         earlier.execute("INSERT INTO orders VALUES (1)")
         worker = threading.Thread(target=kit.prepare, name="prepare")
         worker.start()
-        until(lambda: covered(kit) == {"users", "orders"}, "the publication")
+        until("the publication", lambda: covered(kit) == {"users", "orders"})
         assert kit.log.prepared == []
         earlier.commit()
     worker.join(30)
@@ -237,7 +232,7 @@ def test_writers_to_a_partition_are_waited_for(kit: Kit, write: str) -> None:
         earlier.execute(write.encode())
         worker = threading.Thread(target=kit.prepare, name="prepare")
         worker.start()
-        until(lambda: covered(kit) == {"users", "orders"}, "the publication")
+        until("the publication", lambda: covered(kit) == {"users", "orders"})
         assert kit.log.prepared == []
         assert worker.is_alive()
         earlier.commit()
@@ -262,7 +257,7 @@ def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND query LIKE 'SELECT pg_snapshot_xmin%'"
         )
-        until(lambda: kit.one(polling), "the wait")
+        until("the wait", lambda: kit.one(polling))
         later.execute("INSERT INTO unrelated VALUES (2)")
         assert not over.is_set()
         earlier.commit()
@@ -286,11 +281,11 @@ def test_a_stop_ends_a_wait_for_a_slot(kit: Kit) -> None:
         worker = threading.Thread(target=work, name="prepare")
         worker.start()
         until(
+            "the creation of the slot",
             lambda: kit.one(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                 " AND query LIKE '%pg_create_logical_replication_slot%' AND wait_event_type = 'Lock'"
             ),
-            "the creation of the slot",
         )
         stop.set()
         worker.join(10)
@@ -414,7 +409,7 @@ def test_a_slot_in_use_is_waited_for(kit: Kit, caplog: pytest.LogCaptureFixture)
         kit.sql("INSERT INTO users VALUES (1)")
         kit.expect(1)
         with second.running():
-            until(lambda: "is active for PID" in caplog.text, "the second to wait")
+            until("the second to wait", lambda: "is active for PID" in caplog.text)
 
 
 LISTED = [

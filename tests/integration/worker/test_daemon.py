@@ -27,14 +27,8 @@ from support.stores.small import (
     USERS,
     change,
 )
-from support.worker_kit import (
-    Publisher,
-    RunningWorker,
-    committed,
-    options,
-    sql,
-    until,
-)
+from support.waiting import until
+from support.worker_kit import Publisher, RunningWorker, committed, options, sql
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 

@@ -7,7 +7,8 @@ import pytest
 
 from flusso_shared.change import Op
 from flusso_shared.changelog.control_records import TableSnapshot, lineage_of, snapshots_of
-from support.capture_kit import USERS, Kit, create_tables, until
+from support.capture_kit import USERS, Kit, create_tables
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -30,8 +31,8 @@ def complete(kit: Kit) -> bool:
 def test_every_row_is_read_once_and_thin(kit: Kit) -> None:
     kit.sql("INSERT INTO users SELECT n, 'name' FROM generate_series(1, 2500) n", "ANALYZE users")
     with kit.running(snapshot_chunk=1000):
-        until(lambda: complete(kit), "the snapshot")
-        until(lambda: kit.status.phase == "live", "the phase")
+        until("the snapshot", lambda: complete(kit))
+        until("the phase", lambda: kit.status.phase == "live")
     changes = kit.log.take()
     assert sorted(int(change.key[0]) for change in changes) == list(range(1, 2501))
     assert {change.op for change in changes} == {Op.READ}
@@ -48,31 +49,31 @@ def test_every_row_is_read_once_and_thin(kit: Kit) -> None:
 
 def test_an_empty_table_is_complete_at_once(kit: Kit) -> None:
     with kit.running():
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     assert kit.log.take() == []
 
 
 def test_a_complete_snapshot_is_not_taken_again(kit: Kit) -> None:
     kit.sql("INSERT INTO users VALUES (1)")
     with kit.running():
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     assert len(kit.log.take()) == 1
     with kit.running():
-        until(lambda: kit.status.phase == "live", "the phase")
+        until("the phase", lambda: kit.status.phase == "live")
     assert kit.log.take() == []
 
 
 def test_an_interrupted_snapshot_goes_on_where_it_was(kit: Kit) -> None:
     kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 3000) n")
     with kit.running(snapshot_chunk=1000):
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     kit.log.take()
     found = snapshot(kit)
     assert found is not None
     interrupted = TableSnapshot(USERS, found.lineage, "running", last_key=("2000",), rows=2000)
     kit.log.records[interrupted.key] = interrupted.to_json()
     with kit.running(snapshot_chunk=300):
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     keys = [int(change.key[0]) for change in kit.log.take()]
     assert keys == list(range(2001, 3001))
     found = snapshot(kit)
@@ -84,13 +85,13 @@ def test_progress_never_passes_what_is_acknowledged(kit: Kit) -> None:
     kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 3000) n")
     kit.log.hold.set()
     with kit.running(snapshot_chunk=1000):
-        until(lambda: kit.log.count == 3000, "the rows")
+        until("the rows", lambda: kit.log.count == 3000)
     # Stopped with everything published and nothing acknowledged.
     assert snapshot(kit) is None
     kit.log.hold.clear()
     kit.log.take()
     with kit.running(snapshot_chunk=1000):
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     assert len({change.key for change in kit.log.take()}) == 3000
 
 
@@ -98,10 +99,10 @@ def test_the_snapshot_waits_for_a_full_buffer(kit: Kit) -> None:
     kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 300) n")
     kit.log.full.set()
     with kit.running():
-        until(lambda: kit.status.phase == "backfilling", "the phase")
+        until("the phase", lambda: kit.status.phase == "backfilling")
         assert not complete(kit)
         kit.log.full.clear()
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
 
 
 def test_changes_and_snapshot_together_hold_every_row(kit: Kit) -> None:
@@ -116,10 +117,10 @@ def test_changes_and_snapshot_together_hold_every_row(kit: Kit) -> None:
         with kit.running(snapshot_chunk=100):
             for number in range(2001, 2051):
                 other.execute("INSERT INTO users VALUES (%s)", (number,))
-            until(lambda: complete(kit), "the snapshot")
+            until("the snapshot", lambda: complete(kit))
             writer.commit()
             end = kit.position()
-            until(lambda: kit.confirmed() >= end, "the confirmed position")
+            until("the confirmed position", lambda: kit.confirmed() >= end)
     keys = {int(change.key[0]) for change in kit.log.take()}
     assert keys == {*range(1, 2051), *range(5001, 5011)}
 
@@ -132,7 +133,7 @@ def test_a_composite_key_of_hostile_text(kit: Kit) -> None:
             FROM generate_series(1, 100) n""",
     )
     with kit.running(snapshot_chunk=9):
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     changes = kit.log.take()
     assert len({change.key for change in changes}) == len(changes) == 100
     assert all(change.after == {"name": change.key[0], "id": change.key[1]} for change in changes)
@@ -141,12 +142,12 @@ def test_a_composite_key_of_hostile_text(kit: Kit) -> None:
 def test_a_new_slot_begins_a_new_lineage(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
     kit.sql("INSERT INTO users VALUES (1)")
     with kit.running():
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     first = lineage_of(kit.log.records)
     kit.log.take()
     kit.sql(f"SELECT pg_drop_replication_slot('{kit.slot}')", "INSERT INTO users VALUES (2)")
     with kit.running():
-        until(lambda: lineage_of(kit.log.records) != first and complete(kit), "the snapshot")
+        until("the snapshot", lambda: lineage_of(kit.log.records) != first and complete(kit))
     assert sorted(change.key[0] for change in kit.log.take()) == ["1", "2"]
     assert "a new history begins" in caplog.text
 
@@ -154,7 +155,7 @@ def test_a_new_slot_begins_a_new_lineage(kit: Kit, caplog: pytest.LogCaptureFixt
 def test_a_slot_lost_while_streaming_begins_a_new_lineage(kit: Kit) -> None:
     kit.sql("INSERT INTO users VALUES (1)")
     with kit.running():
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
         first = lineage_of(kit.log.records)
         kit.log.take()
         kit.sql(
@@ -164,14 +165,14 @@ def test_a_slot_lost_while_streaming_begins_a_new_lineage(kit: Kit) -> None:
             f" BEGIN PERFORM pg_drop_replication_slot('{kit.slot}'); EXIT;"
             " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$"
         )
-        until(lambda: lineage_of(kit.log.records) != first and complete(kit), "the snapshot")
+        until("the snapshot", lambda: lineage_of(kit.log.records) != first and complete(kit))
     assert [change.key for change in kit.log.take()] == [("1",)]
 
 
 def test_a_crash_before_the_lineage_was_recorded_is_noticed(kit: Kit) -> None:
     kit.sql("INSERT INTO users VALUES (1)")
     with kit.running():
-        until(lambda: complete(kit), "the snapshot")
+        until("the snapshot", lambda: complete(kit))
     first = lineage_of(kit.log.records)
     kit.sql(f"SELECT pg_drop_replication_slot('{kit.slot}')")
     # As if the process had died right after making the slot.
@@ -184,10 +185,10 @@ def test_a_crash_before_the_lineage_was_recorded_is_noticed(kit: Kit) -> None:
 def test_a_skipped_snapshot_is_taken_later(kit: Kit) -> None:
     kit.sql("INSERT INTO users VALUES (1)")
     with kit.running(skip_backfill=True):
-        until(lambda: complete(kit), "the record")
+        until("the record", lambda: complete(kit))
     assert kit.log.take() == []
     with kit.running():
-        until(lambda: kit.log.count == 1, "the row")
+        until("the row", lambda: kit.log.count == 1)
 
 
 def test_a_table_is_snapshotted_again_only_when_wanted_anew(kit: Kit) -> None:
@@ -195,8 +196,8 @@ def test_a_table_is_snapshotted_again_only_when_wanted_anew(kit: Kit) -> None:
     wanted = {USERS}
     kit.wanted = lambda: set(wanted)
     with kit.running():
-        until(lambda: complete(kit), "the snapshot")
-        until(lambda: kit.status.phase == "live", "the phase")
+        until("the snapshot", lambda: complete(kit))
+        until("the phase", lambda: kit.status.phase == "live")
         assert kit.log.count == 1
         wanted.clear()
         kit.sql("INSERT INTO users VALUES (2)")
@@ -204,7 +205,7 @@ def test_a_table_is_snapshotted_again_only_when_wanted_anew(kit: Kit) -> None:
         del kit.log.records[f"snapshot/{USERS}"]
         # Served once more than the wish was withdrawn; the snapshotter looks twice a second.
         withdrawn = kit.one("SELECT clock_timestamp() + interval '1.2 seconds'").isoformat()
-        until(lambda: kit.one(f"SELECT clock_timestamp() > '{withdrawn}'"), "a look")
+        until("a look", lambda: kit.one(f"SELECT clock_timestamp() > '{withdrawn}'"))
         wanted.add(USERS)
-        until(lambda: complete(kit), "the second snapshot")
+        until("the second snapshot", lambda: complete(kit))
         assert kit.log.count == 4

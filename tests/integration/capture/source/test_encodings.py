@@ -15,8 +15,9 @@ from flusso_shared.change import Change, Op
 from services import Services
 from support import compare, names
 from support.capture_kit import ORDERS, USERS, Kit
-from support.idle import Progress, wait_until
+from support.idle import Progress
 from support.processes import cleaned_up, embedded_pipeline
+from support.waiting import until_none
 
 pytestmark = pytest.mark.services
 
@@ -156,7 +157,7 @@ def test_documents_without_such_values_are_right(services: Services, tmp_path: P
                 pipeline.check()
                 return None if compare.generations(client, aliases) else "an alias is missing"
 
-            wait_until("live", missing, 60.0)
+            until_none("live", missing, 60.0)
             assert documents()["users"] == {"1": {"name": "a", "orders": 0}}
             for statement in (
                 f"UPDATE users SET name = {BAD} WHERE id = '1'",

@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 
+from fakes.held_log import HeldControl
 from flusso_shared.change import Change, Op
 from flusso_shared.names import TableName
-from support.capture_kit import (
-    ORDERS,
-    USERS,
-    Kit,
-    create_tables,
-    until,
-)
-from fakes.held_log import HeldControl
+from support.capture_kit import ORDERS, USERS, Kit, create_tables
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -51,7 +46,7 @@ def resync(kit: Kit, table: TableName) -> list[Change]:
         found.extend(kit.log.take())
         return any(change.op is Op.TRUNCATE and change.table == table for change in found)
 
-    until(arrived, f"a resync of {table}")
+    until(f"a resync of {table}", arrived)
     return found
 
 

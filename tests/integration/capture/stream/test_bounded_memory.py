@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.capture_kit import Kit, create_tables, until
+from support.capture_kit import Kit, create_tables
+from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 
@@ -40,10 +41,10 @@ def run(url: str, slot: str) -> None:
     watcher = threading.Thread(target=watch, name="watch")
     with kit.running():
         watcher.start()
-        until(lambda: kit.log.count == ROWS + 1, "the rows", timeout=90)
+        until("the rows", lambda: kit.log.count == ROWS + 1, 90)
         assert max(seen) <= before, "confirmed before the last acknowledgement"
         kit.log.hold.clear()
-        until(lambda: seen[-1] >= end, "the confirmed position")
+        until("the confirmed position", lambda: seen[-1] >= end)
         stop.set()
         watcher.join()
     # Both small steps at most: the big transaction's end, and what came after.

@@ -7,13 +7,8 @@ import pytest
 
 from flusso_shared.change import Op
 from flusso_shared.changelog.control_records import lineage_of
-from support.capture_kit import (
-    ORDERS,
-    USERS,
-    Kit,
-    create_tables,
-    until,
-)
+from support.capture_kit import ORDERS, USERS, Kit, create_tables
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -127,7 +122,7 @@ def test_a_transaction_is_confirmed_after_its_last_acknowledgement(kit: Kit) -> 
             kit.expect(1)
         assert before <= kit.confirmed() <= last.commit_lsn
         kit.log.hold.clear()
-        until(lambda: kit.confirmed() > last.commit_lsn, "the confirmation")
+        until("the confirmation", lambda: kit.confirmed() > last.commit_lsn)
     assert kit.metrics.registry.get_sample_value("flusso_changes_acknowledged_total") == 5
 
 
@@ -135,7 +130,7 @@ def test_an_idle_publication_does_not_hold_the_log_back(kit: Kit) -> None:
     with kit.running():
         kit.sql("INSERT INTO unrelated SELECT n, 'x' FROM generate_series(1, 1000) n")
         end = kit.position()
-        until(lambda: kit.confirmed() >= end, "the confirmed position")
+        until("the confirmed position", lambda: kit.confirmed() >= end)
 
 
 def test_the_stream_goes_on_after_a_lost_connection(kit: Kit) -> None:
@@ -153,7 +148,7 @@ def test_the_stream_goes_on_after_a_lost_connection(kit: Kit) -> None:
         kit.sql("INSERT INTO users VALUES (2)")
         assert kit.expect(1)[0].key == ("2",)
         end = kit.position()
-        until(lambda: kit.confirmed() >= end, "the confirmed position")
+        until("the confirmed position", lambda: kit.confirmed() >= end)
 
 
 def test_the_stream_goes_on_after_a_broken_writer(kit: Kit) -> None:
@@ -163,10 +158,10 @@ def test_the_stream_goes_on_after_a_broken_writer(kit: Kit) -> None:
         kit.expect(1)
         kit.log.broken.set()
         kit.sql("INSERT INTO users VALUES (2)")
-        until(lambda: kit.log.writers >= 2, "a new writer")
+        until("a new writer", lambda: kit.log.writers >= 2)
         kit.log.hold.clear()
         end = kit.position()
-        until(lambda: kit.confirmed() >= end, "the confirmed position")
+        until("the confirmed position", lambda: kit.confirmed() >= end)
     keys = [change.key for change in kit.changes + kit.log.take()]
     assert keys[-2:] == [("1",), ("2",)]
 
@@ -181,10 +176,10 @@ def test_a_full_buffer_stops_nothing_but_the_reading(kit: Kit) -> None:
     with kit.running():
         kit.log.full.set()
         kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 5000) n")
-        until(lambda: kit.one(walsender), "the stream")
+        until("the stream", lambda: kit.one(walsender))
         first = kit.one(walsender)
         later = kit.one("SELECT clock_timestamp() + interval '2 seconds'").isoformat()
-        until(lambda: kit.one(f"SELECT clock_timestamp() > '{later}'"), "three timeouts")
+        until("three timeouts", lambda: kit.one(f"SELECT clock_timestamp() > '{later}'"))
         assert kit.one(walsender) == first
         kit.log.full.clear()
         assert len(kit.expect(5000)) == 5000
@@ -245,7 +240,7 @@ def test_a_link_column_that_is_dropped_stops_nobody_and_is_made_up_for(
     with kit.running(watch_seconds=0.2):
         kit.sql("ALTER TABLE orders DROP COLUMN user_id", "UPDATE orders SET note = 'x'")
         assert kit.expect(1)[0].after == {"id": "1", "note": "x"}
-        until(lambda: "table public.orders lacks column user_id" in caplog.text, "the reason")
+        until("the reason", lambda: "table public.orders lacks column user_id" in caplog.text)
         kit.sql("INSERT INTO users VALUES (5)")
         assert kit.expect(1)[0].table == USERS
     # Not at the next start either; and the column is back before the first look at the catalog.
@@ -270,7 +265,7 @@ def test_a_change_that_the_server_cannot_send_is_passed_and_made_up_for(
         kit.expect(1)
         before = lineage_of(kit.log.control.load())
         kit.sql("INSERT INTO unrelated VALUES (0)", "INSERT INTO users VALUES (2)")
-        until(lambda: lineage_of(kit.log.control.load()) != before, "a new history")
+        until("a new history", lambda: lineage_of(kit.log.control.load()) != before)
         read = kit.expect(2)
         assert {(change.op, change.key) for change in read} == {
             (Op.READ, ("1",)),

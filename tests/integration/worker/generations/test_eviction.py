@@ -18,7 +18,8 @@ from flusso_worker.generations.store import GenerationStore
 from services import Services
 from support.index_kit import IndexKit
 from support.stores.small import PLAN, USERS, change
-from support.worker_kit import Publisher, until
+from support.waiting import until
+from support.worker_kit import Publisher
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

@@ -19,7 +19,8 @@ from services import Services
 from support.index_kit import connection
 from support.keeper_kit import Process, Scene, run_until_death
 from support.stores.small import PLAN, USERS
-from support.worker_kit import LINEAGE, until
+from support.waiting import until
+from support.worker_kit import LINEAGE
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 

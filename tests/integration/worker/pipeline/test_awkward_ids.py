@@ -11,9 +11,10 @@ import pytest
 
 from services import Services
 from support import compare, names
-from support.idle import Progress, wait_until
+from support.idle import Progress
 from support.matrix import set_traps
 from support.processes import Pipeline, cleaned_up, embedded_pipeline, kafka_pipeline
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 
@@ -103,7 +104,7 @@ def scene(
                 pipeline.check()
                 return None if compare.generations(client, aliases) else "an alias is missing"
 
-            wait_until("live", missing, DEADLINE)
+            until_none("live", missing, DEADLINE)
             yield Scene(site.database_url, client, site.index_prefix, progress, pipeline)
             pipeline.stop()
 

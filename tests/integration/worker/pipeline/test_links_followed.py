@@ -14,8 +14,9 @@ import pytest
 
 from services import Services
 from support import compare, names
-from support.idle import Progress, wait_until
+from support.idle import Progress
 from support.processes import Pipeline, cleaned_up, embedded_pipeline, kafka_pipeline
+from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 
@@ -139,7 +140,7 @@ def scene(
                 pipeline.check()
                 return None if compare.generations(client, aliases) else "an alias is missing"
 
-            wait_until("live", missing, DEADLINE)
+            until_none("live", missing, DEADLINE)
             yield Scene(site.database_url, client, site.index_prefix, progress, pipeline)
             pipeline.stop()
 
@@ -211,7 +212,7 @@ def test_an_index_whose_link_has_no_operator_leaves_the_others_alone(
                         held = compare.read_index(client, site.index_prefix + index) or {}
                         return None if held.get(customer) == wanted else str(held)
 
-                    wait_until(f"a document of {index}", missing, DEADLINE)
+                    until_none(f"a document of {index}", missing, DEADLINE)
 
                 await_document("good", {"name": "a"})
                 pipeline.daemons[0].await_log("operator does not exist: text = uuid", DEADLINE)

@@ -16,8 +16,9 @@ import pytest
 
 from services import Services
 from support import compare, matrix, matrix_types, names
-from support.idle import Progress, wait_until
+from support.idle import Progress
 from support.processes import cleaned_up, embedded_pipeline
+from support.waiting import until_none
 
 pytestmark = [
     pytest.mark.services,
@@ -71,7 +72,7 @@ def ran(
             with cleaned_up(embedded_pipeline(site, folder)) as pipeline:
                 pipeline.start()
                 alias = f"{site.index_prefix}matrix"
-                wait_until("live", lambda: _missing(client, alias, pipeline.check), DEADLINE)
+                until_none("live", lambda: _missing(client, alias, pipeline.check), DEADLINE)
                 connection.execute("ALTER TYPE mood ADD VALUE 'new'")
                 made.cases.append(matrix.Case("e", "new"))
                 made.insert(connection, range(1, len(made.cases) - 1, 2))

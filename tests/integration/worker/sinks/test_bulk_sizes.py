@@ -18,7 +18,7 @@ from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services
 from support.http_proxy import NarrowProxy
 from support.index_kit import IndexKit, connection
-from support.worker_kit import until
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 

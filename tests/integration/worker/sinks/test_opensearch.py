@@ -16,7 +16,7 @@ from flusso_worker.sinks.cluster import Cluster, path
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
 from support.index_kit import IndexKit, connection
-from support.worker_kit import until
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 

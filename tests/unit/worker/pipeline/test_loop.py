@@ -26,7 +26,7 @@ from flusso_worker.documents.change_batch import ChangeBatch
 from flusso_worker.pipeline.assembly import Assembly
 from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
-from support.idle import wait_until
+from support.waiting import until_none
 
 USERS = TableName("public", "users")
 AT = TopicPartition("t.users", 0)
@@ -336,7 +336,7 @@ def test_a_build_that_fails_again_and_again_is_the_last_error_until_it_succeeds(
     def told() -> str | None:
         return None if rig.status.to_json()["last_error"] else "nothing is told"
 
-    wait_until("it is told", told, DEADLINE)
+    until_none("it is told", told, DEADLINE)
     assert rig.status.to_json()["last_error"] == (
         "cannot build documents of index users yet: canceling statement due to statement timeout"
     )

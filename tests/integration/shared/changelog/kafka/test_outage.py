@@ -16,18 +16,9 @@ from flusso_shared.errors import RetryableError
 from flusso_shared.seams import TopicPartition
 from stacklib.layout import Layout
 from stacklib.stack import Stack
-from support.change_logs import (
-    USERS,
-    after,
-    change,
-    connection,
-    patiently,
-    publish,
-    read,
-    start,
-    until,
-)
+from support.change_logs import USERS, after, change, connection, patiently, publish, read, start
 from support.own_kafka import own_kafka
+from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("brokers of an outage")]
 
@@ -46,7 +37,7 @@ class Broker:
         (state,) = self._stack.status()
         assert state.pid is not None
         os.kill(state.pid, signal.SIGKILL)
-        until(lambda: self._stack.status()[0].pid is None, lambda: None)
+        until("the end of the broker", lambda: self._stack.status()[0].pid is None)
 
     def start(self) -> None:
         self._stack.up()
@@ -72,7 +63,7 @@ def test_everything_is_acknowledged_and_applied_once_the_broker_is_back(
     start(log, "outage.group")
     writer = log.writer()
     before = publish(writer, [change(number, lsn=1) for number in range(100)])
-    until(lambda: len(before) == 100, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(before) == 100, step=lambda: writer.poll(0.2))
     reader = log.reader("outage.group", [USERS], lambda _: None)
     reader.commit(after(read(reader, 100)))
 
@@ -94,7 +85,7 @@ def test_everything_is_acknowledged_and_applied_once_the_broker_is_back(
     assert meanwhile == []
 
     broker.start()
-    until(lambda: len(meanwhile) == taken, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(meanwhile) == taken, step=lambda: writer.poll(0.2))
     assert sorted(meanwhile) == list(range(taken))
     seen: dict[tuple[str, ...], int] = {}
     for record in read(reader, taken):

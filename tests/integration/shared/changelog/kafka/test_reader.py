@@ -19,17 +19,8 @@ from flusso_shared.changelog.kafka.reader import KafkaReader
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.seams import TopicPartition
 from services import Services
-from support.change_logs import (
-    ORDERS,
-    USERS,
-    after,
-    change,
-    connection,
-    publish,
-    read,
-    start,
-    until,
-)
+from support.change_logs import ORDERS, USERS, after, change, connection, publish, read, start
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -49,7 +40,9 @@ def group(topic_prefix: str) -> str:
 def published(log: KafkaLog, *changes: Change) -> None:
     writer = log.writer()
     acknowledged = publish(writer, changes)
-    until(lambda: len(acknowledged) == len(changes), lambda: writer.poll(0.2))
+    until(
+        "acknowledgements", lambda: len(acknowledged) == len(changes), step=lambda: writer.poll(0.2)
+    )
     writer.close(1)
 
 
@@ -57,7 +50,7 @@ def test_a_group_without_positions_is_fatal_and_says_what_to_do(log: KafkaLog, g
     published(log, change(1))
     reader = log.reader(group, [USERS], lambda _: None)
     with pytest.raises(FatalError, match="flusso reindex"):
-        until(lambda: False, lambda: reader.poll(1, 0.5))
+        until("an error", lambda: False, step=lambda: reader.poll(1, 0.5))
     reader.close()
 
 
@@ -92,7 +85,7 @@ def test_a_record_that_is_no_change_is_fatal_and_named(
     start(log, group)
     reader = log.reader(group, [USERS], lambda _: None)
     with pytest.raises(FatalError, match=r"public\.users partition 2 offset 0: .*topic_prefix"):
-        until(lambda: False, lambda: reader.poll(1, 0.5))
+        until("an error", lambda: False, step=lambda: reader.poll(1, 0.5))
     reader.close()
 
 
@@ -104,7 +97,11 @@ def test_deletes_at_the_end_do_not_leave_a_group_behind_that_starts_there(
     ends = log.groups.ends([USERS])
     log.groups.reset(group, {at: max(0, end - 1) for at, end in ends.items()})
     reader = log.reader(group, [USERS], lambda _: None)
-    until(lambda: log.groups.committed(group, [USERS]) == ends, lambda: reader.poll(10, 0.2))
+    until(
+        "the committed offsets",
+        lambda: log.groups.committed(group, [USERS]) == ends,
+        step=lambda: reader.poll(10, 0.2),
+    )
     reader.close()
 
 
@@ -148,7 +145,7 @@ def test_a_member_that_lost_its_partitions_is_told_and_commits_nothing(
     other = log.reader(group, [USERS], lambda _: None)
     taken = read(other, 40)
     assert len(taken) == 40
-    until(lambda: set(revoked) == owned, lambda: slow.poll(10, 0.2))
+    until("the revocation", lambda: set(revoked) == owned, step=lambda: slow.poll(10, 0.2))
     committed = log.groups.committed(group, [USERS])
     assert all(committed[at] == 0 for at in owned)
     slow.close()
@@ -159,7 +156,7 @@ def test_a_late_member_gets_its_share_of_the_first_table(log: KafkaLog, group: s
     start(log, group, [USERS, ORDERS])
     published(log, *[change(number) for number in range(40)])
     early = log.reader(group, [USERS, ORDERS], lambda _: None)
-    until(lambda: len(early.assignment()) == 8, lambda: early.poll(1, 0.2))
+    until("the assignment", lambda: len(early.assignment()) == 8, step=lambda: early.poll(1, 0.2))
     late = log.reader(group, [USERS, ORDERS], lambda _: None)
 
     def shares() -> list[int]:
@@ -173,7 +170,7 @@ def test_a_late_member_gets_its_share_of_the_first_table(log: KafkaLog, group: s
         for reader in (early, late):
             reader.poll(1, 0.1)
 
-    until(lambda: shares() == [2, 2, 2, 2], both_poll)
+    until("even shares", lambda: shares() == [2, 2, 2, 2], step=both_poll)
     early.close()
     late.close()
 
@@ -206,19 +203,21 @@ def test_a_commit_does_not_wait_for_the_end_of_a_rebalance(
         state = admin.describe_consumer_groups([group])[group].result().state
         return bool(revoked) and state == ConsumerGroupState.PREPARING_REBALANCING
 
-    until(has_joined_again, lambda: reader.poll(1, 0.2))
+    until("a member that joined again", has_joined_again, step=lambda: reader.poll(1, 0.2))
     began = time.monotonic()
     reader.commit(after(records))
     assert time.monotonic() - began < 5
     until(
+        "the assignment",
         lambda: len(other.assignment()) == 2,
-        lambda: (reader.poll(1, 0.1), other.poll(0.1)),
+        step=lambda: (reader.poll(1, 0.1), other.poll(0.1)),
     )
     ends = log.groups.ends([USERS])
     kept = reader.assignment()
     until(
+        "the committed offsets",
         lambda: all(log.groups.committed(group, [USERS])[at] == ends[at] for at in kept),
-        lambda: reader.poll(1, 0.1),
+        step=lambda: reader.poll(1, 0.1),
     )
     other.close()
     reader.close()
@@ -230,22 +229,28 @@ def test_a_close_that_does_not_return_is_left_behind(
     """Case 17: a worker ends in time, whatever the client library waits for in the middle of a rebalance."""
     start(log, group)
     leaving = log.reader(group, [USERS], lambda _: None)
-    until(lambda: len(leaving.assignment()) == 4, lambda: leaving.poll(1, 0.2))
+    until(
+        "the assignment", lambda: len(leaving.assignment()) == 4, step=lambda: leaving.poll(1, 0.2)
+    )
     staying = log.reader(group, [USERS], lambda _: None)
 
     def both_poll() -> None:
         leaving.poll(1, 0.05)
         staying.poll(1, 0.05)
 
-    until(lambda: len(leaving.assignment()) == 2, both_poll)
+    until("the assignment", lambda: len(leaving.assignment()) == 2, step=both_poll)
     # The second half of the rebalance: an assignment waits to be told to the member that leaves.
-    until(lambda: len(staying.assignment()) == 2, lambda: staying.poll(1, 0.2))
+    until(
+        "the assignment", lambda: len(staying.assignment()) == 2, step=lambda: staying.poll(1, 0.2)
+    )
     with stuck_when_told():
         began = time.monotonic()
         leaving.close()
         assert time.monotonic() - began < 10
     assert "could not leave" in caplog.text
-    until(lambda: len(staying.assignment()) == 4, lambda: staying.poll(1, 0.2))
+    until(
+        "the assignment", lambda: len(staying.assignment()) == 4, step=lambda: staying.poll(1, 0.2)
+    )
     staying.close()
 
 
@@ -255,7 +260,9 @@ def test_a_rebalance_told_from_within_close_holds_nobody_up(
     """Case 17: from within `close` the client library could wait for ever, and the whole process with it."""
     start(log, group)
     leaving = log.reader(group, [USERS], lambda _: None)
-    until(lambda: len(leaving.assignment()) == 4, lambda: leaving.poll(1, 0.2))
+    until(
+        "the assignment", lambda: len(leaving.assignment()) == 4, step=lambda: leaving.poll(1, 0.2)
+    )
     monkeypatch.setattr(kafka_reader, "_serve_until_unassigned", lambda _: None)
     began = time.monotonic()
     leaving.close()
@@ -263,7 +270,9 @@ def test_a_rebalance_told_from_within_close_holds_nobody_up(
     assert "could not leave" in caplog.text
     monkeypatch.undo()
     staying = log.reader(group, [USERS], lambda _: None)
-    until(lambda: len(staying.assignment()) == 4, lambda: staying.poll(1, 0.2))
+    until(
+        "the assignment", lambda: len(staying.assignment()) == 4, step=lambda: staying.poll(1, 0.2)
+    )
     staying.close()
 
 
@@ -318,7 +327,7 @@ def test_control_is_loaded_from_several_threads(log: KafkaLog) -> None:
 def test_positions_cannot_be_set_under_a_member(log: KafkaLog, group: str) -> None:
     start(log, group)
     reader = log.reader(group, [USERS], lambda _: None)
-    until(lambda: bool(reader.assignment()), lambda: reader.poll(1, 0.2))
+    until("the assignment", lambda: bool(reader.assignment()), step=lambda: reader.poll(1, 0.2))
     with pytest.raises(RetryableError, match="it must have no members"):
         log.groups.reset(group, log.groups.ends([USERS]))
     reader.close()

@@ -12,7 +12,8 @@ from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.errors import ConfigError, FatalError, RetryableError
 from flusso_shared.names import TableName
 from services import Services
-from support.change_logs import ORDERS, USERS, connection, until
+from support.change_logs import ORDERS, USERS, connection
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -130,7 +131,11 @@ def test_tls_to_a_plain_listener_is_told_apart_from_an_outage(
         told.append(str(caught.value))
 
     # On a slow machine the client finds out after a request has timed out, and it has two ways to put it.
-    until(lambda: "PLAINTEXT broker listener" in told[-1] or "SSL_HANDSHAKE" in told[-1], attempt)
+    until(
+        "the reason",
+        lambda: "PLAINTEXT broker listener" in told[-1] or "SSL_HANDSHAKE" in told[-1],
+        step=attempt,
+    )
 
 
 def test_a_refused_login_names_the_remedy(

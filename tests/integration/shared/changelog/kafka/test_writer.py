@@ -14,16 +14,9 @@ from flusso_shared.change import Change, Op
 from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.errors import RetryableError
 from services import Services
-from support.change_logs import (
-    USERS,
-    change,
-    connection,
-    publish,
-    read,
-    start,
-    until,
-)
+from support.change_logs import USERS, change, connection, publish, read, start
 from support.tcp_proxy import TcpProxy
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -43,8 +36,9 @@ def raw(servers: str, topic: str, count: int) -> list[Any]:
         consumer.assign([TopicPartition(topic, number, 0) for number in found])
         messages: list[Any] = []
         until(
+            "records",
             lambda: len(messages) >= count,
-            lambda: messages.extend(consumer.consume(count - len(messages), 0.5)),
+            step=lambda: messages.extend(consumer.consume(count - len(messages), 0.5)),
         )
         return messages
     finally:
@@ -87,7 +81,7 @@ def test_a_delete_is_followed_by_its_tombstone(
     log.prepare([USERS])
     writer = log.writer()
     acknowledged = publish(writer, [change(1, Op.DELETE)])
-    until(lambda: len(acknowledged) == 1, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(acknowledged) == 1, step=lambda: writer.poll(0.2))
     writer.close(1)
     first, second = raw(services.kafka, topic, 2)
     assert first.key() == second.key() == b'["1"]'
@@ -110,7 +104,7 @@ def test_a_full_buffer_refuses_and_nothing_is_lost(services: Services, topic_pre
         while not writer.publish(each, lambda n=number: acknowledged.append(n)):  # type: ignore[misc]
             refused += 1
             writer.poll(0.1)
-    until(lambda: len(acknowledged) >= 500, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(acknowledged) >= 500, step=lambda: writer.poll(0.2))
     writer.close(1)
     assert refused
     assert sorted(acknowledged) == list(range(500))
@@ -135,7 +129,7 @@ def test_a_row_too_large_for_a_message_loses_its_largest_values_only(
     acknowledged = publish(
         writer, [Change(Op.UPDATE, USERS, ("1",), dict(image), image), change(2)]
     )
-    until(lambda: len(acknowledged) == 2, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(acknowledged) == 2, step=lambda: writer.poll(0.2))
     writer.close(1)
     reader = log.reader(group, [USERS], lambda _: None)
     by_key = {record.change.key[0]: record.change for record in read(reader, 2)}
@@ -167,7 +161,9 @@ def test_a_topic_that_takes_less_than_usual_is_respected(
         for n in range(1, 133)
     ]
     acknowledged = publish(writer, changes)
-    until(lambda: len(acknowledged) == len(changes), lambda: writer.poll(0.2))
+    until(
+        "acknowledgements", lambda: len(acknowledged) == len(changes), step=lambda: writer.poll(0.2)
+    )
     writer.close(1)
 
 
@@ -190,7 +186,7 @@ def test_a_cut_bootstrap_connection_is_made_again(
     writer.poll(0.5)
     assert acknowledged == []
     proxied.resume()
-    until(lambda: len(acknowledged) == 100, lambda: writer.poll(0.2))
+    until("acknowledgements", lambda: len(acknowledged) == 100, step=lambda: writer.poll(0.2))
     writer.close(1)
 
 
@@ -213,7 +209,7 @@ def test_a_topic_that_disappears_makes_the_writer_start_again(
     writer = log.writer()
     publish(writer, [change(1)])
     with pytest.raises(RetryableError, match="flusso-capture creates its topics"):
-        until(lambda: False, lambda: writer.poll(0.2))
+        until("an error", lambda: False, step=lambda: writer.poll(0.2))
     writer.close(0)
 
 

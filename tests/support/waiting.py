@@ -1,0 +1,37 @@
+"""Waits until something holds, with a deadline: the only way in which tests wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+DEADLINE = 60.0
+_PAUSE = 0.05
+
+
+def until(
+    what: str,
+    condition: Callable[[], object],
+    seconds: float = DEADLINE,
+    *,
+    step: Callable[[], object] = lambda: time.sleep(_PAUSE),
+) -> None:
+    """Wait until `condition` gives something true; `what` names it in the failure.
+
+    `step` runs between two looks, in place of a pause: a poll, say, that brings `condition` about.
+    """
+    until_none(what, lambda: None if condition() else "", seconds, step=step)
+
+
+def until_none(
+    what: str,
+    missing: Callable[[], str | None],
+    seconds: float = DEADLINE,
+    *,
+    step: Callable[[], object] = lambda: time.sleep(_PAUSE),
+) -> None:
+    """Wait until `missing` gives None.  What it gives otherwise says what is missing, for the failure."""
+    end = time.monotonic() + seconds
+    while (left := missing()) is not None:
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s{left and f': {left}'}"
+        step()
