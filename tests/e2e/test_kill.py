@@ -6,7 +6,6 @@ The moments are random and follow from FLUSSO_TEST_SEED, which a failure tells.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from random import Random, SystemRandom
 
 import pytest
 
+from support.edits import steady_edits
 from support.processes import Pipeline, Site, cleaned_up
 from support.scenario import Scenario
 from support.stores import dev as store
@@ -34,31 +34,6 @@ def seed_told() -> Iterator[None]:
     except BaseException as error:
         error.add_note(f"FLUSSO_TEST_SEED={SEED}")
         raise
-
-
-@contextmanager
-def steady_edits(database_url: str, seed: int) -> Iterator[None]:
-    """Edit all the time, from another thread, until the block ends."""
-    stop = threading.Event()
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            with store.Editor(database_url, seed) as editor:
-                while not stop.wait(0.01):
-                    editor.edit()
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    thread = threading.Thread(target=work, name="edits")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    assert not failures, f"the edits ended early: {failures[0]!r}"
 
 
 def kill_and_restart(pipeline: Pipeline, random: Random, longest: float) -> None:

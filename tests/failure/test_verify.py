@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 
+from support.edits import background
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also
@@ -51,34 +52,22 @@ HOT = "id % 4 = 0"
 @contextmanager
 def load(url: str) -> Iterator[None]:
     """Edit hot users and their orders, about 100 transactions a second, until the block ends."""
-    stop = threading.Event()
-    failures: list[BaseException] = []
 
-    def work() -> None:
+    def work(stop: threading.Event) -> None:
         random = Random(1)
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                rows = connection.execute(f"SELECT id FROM users WHERE {HOT}".encode()).fetchall()
-                while not stop.wait(0.005):
-                    user = random.choice(rows)[0]
-                    connection.execute(
-                        "UPDATE users SET email = %s WHERE id = %s", (f"{random.random()}", user)
-                    )
-                    connection.execute(
-                        "UPDATE orders SET total = total + 1 WHERE user_id = %s", (user,)
-                    )
-        except BaseException as error:
-            failures.append(error)
-            raise
+        with psycopg.connect(url, autocommit=True) as connection:
+            rows = connection.execute(f"SELECT id FROM users WHERE {HOT}".encode()).fetchall()
+            while not stop.wait(0.005):
+                user = random.choice(rows)[0]
+                connection.execute(
+                    "UPDATE users SET email = %s WHERE id = %s", (f"{random.random()}", user)
+                )
+                connection.execute(
+                    "UPDATE orders SET total = total + 1 WHERE user_id = %s", (user,)
+                )
 
-    thread = threading.Thread(target=work, name="load")
-    thread.start()
-    try:
+    with background("load", work):
         yield
-    finally:
-        stop.set()
-        thread.join()
-    assert not failures
 
 
 def count(site: Site) -> int:
