@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fakes.mortal_cluster import DeathError
 from flusso_shared import failpoints
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_worker.generations import reindex
@@ -22,7 +23,7 @@ from flusso_worker.generations.physical import GenerationIndexes
 from services import Services
 from support.alias_watch import AliasWatch
 from support.failpoint import exit_at
-from support.keeper_kit import DeathError, Process, Scene, run_until_death
+from support.keeper_kit import Process, Scene, run_until_death
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
 from support.soak import also

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, cast
 
+from fakes.mortal_cluster import DeathError, MortalCluster
 from flusso_shared import failpoints
 from flusso_shared.clock import SystemClock
-from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.errors import RetryableError
 from flusso_shared.failpoints import Place
 from flusso_shared.metrics import Metrics
@@ -22,10 +21,9 @@ from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Te
 from flusso_worker.generations.registration import Heartbeat, Registration
 from flusso_worker.generations.schema_order import HeartbeatOptions
 from flusso_worker.generations.store import GenerationStore
-from flusso_worker.sinks.cluster import Cluster, Reply, path
+from flusso_worker.sinks.cluster import path
 from support.deploy_log import DeployLog
 from support.index_kit import connection
-from support.keeper_kit import DeathError
 from support.stores.small import PLAN
 
 PLACES: list[Place] = [place for place in failpoints.PLACES if place.startswith("generation_")]
@@ -33,7 +31,6 @@ PLACES: list[Place] = [place for place in failpoints.PLACES if place.startswith(
 HEARTBEAT = HeartbeatOptions(interval=0.2, lease=6.0, grace=2.5)
 _ROUND = 0.03
 _SKEW = 3600.0
-_WRITES = ("PUT", "POST", "DELETE")
 _here = threading.local()
 
 
@@ -54,35 +51,6 @@ def hit(place: Place) -> None:
     worker: SimulatedWorker | None = getattr(_here, "worker", None)
     if worker is not None:
         worker.at(place)
-
-
-class FatedCluster(Cluster):
-    """The connection of a worker: once it is dead, no request is made."""
-
-    def __init__(self, given: OpenSearchConnection, fate: Fate) -> None:
-        super().__init__(given)
-        self.dead = threading.Event()
-        self._fate = fate
-        self._changes = 0
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        params: Mapping[str, str] | None = None,
-        allow: Collection[int] = (),
-    ) -> Reply:
-        if self.dead.is_set():
-            raise DeathError
-        reply = super().request(method, path, body, params, allow)
-        if method in _WRITES and not path.endswith(("/_search", "/_refresh")):
-            self._changes += 1
-            if self._changes == self._fate.dies_after:
-                self.dead.set()
-        if self.dead.is_set():
-            raise DeathError
-        return reply
 
 
 class SkewedClock(SystemClock):
@@ -113,7 +81,7 @@ class SimulatedWorker:
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
-        self.cluster = FatedCluster(connection(self.url), self.fate)
+        self.cluster = MortalCluster(connection(self.url), self.fate.dies_after)
         self._store = GenerationStore(self.cluster, self.prefix)
         self._registration = Registration(self._store, {PLAN.name: self.hash})
         telemetry = Telemetry(Metrics(), Status(), SkewedClock(self._stop, self.random))

@@ -1,14 +1,12 @@
-"""Keepers of the small store's index over real servers, and connections whose process dies after some request."""
+"""Keepers of the small store's index over real servers; their processes can die after any request."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
-from typing import Any
 
+from fakes.mortal_cluster import DeathError, MortalCluster
 from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.clock import SystemClock
-from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.errors import RetryableError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
@@ -19,7 +17,7 @@ from flusso_worker.generations.keeper import GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.registration import Registration
 from flusso_worker.generations.schema_order import HeartbeatOptions, SchemaOrder
 from flusso_worker.generations.store import GenerationStore
-from flusso_worker.sinks.cluster import Cluster, Reply, path
+from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
 from support import change_logs
 from support.index_kit import connection
@@ -28,35 +26,6 @@ from support.waiting import until
 from support.worker_kit import Publisher
 
 HEARTBEAT = HeartbeatOptions(interval=0.1, lease=60.0, grace=0.5)
-_WRITES = ("PUT", "POST", "DELETE")
-
-
-class DeathError(BaseException):
-    """The process ends here."""
-
-
-class MortalCluster(Cluster):
-    """A connection whose process dies right after its `dies_after`th request that changes something."""
-
-    def __init__(self, given: OpenSearchConnection, dies_after: int | None) -> None:
-        super().__init__(given)
-        self.changes = 0
-        self._dies_after = dies_after
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        params: Mapping[str, str] | None = None,
-        allow: Collection[int] = (),
-    ) -> Reply:
-        reply = super().request(method, path, body, params, allow)
-        if method in _WRITES and not path.endswith(("/_search", "/_refresh")):
-            self.changes += 1
-            if self.changes == self._dies_after:
-                raise DeathError
-        return reply
 
 
 class Process:
