@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
 from services import Services
-from support import compare, names
-from support.idle import Progress
 from support.matrix import set_traps
-from support.processes import Pipeline, cleaned_up, embedded_pipeline, kafka_pipeline
-from support.waiting import until_none
+from support.schema_pipeline import QUEUES, SchemaPipeline, schema_pipeline
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
-
-DEADLINE = 90.0
 
 _TABLES = """
 CREATE EXTENSION citext;
@@ -45,68 +40,45 @@ _WORDS = ("abc", "Straße")
 class Scene:
     """The three tables under a pipeline that runs."""
 
-    url: str
-    client: httpx.Client
-    prefix: str
-    progress: Progress
-    pipeline: Pipeline
+    running: SchemaPipeline
 
     def edit(self, statement: str, *params: object) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with psycopg.connect(self.running.site.database_url, autocommit=True) as connection:
             connection.execute(statement.encode(), params)
 
     def documents(self) -> dict[str, dict[str, tuple[int, int]]]:
         """Per index: id -> (note, parts)."""
-        self.progress.wait_until_idle(DEADLINE)
-        self.pipeline.check()
         return {
-            name: {
-                key: (item["note"], item["parts"])
-                for key, item in (compare.read_index(self.client, self.prefix + name) or {}).items()
-            }
-            for name in _LINKS
+            name: {key: (item["note"], item["parts"]) for key, item in found.items()}
+            for name, found in self.running.read_all().items()
         }
 
     def quarantined(self) -> set[str]:
-        kept = compare.read_index(self.client, f"{self.prefix}flusso_quarantine") or {}
+        kept = self.running.read("flusso_quarantine")
         return {item["id"] for item in kept.values() if item["kind"] == "document"}
 
 
-@pytest.fixture(params=["flusso run", "kafka"])
-def scene(
-    request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("ids")
-    indexes = ""
-    for name, link in _LINKS.items():
-        schema = folder / f"{name}.schema.yml"
-        schema.write_text(f"table: {name}\nprimary_key: key\n{_FIELDS.format(link=link)}")
-        indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\non_error = "skip"\n'
-    with names.site(services) as found, httpx.Client(base_url=found.opensearch_url) as client:
-        site = replace(found, indexes=(), more=indexes, partitions=2)
-        set_traps(site.database_url)
-        with psycopg.connect(site.database_url, autocommit=True) as connection:
-            connection.execute(_TABLES)
-            for table, keys in {"texts": _TEXTS + _IMPOSSIBLE, "hosts": _HOSTS}.items():
-                for key in keys:
-                    statement = f"INSERT INTO {table} VALUES (%s, 0)"
-                    connection.execute(statement.encode(), (key,))
-        embedded = request.param == "flusso run"
-        made = embedded_pipeline(site, folder) if embedded else kafka_pipeline(site, folder, 2)
-        topics = None if embedded else site.topic_prefix
-        touch = "INSERT INTO parts VALUES (0) ON CONFLICT (id) DO UPDATE SET ref = NULL"
-        progress = Progress(site.database_url, site.slot, site.kafka, topics, last_change=touch)
-        with cleaned_up(made) as pipeline:
-            pipeline.start()
-            aliases = [site.index_prefix + name for name in _LINKS]
+def create(url: str) -> None:
+    set_traps(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_TABLES)
+        for table, keys in {"texts": _TEXTS + _IMPOSSIBLE, "hosts": _HOSTS}.items():
+            for key in keys:
+                connection.execute(f"INSERT INTO {table} VALUES (%s, 0)".encode(), (key,))
 
-            def missing() -> str | None:
-                pipeline.check()
-                return None if compare.generations(client, aliases) else "an alias is missing"
 
-            until_none("live", missing, DEADLINE)
-            yield Scene(site.database_url, client, site.index_prefix, progress, pipeline)
-            pipeline.stop()
+@pytest.fixture(params=QUEUES)
+def scene(request: pytest.FixtureRequest, services: Services, tmp_path: Path) -> Iterator[Scene]:
+    schemas = {
+        name: f"table: {name}\nprimary_key: key\n{_FIELDS.format(link=link)}"
+        for name, link in _LINKS.items()
+    }
+    touch = "INSERT INTO parts VALUES (0) ON CONFLICT (id) DO UPDATE SET ref = NULL"
+    skip = 'on_error = "skip"\n'
+    with schema_pipeline(
+        services, tmp_path, request.param, schemas, create, touch, options=skip
+    ) as made:
+        yield Scene(made)
 
 
 def test_an_awkward_id_is_one_document_from_first_to_last(scene: Scene) -> None:

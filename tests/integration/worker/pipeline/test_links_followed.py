@@ -14,8 +14,8 @@ import pytest
 
 from services import Services
 from support import compare, names
-from support.idle import Progress
-from support.processes import Pipeline, cleaned_up, embedded_pipeline, kafka_pipeline
+from support.processes import cleaned_up, embedded_pipeline
+from support.schema_pipeline import QUEUES, SchemaPipeline, schema_pipeline
 from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
@@ -79,81 +79,47 @@ FROM {name} r
 """
 
 
-@dataclass
-class Scene:
-    """The tables under a pipeline that runs."""
-
-    url: str
-    client: httpx.Client
-    prefix: str
-    progress: Progress
-    pipeline: Pipeline
-
-    def documents(self) -> dict[str, dict[str, Any]]:
-        self.progress.wait_until_idle(DEADLINE)
-        self.pipeline.check()
-        return {name: compare.read_index(self.client, self.prefix + name) or {} for name in LINKS}
-
-    def expected(self, connection: psycopg.Connection) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        for name in LINKS:
-            found[name] = dict(connection.execute(_ORACLE.format(name=name).encode()).fetchall())
-        return found
+def expected(connection: psycopg.Connection) -> dict[str, dict[str, Any]]:
+    return {
+        name: dict(connection.execute(_ORACLE.format(name=name).encode()).fetchall())
+        for name in LINKS
+    }
 
 
-@pytest.fixture(params=["flusso run", "kafka"])
-def scene(
-    request: pytest.FixtureRequest, services: Services, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("links")
-    indexes = ""
-    for name in LINKS:
-        schema = folder / f"{name}.schema.yml"
-        schema.write_text(_SCHEMA.format(name=name))
-        indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n'
-    with names.site(services) as found, httpx.Client(base_url=found.opensearch_url) as client:
-        site = replace(found, indexes=(), more=indexes, partitions=2)
-        with psycopg.connect(site.database_url, autocommit=True) as connection:
-            connection.execute(
-                "CREATE SCHEMA extensions; CREATE EXTENSION citext SCHEMA extensions;"
-                "CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
-            )
-            for name, link in LINKS.items():
-                plain = link.ref.partition(" COLLATE")[0]
-                for statement in _TABLES.format(
-                    name=name, key=link.key, ref=link.ref, ref_type=plain
-                ).split(";\n"):
-                    given = (list(link.refs),) if "%s" in statement else None
-                    connection.execute(statement.encode(), given)
-        embedded = request.param == "flusso run"
-        made = embedded_pipeline(site, folder) if embedded else kafka_pipeline(site, folder, 2)
-        topics = None if embedded else site.topic_prefix
-        touch = (
-            "INSERT INTO padded_inners VALUES (0) ON CONFLICT (id) DO UPDATE SET middle_id = NULL"
+def create(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE SCHEMA extensions; CREATE EXTENSION citext SCHEMA extensions;"
+            "CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
         )
-        progress = Progress(site.database_url, site.slot, site.kafka, topics, last_change=touch)
-        with cleaned_up(made) as pipeline:
-            pipeline.start()
-            aliases = [site.index_prefix + name for name in LINKS]
-
-            def missing() -> str | None:
-                pipeline.check()
-                return None if compare.generations(client, aliases) else "an alias is missing"
-
-            until_none("live", missing, DEADLINE)
-            yield Scene(site.database_url, client, site.index_prefix, progress, pipeline)
-            pipeline.stop()
+        for name, link in LINKS.items():
+            plain = link.ref.partition(" COLLATE")[0]
+            for statement in _TABLES.format(
+                name=name, key=link.key, ref=link.ref, ref_type=plain
+            ).split(";\n"):
+                given = (list(link.refs),) if "%s" in statement else None
+                connection.execute(statement.encode(), given)
 
 
-def test_documents_follow_links_as_the_database_compares(scene: Scene) -> None:
+@pytest.fixture(params=QUEUES)
+def running(
+    request: pytest.FixtureRequest, services: Services, tmp_path: Path
+) -> Iterator[SchemaPipeline]:
+    schemas = {name: _SCHEMA.format(name=name) for name in LINKS}
+    touch = "INSERT INTO padded_inners VALUES (0) ON CONFLICT (id) DO UPDATE SET middle_id = NULL"
+    with schema_pipeline(services, tmp_path, request.param, schemas, create, touch) as made:
+        yield made
+
+
+def test_documents_follow_links_as_the_database_compares(running: SchemaPipeline) -> None:
     chance = random.Random(12)
-    with psycopg.connect(scene.url, autocommit=True) as connection:
+    with psycopg.connect(running.site.database_url, autocommit=True) as connection:
         connection.execute("SET search_path = public, extensions; SET TimeZone = 'UTC'")
         for _ in range(4):
             for name, link in LINKS.items():
                 for _ in range(8):
                     edit(connection, chance, name, link)
-            assert scene.documents() == scene.expected(connection)
+            assert running.read_all() == expected(connection)
 
 
 def edit(connection: psycopg.Connection, chance: random.Random, name: str, link: Link) -> None:
