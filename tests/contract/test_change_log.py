@@ -149,7 +149,7 @@ def test_a_delete_is_acknowledged_once_and_its_tombstone_is_not_seen(
 def test_a_group_that_has_applied_everything_has_come_to_the_end(
     log: ChangeLog, group: str, writer: ChangeWriter, join: Join
 ) -> None:
-    """Also where the last record of a partition is one that nobody sees."""
+    """Also where the last record of a partition is a tombstone, which no reader sees."""
     start(log, group)
     publish(writer, [change(number, Op.DELETE) for number in range(20)])
     writer.poll(1)

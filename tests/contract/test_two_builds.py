@@ -1,4 +1,4 @@
-"""Two workers that build one document never leave the older one behind, whoever writes last (I3).
+"""Two workers that build one document never leave the older one behind, whichever writes last (I3).
 
 Real snapshots of Postgres, the real index.
 """

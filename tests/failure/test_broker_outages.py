@@ -33,8 +33,8 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(900), pytest.mark.xdist_
 DEADLINE = 120.0
 
 
-def test_a_kafka_that_is_away_is_waited_for(site: Site, tmp_path: Path) -> None:
-    """Case 9, I1: nobody dies, nobody grows, nothing is confirmed meanwhile, nothing lost."""
+def test_an_unreachable_kafka_is_waited_for(site: Site, tmp_path: Path) -> None:
+    """Case 9, I1: no process dies or grows, nothing is confirmed meanwhile, nothing is lost."""
     with own_kafka() as cluster:
         site = replace(site, kafka=cluster.address)
         store.load_store(site.database_url)
@@ -80,7 +80,9 @@ if SOAK:  # three brokers are much for a small machine
                 pipeline.stop()
 
 
-def test_a_position_that_is_gone_from_a_topic_is_a_loud_stop(site: Site, tmp_path: Path) -> None:
+def test_a_position_that_is_gone_from_a_topic_stops_with_an_error(
+    site: Site, tmp_path: Path
+) -> None:
     """Case 19, I6: the index stops and says so, it never goes on with the newest record; others go on."""
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
@@ -172,7 +174,7 @@ def test_topics_that_were_deleted_lead_to_new_generations(
 
 
 def delete_records(admin: AdminClient, topic: str, ends: Mapping[tuple[str, int], int]) -> None:
-    """Delete all before `ends`, as somebody does who thinks that old records are of no use."""
+    """Delete all records before `ends`, as an operator does who thinks that old records are of no use."""
     policy = ConfigEntry(
         "cleanup.policy", "compact,delete", incremental_operation=AlterConfigOpType.SET
     )

@@ -57,7 +57,7 @@ def site(server: OwnPostgres, site: Site) -> Iterator[Site]:
 def test_restarts_and_crashes_under_load_lose_nothing(
     queue: str, server: OwnPostgres, site: Site, tmp_path: Path
 ) -> None:
-    """Case 14, I1, I3: nobody is started anew, and nothing is seeded again."""
+    """Case 14, I1, I3: no process is started again, and nothing is seeded again."""
     scenario = Scenario.over(queue, site, tmp_path)
     with cleaned_up(scenario.pipeline) as pipeline:
         pipeline.start()
@@ -109,7 +109,7 @@ def _name(scenario: Scenario, name: str) -> str | None:
     return None if found == name else f"it is {found}"
 
 
-def test_a_server_that_hangs_up_on_a_deaf_capture_is_asked_again(
+def test_capture_reconnects_after_the_wal_sender_timed_out(
     site: Site, server: OwnPostgres, tmp_path: Path
 ) -> None:
     """Case 15, I1: a partition of the network that lasts longer than `wal_sender_timeout`."""
@@ -175,7 +175,7 @@ def test_an_invalidated_slot_leads_to_new_generations(
         pipeline.stop()
 
 
-def test_a_slot_about_to_be_lost_is_told_before_it_is(
+def test_a_slot_about_to_be_lost_is_reported_before_it_is_lost(
     server: OwnPostgres, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Case 22: the queue takes nothing, and the log grows past what the server promises to keep."""

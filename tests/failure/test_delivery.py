@@ -148,7 +148,7 @@ if SOAK:
     def test_a_worker_that_stood_still_for_long_brings_nothing_back(
         site: Site, tmp_path: Path
     ) -> None:
-        """Case 49, I3: the index has forgotten the delete by then; what is old is built anew."""
+        """Case 49, I3: the index has forgotten the delete by then; an old batch is built again."""
         outlive(site, tmp_path, deleted=True, stood=130.0)
 
 
@@ -218,7 +218,7 @@ def _forget_deletes(site: Site) -> None:
 
 
 @pytest.mark.parametrize("queue", also(["flusso run"], ["kafka, 1 worker"]))
-def test_an_opensearch_that_is_away_is_waited_for(queue: str, site: Site, tmp_path: Path) -> None:
+def test_an_unreachable_opensearch_is_waited_for(queue: str, site: Site, tmp_path: Path) -> None:
     """Case 11, I7: cut off, then read-only as with a full disk, then red; everybody lives, nothing is lost."""
     store.load_store(site.database_url)
     target = urlsplit(site.opensearch_url)
@@ -278,7 +278,7 @@ def without_shards(site: Site, indexes: Collection[str]) -> Iterator[None]:
             require(None)
 
 
-def test_items_that_are_turned_away_are_tried_again_alone(site: Site, tmp_path: Path) -> None:
+def test_rejected_items_are_retried_alone(site: Site, tmp_path: Path) -> None:
     """Case 12, I7: three of ten get a 429; their neighbours are not sent twice, and nothing is lost."""
     store.load_store(site.database_url)
     random = Random(12)

@@ -30,7 +30,7 @@ def _await_standby(primary: OwnPostgres) -> None:
 
 
 @pytest.mark.parametrize("queue", also(["flusso run"], ["kafka, 1 worker"]))
-def test_a_promoted_standby_without_the_last_transactions_is_read_anew(
+def test_a_promoted_standby_without_the_last_transactions_is_read_again(
     queue: str, site: Site, tmp_path: Path
 ) -> None:
     """The slot did not come along, and neither did a transaction whose documents are built already."""

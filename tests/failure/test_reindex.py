@@ -1,4 +1,4 @@
-"""A reindex ends with exactly one live generation and no orphans, whoever asks and whoever dies (issue 5)."""
+"""A reindex ends with exactly one live generation and no orphans, whichever process asks and whichever dies (issue 5)."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_reindex_that_is_cancelled_leaves_the_old_generation(scene: Scene) -> 
         reindex.cancel(process.store, PLAN.name)
 
 
-def test_a_reindex_that_nobody_has_begun_is_cancelled(scene: Scene) -> None:
+def test_a_reindex_that_no_worker_has_begun_is_cancelled(scene: Scene) -> None:
     scene.settle(PLAN)
     process = scene.process(PLAN)
     ask(process)
@@ -173,7 +173,7 @@ def test_a_cancellation_after_the_last_step_began_comes_too_late(scene: Scene) -
     watch.assert_answered()
 
 
-def test_an_index_that_carries_the_alias_is_deleted_only_for_an_heir(scene: Scene) -> None:
+def test_an_index_with_the_alias_is_deleted_only_for_its_successor(scene: Scene) -> None:
     """A cancellation that came between the swap and its record, as an earlier version allowed."""
     scene.settle(PLAN)
     process = scene.process(PLAN)
@@ -211,7 +211,7 @@ def test_a_generation_of_a_changed_schema_is_not_cancelled(scene: Scene) -> None
         reindex.cancel(process.store, PLAN.name)
 
 
-def test_an_index_that_nobody_knows_is_not_reindexed(scene: Scene) -> None:
+def test_an_unknown_index_is_not_reindexed(scene: Scene) -> None:
     with pytest.raises(FatalError, match="nothing is known of an index nothing"):
         reindex.ask(scene.process(PLAN).store, "nothing", 0.0)
 
@@ -272,9 +272,7 @@ def private_url(daemon: Daemon) -> str:
     return found[0]
 
 
-def test_a_worker_that_dies_in_any_step_of_a_reindex_is_made_up_for(
-    site: Site, tmp_path: Path
-) -> None:
+def test_a_reindex_is_completed_when_a_worker_dies_in_any_step(site: Site, tmp_path: Path) -> None:
     """Over Kafka, with edits between: requests through the bookkeeping, progress and lag from the groups."""
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)

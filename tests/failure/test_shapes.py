@@ -132,8 +132,8 @@ def test_a_row_made_and_gone_within_a_transaction_leaves_nothing(connection: Con
 
 def test_messages_and_empty_transactions_are_passed_over(connection: Connection) -> None:
     """Case 42: logical messages, DDL alone, a replication origin."""
-    run(connection, "SELECT pg_logical_emit_message(true, 'somebody', 'else')")
-    run(connection, "SELECT pg_logical_emit_message(false, 'somebody', 'else')")
+    run(connection, "SELECT pg_logical_emit_message(true, 'another', 'program')")
+    run(connection, "SELECT pg_logical_emit_message(false, 'another', 'program')")
     run(connection, "CREATE TABLE neither (id int)", "INSERT INTO neither VALUES (1)")
     run(connection, "DROP TABLE neither")
     origin = connection.info.dbname
@@ -271,7 +271,7 @@ def test_truncated_tables_are_empty(connection: Connection) -> None:
 # --- columns --------------------------------------------------------------------------------------
 
 
-def test_columns_that_nobody_uses_may_come_go_and_change(connection: Connection) -> None:
+def test_unused_columns_may_come_go_and_change(connection: Connection) -> None:
     """Case 39: with rows written before, in between and after; a used column may get a wider type."""
     for step, statement in enumerate(
         (
@@ -345,7 +345,7 @@ def test_a_used_column_that_is_gone_stops_its_indexes_alone(
 def test_a_link_column_that_is_gone_stops_its_indexes_alone(
     shapes: Scenario, connection: Connection
 ) -> None:
-    """Cases 39, I4, I8: also when all processes start anew meanwhile.  Rows that moved, and rows that are gone,
+    """Cases 39, I4, I8: also when all processes start again meanwhile.  Rows that moved, and rows that are gone,
     while no old parent was in the log leave no trace in the end."""
     run(
         connection,
@@ -374,7 +374,7 @@ def test_a_link_column_that_is_gone_stops_its_indexes_alone(
     shapes.await_equal(DEADLINE)
 
 
-def test_a_primary_key_that_is_gone_stops_nobody_else(
+def test_a_primary_key_that_is_gone_stops_no_other_index(
     shapes: Scenario, connection: Connection
 ) -> None:
     """Cases 39, 45, I8: what is written meanwhile has no name in the log; it is found when there is a key again."""

@@ -40,7 +40,7 @@ PARTITIONED = (
 
 @pytest.fixture(scope="module")
 def services(services: Services) -> Iterator[Services]:
-    """Positions in the log are compared: nobody else may write it."""
+    """Positions in the log are compared: no other test may write to it."""
     with with_own_postgres(services) as found:
         yield found
 
@@ -87,7 +87,7 @@ def recreate_slot(kit: Kit) -> None:
     )
 
 
-def test_a_slot_made_anew_by_somebody_else_is_noticed(kit: Kit) -> None:
+def test_a_slot_that_another_program_recreated_is_noticed(kit: Kit) -> None:
     """Case 23, I6: the user written in between is in no log.  (Fails when `lost` ignores the position.)"""
     first = seed(kit)
     recreate_slot(kit)
@@ -95,8 +95,8 @@ def test_a_slot_made_anew_by_somebody_else_is_noticed(kit: Kit) -> None:
     assert ("2",) in {change.key for change in kit.log.take()}
 
 
-def test_a_slot_moved_by_somebody_else_is_noticed(kit: Kit) -> None:
-    """Case 23, I6: `pg_replication_slot_advance` skips what nobody published."""
+def test_a_slot_that_another_program_moved_is_noticed(kit: Kit) -> None:
+    """Case 23, I6: `pg_replication_slot_advance` skips changes that were not published."""
     first = seed(kit)
     kit.sql(
         "INSERT INTO users VALUES (2)",
@@ -163,7 +163,7 @@ def recorded(kit: Kit) -> int:
 
 
 def test_nothing_is_confirmed_that_is_not_on_record(kit: Kit) -> None:
-    """I6: what tells a slot of ours from one that somebody made anew.  (Fails without the record.)"""
+    """I6: a record tells our slot from one that was dropped and created again.  (Fails without the record.)"""
     seed(kit)
     with kit.running():
         for number in range(10, 20):
@@ -195,7 +195,7 @@ def test_another_system_is_noticed(kit: Kit) -> None:
     assert_read_again(kit, other)
 
 
-def test_topics_made_anew_are_noticed(kit: Kit) -> None:
+def test_recreated_topics_are_noticed(kit: Kit) -> None:
     """Cases 19, 23, I6: what was published and acknowledged is gone with them."""
     first = seed(kit)
     kit.log.topics = "others"
@@ -396,7 +396,7 @@ def test_an_identity_taken_away_while_stopped_has_documents_built_again(kit: Kit
     assert lineage(kit) == first
 
 
-def test_a_doubt_survives_a_crash_before_it_is_settled(kit: Kit) -> None:
+def test_a_resync_request_survives_a_crash_before_its_resync(kit: Kit) -> None:
     """Case 41, I4."""
     seed(kit)
     kit.sql("ALTER TABLE orders REPLICA IDENTITY DEFAULT")

@@ -106,7 +106,7 @@ def tamper(site: Site, random: Random) -> int:
 
 
 @pytest.mark.parametrize("queue", also(["kafka, 2 workers"], ["flusso run"]))
-def test_a_thousand_documents_wronged_by_hand_are_mended_under_load(
+def test_a_thousand_documents_changed_by_hand_are_repaired_under_load(
     queue: str, site: Site, tmp_path: Path
 ) -> None:
     """Must show 4.  With edits all the time: only what was wronged is found, and a second run finds nothing."""

@@ -64,8 +64,8 @@ def put(scene: Scene, name: str, document: dict[str, Any]) -> None:
     scene.index.cluster.request("PUT", path(scene.index.name.physical, "_doc", name), document)
 
 
-def test_every_kind_is_told_and_all_that_can_be_is_repaired(scene: Scene) -> None:
-    """By hand: deleted, changed, added, also under ids that are no keys.  By nobody's hand: rows changed behind the
+def test_every_kind_of_difference_is_reported_and_repaired_where_it_can_be(scene: Scene) -> None:
+    """By hand: deleted, changed, added, also under ids that are no keys.  Not by hand: rows changed behind the
     log's back; one that cannot be built and one that cannot be written stay, and are told."""
     scene.index.cluster.request("DELETE", path(scene.index.name.physical, "_doc", "1"))
     put(scene, "2", {**expected(scene.url)[2], "name": "by hand", "tags": []})

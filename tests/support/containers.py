@@ -27,7 +27,7 @@ _DEADLINE = 180.0
 def engine_answers() -> bool:
     """Whether a Docker engine can be reached."""
     with warnings.catch_warnings():
-        # The library leaves a socket open where nobody listens.
+        # The library leaves a socket open when no server listens.
         warnings.simplefilter("ignore", ResourceWarning)
         answers = _pinged()
         gc.collect()

@@ -1,4 +1,4 @@
-"""Names on the real servers that somebody has for himself, and leaves clean."""
+"""Names on the real servers that one test has for itself and leaves clean."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def database(services: Services, encoding: str = "") -> Iterator[str]:
 
 
 def slot_name() -> str:
-    """A slot name that nobody else has.  The slot goes with its database."""
+    """A slot name that no other test has.  The slot goes with its database."""
     return unique("flusso_test_")
 
 

@@ -140,7 +140,7 @@ def configured_postgres(**settings: str) -> Iterator[OwnPostgres]:
 
 @contextmanager
 def with_own_postgres(services: Services) -> Iterator[Services]:
-    """The servers of the run, but for a Postgres on which nobody else writes."""
+    """The servers of the run, but with a Postgres to which no other test writes."""
     with own_postgres() as server:
         yield replace(services, postgres_url=server.url())
 

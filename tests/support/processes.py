@@ -189,7 +189,7 @@ class Daemon:
         try:
             return process.wait(_GRACE)
         except subprocess.TimeoutExpired:
-            # Its log then has where every thread stands, whoever holds the interpreter.
+            # Its log then contains the stack of every thread, also when one of them holds the interpreter.
             process.send_signal(signal.SIGABRT)
             process.wait()
             raise AssertionError(f"{self.name} did not exit:\n{self.tail()}") from None

@@ -70,7 +70,7 @@ class Scenario:
     def assert_equal(self, deadline: float, only: Sequence[Daemon] | None = None) -> None:
         """Wait until nothing is left to do, then compare every document, once.
 
-        Once is on purpose: whoever says that a change is applied must have written its documents.
+        Once is on purpose: when a change is reported as applied, its documents must have been written.
         """
         self.wait_until_idle(deadline)
         self._check(only)

@@ -114,7 +114,7 @@ MODEL = Model(
     schemas={"persons": _PERSONS},
     expected=_expected,
     steps={
-        "somebody in the middle changes": [
+        "a person in the middle changes": [
             "UPDATE ancestry.persons SET name = 'renamed', born = '1900-01-01' WHERE id = 5",
             "UPDATE ancestry.persons SET name = 'root' WHERE id = 1",
         ],
@@ -136,11 +136,11 @@ MODEL = Model(
             "DELETE FROM ancestry.parentage WHERE id % 8 = 0",
             "DELETE FROM ancestry.persons WHERE id IN (3, 25)",
         ],
-        "somebody comes to the links that waited, and a generation is put between": [
+        "a person is added to the links that waited, and a generation is put between": [
             "INSERT INTO ancestry.persons VALUES (3, 'back', '1890-01-01', 4), (300, 'between', '1895-01-01', 300)",
             "INSERT INTO ancestry.parentage VALUES (300, 10, 300), (301, 300, 5), (302, 300, 26)",
         ],
-        "somebody is their own parent": ["INSERT INTO ancestry.parentage VALUES (303, 4, 4)"],
+        "a person is their own parent": ["INSERT INTO ancestry.parentage VALUES (303, 4, 4)"],
         "no links are left": ["TRUNCATE ancestry.parentage"],
     },
 )

@@ -261,7 +261,7 @@ class Editor:
         )
 
     def _renumber_user(self) -> None:
-        """A new root key; a row that others refer to has to be made anew and its children moved."""
+        """A new root key; a row that others refer to is inserted again under it, and its children are moved."""
         old, new = self._pick("users"), self._next("users")
         self._execute(
             "INSERT INTO users (id, email, full_name, tier, country, created_at, deleted)"

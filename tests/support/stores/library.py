@@ -117,7 +117,7 @@ def _title(row: Row, tables: Tables) -> dict[str, Any]:
         for item in where(tables["title_subject"], "subject_id", title_id=row["id"])
     ]
     labels = sorted(subject["label"] for subject in about if subject is not None)
-    # As SQL has it: of a state that is not known, nobody can say that it is not in a list.
+    # As in SQL: of a state that is not known, it is not known whether it is in a list.
     copies = [
         copy
         for copy in where(tables["copy"], title_id=row["id"])

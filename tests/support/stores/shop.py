@@ -212,7 +212,7 @@ MODEL = Model(
             "UPDATE shop.shipments SET line_id = 77 WHERE id < 5",
             "UPDATE shop.products SET category_id = NULL WHERE id = 5",
         ],
-        "filters and orders decide anew": [
+        "filters and orders decide again": [
             "UPDATE shop.lines SET quantity = 1 WHERE id % 9 = 0",
             "UPDATE shop.orders SET placed = '2025-01-01', status = 'paid' WHERE id = 30",
             "UPDATE shop.customers SET gone = NOT gone WHERE id IN (7, 8)",
