@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 
 from flusso_shared.change import Change, Op
 from flusso_shared.changelog.control_records import LINEAGE_KEY, Lineage, TableSnapshot
+from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
@@ -20,7 +21,10 @@ from flusso_shared.status import Status
 from flusso_worker.daemon import Worker
 from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.spec import WorkerContext
-from support.index_kit import connection
+from services import Services
+from support import change_logs
+from support.index_kit import IndexKit, connection
+from support.stores import small as small_store
 from support.stores.small import PLAN, USERS, change
 from support.waiting import until
 
@@ -106,6 +110,59 @@ class RunningWorker:
         self.stop.set()
         self.done.result(DEADLINE)
         self._executor.shutdown()
+
+
+class WorkerKit:
+    """A filled small store, Kafka and OpenSearch, and workers between them.  `close` ends what runs."""
+
+    def __init__(
+        self, services: Services, url: str, index_prefix: str, topic_prefix: str, users: int
+    ) -> None:
+        small_store.create(url)
+        small_store.fill(url, users)
+        self.url, self.topic_prefix, self.users = url, topic_prefix, users
+        self.workers: list[RunningWorker] = []
+        self.options = options(url, services.opensearch_url, index_prefix, topic_prefix)
+        self.index = IndexKit(services.opensearch_url, index_prefix)
+        self.services = services
+        self._logs: list[KafkaLog] = []
+        self.log = self.kafka()
+        self.capture = Publisher(self.log)
+
+    def kafka(self) -> KafkaLog:
+        """A log of its own for each process."""
+        log = KafkaLog(change_logs.connection(self.services.kafka, self.topic_prefix))
+        self._logs.append(log)
+        return log
+
+    def start_worker(
+        self, given: WorkerOptions | None = None, plan: Plan | None = None
+    ) -> RunningWorker:
+        """One more worker; without arguments with the options and the plan of the small store."""
+        worker = RunningWorker(given or self.options, self.kafka(), plan or Plan((PLAN,)))
+        self.workers.append(worker)
+        return worker
+
+    def finish(self, worker: RunningWorker) -> None:
+        """Stop a worker; raises what it raised."""
+        self.workers.remove(worker)
+        worker.finish()
+
+    def group(self, number: int = 1) -> str:
+        """The consumer group of a generation."""
+        return replace(self.index.name, number=number).group(self.topic_prefix)
+
+    def await_applied(self, number: int = 1) -> None:
+        """Wait until the generation's group has committed everything that is in the log now."""
+        until("applied", lambda: committed(self.log, self.group(number)))
+
+    def close(self) -> None:
+        for worker in list(self.workers):
+            self.finish(worker)
+        self.capture.close()
+        for log in self._logs:
+            log.close()
+        self.index.close()
 
 
 def options(url: str, opensearch: str, index_prefix: str, topic_prefix: str) -> WorkerOptions:

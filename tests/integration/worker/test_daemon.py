@@ -12,9 +12,7 @@ from flusso_shared.changelog.control_records import Lineage
 from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import FatalError
-from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import Plan, RawCondition
-from flusso_worker.options import WorkerOptions
 from flusso_worker.sinks.cluster import path
 from services import Services
 from support import change_logs
@@ -28,73 +26,31 @@ from support.stores.small import (
     change,
 )
 from support.waiting import until
-from support.worker_kit import Publisher, RunningWorker, committed, options, sql
+from support.worker_kit import Publisher, RunningWorker, WorkerKit, options, sql
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
 USERS_COUNT = 300
 
 
-class Scene:
-    """A filled database, Kafka and OpenSearch, and workers between them."""
-
-    def __init__(self, services: Services, url: str, prefixes: tuple[str, str]) -> None:
-        index_prefix, self.topic_prefix = prefixes
-        self._services = services
-        self.url = url
-        self.index = IndexKit(services.opensearch_url, index_prefix)
-        self.options = options(url, services.opensearch_url, index_prefix, self.topic_prefix)
-        self._logs: list[KafkaLog] = []
-        self.log = self.kafka()
-        self.capture = Publisher(self.log)
-        self.workers: list[RunningWorker] = []
-
-    def kafka(self) -> KafkaLog:
-        """A log of its own for each process."""
-        log = KafkaLog(change_logs.connection(self._services.kafka, self.topic_prefix))
-        self._logs.append(log)
-        return log
-
-    def start(self, given: WorkerOptions | None = None, plan: Plan | None = None) -> RunningWorker:
-        worker = RunningWorker(given or self.options, self.kafka(), plan or Plan((PLAN,)))
-        self.workers.append(worker)
-        return worker
-
-    def group(self, number: int = 1) -> str:
-        name = GenerationName(PLAN.name, PLAN.hash, number, self.index.name.prefix)
-        return name.group(self.topic_prefix)
-
+class Scene(WorkerKit):
     def assert_equal(self, number: int = 1) -> None:
         """Everything in the log is applied, and the alias shows what the tables say."""
-        until("applied", lambda: committed(self.log, self.group(number)))
+        self.await_applied(number)
         assert self.index.documents(self.index.name.plain_alias) == expected(self.url)
-
-    def finish(self, worker: RunningWorker) -> None:
-        self.workers.remove(worker)
-        worker.finish()
-
-    def close(self) -> None:
-        for worker in list(self.workers):
-            self.finish(worker)
-        self.capture.close()
-        for log in self._logs:
-            log.close()
-        self.index.close()
 
 
 @pytest.fixture
 def scene(
     services: Services, database: str, index_prefix: str, topic_prefix: str
 ) -> Iterator[Scene]:
-    small_store.create(database)
-    small_store.fill(database, USERS_COUNT)
-    made = Scene(services, database, (index_prefix, topic_prefix))
+    made = Scene(services, database, index_prefix, topic_prefix, USERS_COUNT)
     yield made
     made.close()
 
 
 def test_two_workers_that_start_first_seed_and_follow(scene: Scene) -> None:
-    workers = [scene.start(), scene.start()]
+    workers = [scene.start_worker(), scene.start_worker()]
     until("waiting", lambda: workers[0].status.to_json()["waiting_for"] is not None)
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
@@ -115,12 +71,12 @@ def test_two_workers_that_start_first_seed_and_follow(scene: Scene) -> None:
 def test_a_restart_goes_on_where_it_stopped(scene: Scene) -> None:
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
-    first = scene.start()
+    first = scene.start_worker()
     first.await_state("seeded")
     scene.finish(first)
     sql(scene.url, "UPDATE users SET name = 'while nobody looked' WHERE id <= 10")
     scene.capture.publish(*[change(USERS, [n], None, {"id": str(n)}) for n in range(1, 11)])
-    second = scene.start()
+    second = scene.start_worker()
     second.await_state("seeded")
     scene.assert_equal()
     assert second.status.to_json()["changes_committed"] == 10
@@ -129,7 +85,7 @@ def test_a_restart_goes_on_where_it_stopped(scene: Scene) -> None:
 def test_a_worker_that_leaves_hands_its_partitions_over(scene: Scene) -> None:
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
-    first, second = scene.start(), scene.start()
+    first, second = scene.start_worker(), scene.start_worker()
     first.await_state("seeded")
     second.await_state("seeded")
     for round_ in range(6):
@@ -140,14 +96,14 @@ def test_a_worker_that_leaves_hands_its_partitions_over(scene: Scene) -> None:
         if round_ == 2:
             scene.finish(first)
         if round_ == 4:
-            scene.start()
+            scene.start_worker()
     scene.assert_equal()
 
 
 def test_a_truncated_root_is_emptied_by_two_workers(scene: Scene) -> None:
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
-    for worker in (scene.start(), scene.start()):
+    for worker in (scene.start_worker(), scene.start_worker()):
         worker.await_state("seeded")
     scene.assert_equal()
     sql(scene.url, "TRUNCATE users")
@@ -162,7 +118,7 @@ def test_two_workers_do_not_wait_for_each_other_after_truncates(scene: Scene) ->
     """Each of them would hold its offsets back until the other has committed."""
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
-    for worker in (scene.start(), scene.start()):
+    for worker in (scene.start_worker(), scene.start_worker()):
         worker.await_state("seeded")
     sql(scene.url, "TRUNCATE users")
     truncate = change(USERS, [], op=Op.TRUNCATE)
@@ -173,7 +129,7 @@ def test_two_workers_do_not_wait_for_each_other_after_truncates(scene: Scene) ->
 def test_an_index_deleted_by_hand_is_seeded_anew(scene: Scene) -> None:
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
-    scene.start().await_state("seeded")
+    scene.start_worker().await_state("seeded")
     scene.index.cluster.request("DELETE", path(scene.index.name.physical))
     sql(scene.url, "UPDATE users SET name = 'later' WHERE id = 1")
     scene.capture.publish(change(USERS, [1], None, {"id": "1"}))
@@ -195,7 +151,7 @@ def test_an_index_that_stops_leaves_the_others(scene: Scene) -> None:
     sql(scene.url, "UPDATE users SET parts = 0 WHERE id = 13")
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
-    worker = scene.start(plan=Plan((PLAN, other)))
+    worker = scene.start_worker(plan=Plan((PLAN, other)))
     until("members seeded", lambda: worker.state("members") == "seeded")
     worker.await_state("stopped")
     assert "division by zero" in worker.status.to_json()["last_error"]
@@ -206,7 +162,7 @@ def test_an_index_that_stops_leaves_the_others(scene: Scene) -> None:
 
 def test_a_table_that_is_missing_ends_the_worker(scene: Scene) -> None:
     sql(scene.url, "DROP TABLE items")
-    worker = scene.start()
+    worker = scene.start_worker()
     scene.workers.remove(worker)
     with pytest.raises(FatalError, match=r"there is no table `public\.items`"):
         worker.finish_by_itself()
@@ -214,7 +170,7 @@ def test_a_table_that_is_missing_ends_the_worker(scene: Scene) -> None:
 
 def test_a_database_that_never_answers_ends_the_start(scene: Scene) -> None:
     nowhere = "postgresql://postgres@127.0.0.1:1/nowhere"
-    worker = scene.start(replace(scene.options, conninfo=nowhere, startup_timeout=0.5))
+    worker = scene.start_worker(replace(scene.options, conninfo=nowhere, startup_timeout=0.5))
     scene.workers.remove(worker)
     with pytest.raises(FatalError, match=r"127\.0\.0\.1:1, database nowhere did not answer"):
         worker.finish_by_itself()
@@ -222,7 +178,7 @@ def test_a_database_that_never_answers_ends_the_start(scene: Scene) -> None:
 
 def test_a_cluster_that_never_answers_ends_the_start(scene: Scene) -> None:
     nowhere = (connection("http://127.0.0.1:1", "elsewhere"),)
-    worker = scene.start(replace(scene.options, opensearch=nowhere, startup_timeout=0.5))
+    worker = scene.start_worker(replace(scene.options, opensearch=nowhere, startup_timeout=0.5))
     scene.workers.remove(worker)
     with pytest.raises(FatalError, match="OpenSearch of sink elsewhere did not answer within"):
         worker.finish_by_itself()
@@ -241,7 +197,7 @@ def test_a_change_log_that_never_answers_ends_the_start(scene: Scene) -> None:
 
 def test_a_stop_while_waiting_for_postgres_is_prompt(scene: Scene) -> None:
     nowhere = "postgresql://postgres@127.0.0.1:1/nowhere"
-    worker = scene.start(replace(scene.options, conninfo=nowhere))
+    worker = scene.start_worker(replace(scene.options, conninfo=nowhere))
     until("waiting", lambda: "127.0.0.1:1" in str(worker.status.to_json()["waiting_for"]))
     scene.finish(worker)
 
@@ -281,7 +237,7 @@ def test_a_volatile_filter_is_made_up_for_by_verification(scene: Scene) -> None:
     plan = Plan((replace(PLAN, filters=(volatile,), verify_every=0.5),))
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
-    workers = [scene.start(plan=plan) for _ in range(2)]
+    workers = [scene.start_worker(plan=plan) for _ in range(2)]
     workers[0].await_state("seeded")
 
     def found() -> int:
