@@ -40,6 +40,17 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
             assert anchor in anchors(path), f"{page.name}: {target}"
 
 
+def test_functions_that_are_named_beside_a_file_are_in_it() -> None:
+    """`Class.function` in [file.py](path)."""
+    page = ROOT / "docs" / "architecture.md"
+    found = re.findall(r"`(\w+)\.(\w+)` in\s\[[\w./]+\]\(([^)]+)\)", page.read_text())
+    assert len(found) > 1
+    for cls, function, path in found:
+        source = (page.parent / path).read_text()
+        assert re.search(rf"^class {cls}\b", source, re.MULTILINE), f"{path}: {cls}"
+        assert f"def {function}(" in source, f"{path}: {function}"
+
+
 @each_page
 def test_paths_in_code_quotes_exist(page: Path) -> None:
     """`tests/support/until.py`, `docs/`, `./dev/test` and the like, from the root of the repository."""
