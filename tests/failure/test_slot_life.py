@@ -99,6 +99,7 @@ def test_a_slot_that_another_program_moved_is_noticed(kit: Kit) -> None:
     """Case 23, I6: `pg_replication_slot_advance` skips changes that were not published."""
     first = seed(kit)
     kit.sql(
+        "SET synchronous_commit = on",  # the advance goes no further than the flushed log
         "INSERT INTO users VALUES (2)",
         f"SELECT pg_replication_slot_advance('{kit.slot}', pg_current_wal_lsn())",
     )
