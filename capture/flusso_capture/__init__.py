@@ -3,11 +3,11 @@
 In reading order:
 
 * `cli`: the command `flusso-capture`.
-* `options`: what it is told.
-* `daemon`: puts the parts together and streams.
-* `startup`: what must be true before the first row is read, step by step.
-* `stream`: write-ahead log to published changes, and the confirmed position.
-* `snapshot`: reads whole tables.
-* `source`: what capture needs of the database, and keeps in it: publication, slot, replica identity.
-* `tasks`: the threads beside the stream.
+* `options`: the options, and what the parts of the process share.
+* `daemon`: wires the parts, and runs stream sessions.
+* `startup`: prepares the source before the first row is read, step by step.
+* `stream`: from the write-ahead log to published changes, and the confirmed LSN.
+* `snapshot`: publishes the rows of whole tables.
+* `source`: what capture needs from the database and creates in it: publication, slot, replica identity.
+* `tasks`: the background tasks, beside the stream.
 """

@@ -33,7 +33,7 @@ def capture(
     """Follow the write-ahead log and publish every row change to Kafka."""
     # Here, so that `--help` and `--version` do not pay for them.
     from flusso_capture.daemon import Capture
-    from flusso_capture.options import Process, capture_options
+    from flusso_capture.options import CaptureContext, capture_options
     from flusso_shared import metrics
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.config.choose import choose
@@ -64,7 +64,7 @@ def capture(
         )
         links = every_spelling(project.plan.link_columns())
         log = KafkaLog(queue_connection(queue, environment()), keep=links)
-        process = Process(core.metrics, core.status, core.clock, core.stop)
+        process = CaptureContext(core.metrics, core.status, core.clock, core.stop)
         daemon = Capture(options, project.plan, log, process)
 
         def work() -> None:

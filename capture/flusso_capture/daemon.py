@@ -1,7 +1,7 @@
-"""Capture: wires its parts, and streams from the slot until it is asked to stop.
+"""Capture: wires its parts, and streams from the slot until a stop is requested.
 
 Threads: the caller of `run` streams; the others are those of `tasks.threads`.
-Shutdown order: stop reading -> last acknowledgements -> last status -> CopyDone -> the crew -> close.
+Shutdown order: stop receiving, last acknowledgements, last checkpoint, last status, CopyDone, background tasks, close.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 
-from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.snapshot import scheduler as snapshots
 from flusso_capture.source.connection import session
 from flusso_capture.source.lineage import PositionLostError
-from flusso_capture.source.resync_requests import Doubts
-from flusso_capture.startup import Footing, Startup
-from flusso_capture.stream.change_builder import Changes
+from flusso_capture.source.resync_requests import ResyncRequests
+from flusso_capture.startup import PreparedSource, Startup
+from flusso_capture.stream.change_builder import ChangeBuilder
 from flusso_capture.stream.generated_columns import Evaluator
 from flusso_capture.stream.relations import Relations, Signals
 from flusso_capture.stream.replication import Replication, UnsendableError
-from flusso_capture.stream.stream import Feed, Stream
-from flusso_capture.stream.transaction_ids import Xids
+from flusso_capture.stream.stream import Stream, StreamInput
+from flusso_capture.stream.transaction_ids import TransactionIds
 from flusso_capture.stream.watermark import Watermark
-from flusso_capture.tasks.threads import Crew
+from flusso_capture.tasks.threads import BackgroundTasks
 from flusso_shared import retry
 from flusso_shared.changelog.control_records import Lineage
 from flusso_shared.errors import FlussoError, RetryableError, StoppedError
@@ -33,12 +33,12 @@ from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_shared.retry import Backoff
 from flusso_shared.seams import ChangeLog
 
-__all__ = ["Capture", "CaptureOptions", "Process"]
+__all__ = ["Capture", "CaptureContext", "CaptureOptions"]
 
 logger = logging.getLogger(__name__)
 
-_SOUND_AFTER = 10.0
-_TRIES = 3
+_BACKOFF_RESET_SECONDS = 10.0
+_MAX_UNSENDABLE_FAILURES = 3
 
 _FOLLOWING = "follow the write-ahead log"
 
@@ -51,186 +51,202 @@ class Capture:
         options: CaptureOptions,
         plan: Plan,
         log: ChangeLog,
-        process: Process,
+        context: CaptureContext,
         wanted: snapshots.Wanted | None = None,
     ) -> None:
-        """`wanted` says which root tables want a snapshot, from any thread; without it those that have no
-        complete one in the current lineage."""
+        """`wanted` returns the root tables that need a snapshot, and is called from any thread.
+
+        Without it, these are the root tables that have no complete snapshot in the current lineage.
+        """
         self._options = options
         self._plan = plan
         self._log = log
-        self._process = process
+        self._context = context
         self._wanted = wanted
-        self._doubts = Doubts(log.control)
-        self._startup = Startup(options, plan, log, process, self._doubts)
-        self._footing: Footing | None = None
-        self._answered = False
-        self._shaken = False
-        """Whether what `_footing` stands for may have changed since."""
-        self._suspicion: str | None = None
-        """Why reading cannot go on where it ended, if that was noticed while streaming."""
-        self._unsendable: tuple[str, ...] = ()
-        """What ended the last stretches."""
+        self._resync_requests = ResyncRequests(log.control)
+        self._startup = Startup(options, plan, log, context, self._resync_requests)
+        self._source: PreparedSource | None = None
+        self._stale = False
+        """Whether the source may have changed since it was prepared."""
+        self._lost_reason: str | None = None
+        """Why the stream cannot resume at the confirmed LSN, if a session found that out."""
+        self._servers_answered = False
+        self._recent_failures: tuple[str, ...] = ()
+        """Messages of the errors that ended the last sessions."""
         self._backoff = Backoff()
         self._streaming = False
 
     def await_servers(self) -> None:
-        """Wait until Postgres and the change log answer; once is enough.  Raises as `prepare`."""
-        if self._answered:
+        """Wait until Postgres and the change log have answered once.  Raises as `prepare`."""
+        if self._servers_answered:
             return
-        if self._process.owns_status:
-            self._process.status.set_phase("starting")
+        if self._context.owns_status:
+            self._context.status.set_phase("starting")
         self._startup.await_servers()
-        self._answered = True
+        self._servers_answered = True
 
     def prepare(self) -> None:
         """Wait for the servers; then preflight, replica identity, publication, topics, slot and lineage.
 
-        Raises `FatalError` when somebody has to do something first, `StoppedError` on a stop.
+        Raises `FatalError` when the operator has to act first, `StoppedError` on a stop.
         """
         self.await_servers()
-        self._footing = retry.forever(
+        self._source = retry.forever(
             self._startup.prepare,
             doing="prepare the source",
-            clock=self._process.clock,
-            status=self._process.status,
+            clock=self._context.clock,
+            status=self._context.status,
         )
-        self._plan = self._footing.plan
+        self._plan = self._source.plan
 
     def run(self) -> None:
-        """Stream, and snapshot what is wanted, until a stop is requested; then drain and return.
+        """Stream, and take the snapshots that are wanted, until a stop is requested; then drain and return.
 
         Raises `FatalError`, and any unexpected error of any of its threads.
         """
-        process = self._process
-        if self._footing is None:
+        context = self._context
+        if self._source is None:
             self.prepare()
         wanted = self._wanted or snapshots.MissingSnapshots(
-            self._plan, self._log, self._lineage, process.clock
+            self._plan, self._log, self._lineage, context.clock
         )
-        crew = Crew(
-            self._options, self._plan, self._log, process, wanted, self._history, self._doubts
+        tasks = BackgroundTasks(
+            self._options,
+            self._plan,
+            self._log,
+            context,
+            wanted,
+            self._history,
+            self._resync_requests,
         )
-        crew.start()
+        tasks.start()
         try:
             retry.forever(
-                lambda: self._stretch(crew),
+                lambda: self._run_session(tasks),
                 doing=_FOLLOWING,
-                clock=process.clock,
+                clock=context.clock,
                 backoff=self._backoff,
-                status=process.status,
+                status=context.status,
             )
         except StoppedError:
             logger.debug("stopped while waiting")
         except FlussoError as error:
-            process.metrics.counter("flusso_errors_total").inc()
-            process.status.failed(str(error))
+            context.metrics.counter("flusso_errors_total").inc()
+            context.status.failed(str(error))
             raise
         finally:
-            process.stop.set()
-            crew.join()
-            if process.owns_status:
-                process.status.set_phase("stopped")
-        crew.check()
+            context.stop.set()
+            tasks.join()
+            if context.owns_status:
+                context.status.set_phase("stopped")
+        tasks.check()
 
-    def _stretch(self, crew: Crew) -> None:
-        """Stream over one connection and one writer until a stop is requested or one of them breaks."""
-        clock = self._process.clock
+    def _run_session(self, tasks: BackgroundTasks) -> None:
+        """Stream over one connection and one writer until a stop is requested or one of them fails."""
+        clock = self._context.clock
         started = clock.monotonic()
         try:
             with ExitStack() as stack:
-                self._open(stack, crew).run()
+                self._open_stream(stack, tasks).run()
         except RetryableError as error:
-            self._process.metrics.counter("flusso_retries_total", "stream").inc()
-            # Whatever broke, the ground may have shifted: another primary, no slot, other columns.
-            self._shaken = True
-            if isinstance(error, PositionLostError) or self._is_stuck(error):
-                self._suspicion = str(error)
-            self._process.status.waiting("the write-ahead log and the change log")
-            if clock.monotonic() - started > _SOUND_AFTER:
+            self._context.metrics.counter("flusso_retries_total", "stream").inc()
+            # Whatever failed, the source may be another now: another primary, no slot, other columns.
+            self._stale = True
+            if isinstance(error, PositionLostError) or self._fails_repeatedly(error):
+                self._lost_reason = str(error)
+            self._context.status.waiting("the write-ahead log and the change log")
+            if clock.monotonic() - started > _BACKOFF_RESET_SECONDS:
                 self._backoff.reset()
             raise
         finally:
             self._streaming = False
 
-    def _is_stuck(self, error: RetryableError) -> bool:
-        """Whether the server failed over the same change a few times in a row."""
-        self._unsendable = (*self._unsendable, str(error))[-_TRIES:]
-        stuck = (
+    def _fails_repeatedly(self, error: RetryableError) -> bool:
+        """Whether the server failed over the same change three times in a row."""
+        self._recent_failures = (*self._recent_failures, str(error))[-_MAX_UNSENDABLE_FAILURES:]
+        repeated = (
             isinstance(error, UnsendableError)
-            and len(self._unsendable) == _TRIES
-            and len(set(self._unsendable)) == 1
+            and len(self._recent_failures) == _MAX_UNSENDABLE_FAILURES
+            and len(set(self._recent_failures)) == 1
         )
-        if stuck:
-            self._unsendable = ()
-        return stuck
+        if repeated:
+            self._recent_failures = ()
+        return repeated
 
-    def _open(self, stack: ExitStack, crew: Crew) -> Stream:
-        footing = self._stand()
-        options, process = self._options, self._process
+    def _open_stream(self, stack: ExitStack, tasks: BackgroundTasks) -> Stream:
+        """A stream over a new connection and a new writer, which `stack` closes."""
+        source = self._prepared_source()
+        options, context = self._options, self._context
         replication = Replication(options.conninfo)
         stack.callback(replication.close)
-        watch = crew.watch
-        signals = Signals(
-            footing.relations, watch.lose, watch.unlink, watch.nudge, watch.unreadable
-        )
-        relations = Relations(
-            footing.catalog.tables, self._plan.link_columns(), self._read_table, signals
-        )
         evaluator = Evaluator(options.conninfo)
         stack.callback(evaluator.close)
-        changes = Changes(
+        relations = self._relations(source, tasks)
+        changes = ChangeBuilder(
             relations,
-            Xids(footing.next_xid),
+            TransactionIds(source.next_xid),
             replication.identify(),
             options.max_value_bytes,
             evaluator,
         )
         writer = self._log.writer()
-        # What is not acknowledged yet comes again from the slot; by then another process may have it, and published
-        # newer changes of the same rows.
+        # Without waiting: changes that are not acknowledged are sent again by the slot.  By then another process may stream,
+        # and may have published newer changes of the same rows.
         stack.callback(writer.close, 0.0)
-        crew.begin(footing.position)
+        tasks.begin_session(source.checkpoint)
         stream = Stream(
-            Feed(replication, relations, changes),
+            StreamInput(replication, relations, changes),
             writer,
-            Watermark(footing.slot.confirmed),
-            crew.positions,
-            process,
-            lambda: self._round(crew),
+            Watermark(source.slot.confirmed),
+            tasks.checkpoints,
+            context,
+            lambda: self._supervise(tasks),
         )
         replication.start(options.slot, options.publication)
         self._streaming = True
-        process.status.retried(_FOLLOWING)
-        process.status.waiting(None)
+        context.status.retried(_FOLLOWING)
+        context.status.waiting(None)
         logger.info(
             "streaming from slot %s at %s",
             options.slot,
-            footing.slot.confirmed_text,
+            source.slot.confirmed_text,
             extra={"action": "stream"},
         )
         return stream
 
-    def _stand(self) -> Footing:
-        """What to stream from, looked at anew when it may have changed."""
-        if self._footing is None or self._shaken:
-            self._footing = self._startup.prepare(self._suspicion)
-            self._shaken, self._suspicion = False, None
-        return self._footing
+    def _prepared_source(self) -> PreparedSource:
+        """The prepared source; prepared again when it is stale."""
+        if self._source is None or self._stale:
+            self._source = self._startup.prepare(self._lost_reason)
+            self._stale, self._lost_reason = False, None
+        return self._source
 
-    def _round(self, crew: Crew) -> None:
-        crew.check()
-        if self._process.owns_status and self._streaming:
-            self._process.status.set_phase("backfilling" if crew.snapshotter.busy else "live")
+    def _relations(self, source: PreparedSource, tasks: BackgroundTasks) -> Relations:
+        watch = tasks.watch
+        signals = Signals(
+            followed=source.relations,
+            passed_over=watch.table_passed_over,
+            link_missing=watch.link_column_missing,
+            described=watch.request_check,
+            unreadable=watch.row_unreadable,
+        )
+        return Relations(
+            source.catalog.tables, self._plan.link_columns(), self._read_table, signals
+        )
+
+    def _supervise(self, tasks: BackgroundTasks) -> None:
+        tasks.check()
+        if self._context.owns_status and self._streaming:
+            self._context.status.set_phase("backfilling" if tasks.snapshots.busy else "live")
 
     def _history(self) -> snapshots.History:
-        footing = self._footing
-        assert footing is not None, "prepare comes before run"
-        return footing.lineage, footing.origin
+        source = self._source
+        assert source is not None, "prepare comes before run"
+        return source.lineage, source.origin
 
     def _lineage(self) -> Lineage:
         return self._history()[0]
 
     def _read_table(self, name: TableName) -> Table | None:
-        with session(self._options.conninfo, self._process.stop, "read the catalog") as connection:
+        with session(self._options.conninfo, self._context.stop, "read the catalog") as connection:
             return read_catalog(connection, [name]).tables.get(name)

@@ -1,4 +1,4 @@
-"""What capture is told by its command line and configuration, and what it shares with its process."""
+"""The options of capture, and what the parts of a capture process share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flusso_shared.status import Status
 
 @dataclass(frozen=True, slots=True)
 class CaptureOptions:
-    """Where and how capture reads."""
+    """From the command line and the configuration."""
 
     conninfo: str
     slot: str = "flusso"
@@ -29,9 +29,9 @@ class CaptureOptions:
     max_value_bytes: int = 65536
     lag_poll_seconds: float = 15.0
     watch_seconds: float = 5.0
-    """How often the catalog is looked at while changes are streamed."""
+    """Seconds between two checks of the catalog while changes are streamed."""
     startup_timeout: float | None = None
-    """Seconds to wait for a Postgres that has never answered; None waits for ever."""
+    """Seconds to wait for the first answer of a server; None waits without limit."""
     snapshot_chunk: int = 10_000
     """Rows per query of a snapshot."""
 
@@ -68,14 +68,13 @@ def capture_options(
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class CaptureContext:
     """What the parts of a capture process share."""
 
     metrics: Metrics
     status: Status
     clock: Clock
-    """Waits until `stop`."""
+    """Its waits end when `stop` is set."""
     stop: threading.Event
     owns_status: bool = True
-    """Whether the phase and the commits in `Status` are capture's to tell.  In `flusso run` they are the
-    worker's."""
+    """Whether capture sets the phase in `Status`.  In `flusso run` the worker sets it."""

@@ -1,6 +1,6 @@
-"""Everything that must stand before the first row is read, in the order of invariant I5.
+"""Prepares the source before the first row is read, in the order of invariant I5.
 
-replica identity -> publication (and who wrote before it) -> topics -> slot -> lineage -> snapshots, stream
+replica identity -> publication (and the transactions that wrote before it) -> topics -> slot -> lineage -> snapshots, stream
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.source import (
     coverage,
     partitions,
@@ -22,7 +22,7 @@ from flusso_capture.source import (
 from flusso_capture.source import lineage as lineages
 from flusso_capture.source.connection import Connection, connect, session
 from flusso_capture.source.fingerprint_reader import Fingerprints
-from flusso_capture.source.resync_requests import Doubts
+from flusso_capture.source.resync_requests import ResyncRequests
 from flusso_capture.source.slot import Slot
 from flusso_capture.stream.replication import Replication
 from flusso_shared.change import Origin
@@ -39,61 +39,64 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
-    """What the stream and the snapshots stand on."""
+class PreparedSource:
+    """What the stream and the snapshots begin with."""
 
     plan: Plan
-    """With the names that the database had at the start of the process."""
+    """Bound to the tables that had its names at the start of the process."""
     catalog: Catalog
     slot: Slot
-    position: Checkpoint
-    """How far the log was read, as recorded."""
+    checkpoint: Checkpoint
+    """The recorded LSN up to which the log was read."""
     origin: Origin
     relations: Mapping[int, TableName]
-    """The tables by their relation ids."""
+    """The followed tables by their relation ids."""
     next_xid: int
     """The xmax of a current snapshot: 64 bits."""
 
     @property
     def lineage(self) -> Lineage:
-        """What the published changes belong to."""
-        return self.position.lineage
+        """The lineage that the published changes belong to."""
+        return self.checkpoint.lineage
 
 
 class Startup:
-    """Prepares the source and the change log; may be repeated, and is before every stretch of streaming."""
+    """Prepares the source and the change log.  `prepare` is repeated before a stream session when the source is stale."""
 
     def __init__(
         self,
         options: CaptureOptions,
         plan: Plan,
         log: ChangeLog,
-        process: Process,
-        doubts: Doubts,
+        context: CaptureContext,
+        resync_requests: ResyncRequests,
     ) -> None:
         self._options = options
         self._plan = plan
         self._bound = False
         self._log = log
-        self._process = process
-        self._doubts = doubts
+        self._context = context
+        self._resync_requests = resync_requests
 
     def await_servers(self) -> None:
-        """Wait until Postgres and the change log answer, saying for which; `FatalError` after the timeout."""
-        process, conninfo = self._process, self._options.conninfo
-        first = FirstAnswer(process.clock, process.status, self._options.startup_timeout)
+        """Wait until Postgres and the change log answer, and log which one is awaited.
+
+        Raises `FatalError` after the timeout.
+        """
+        context, conninfo = self._context, self._options.conninfo
+        first = FirstAnswer(context.clock, context.status, self._options.startup_timeout)
         first.wait_for_postgres(conninfo, lambda: connect(conninfo).close())
         first.wait_for(self._log.where, lambda: self._log.prepare(()))
 
-    def prepare(self, suspicion: str | None = None) -> Footing:
-        """One attempt at all of it; with a `suspicion`, reading cannot go on where it ended.
+    def prepare(self, lost_reason: str | None = None) -> PreparedSource:
+        """One attempt.  With a `lost_reason` the stream cannot resume at the confirmed LSN, and a new lineage begins.
 
-        Raises `RetryableError` when something passes by itself.
+        Raises `RetryableError`, and `FatalError` when the operator has to act.
         """
         options, control = self._options, self._log.control
         with ExitStack() as stack:
             connection = stack.enter_context(
-                session(options.conninfo, self._process.stop, "prepare the source")
+                session(options.conninfo, self._context.stop, "prepare the source")
             )
             self._bind(connection)
             recorded = coverage.load(control)
@@ -102,74 +105,78 @@ class Startup:
             replication = stack.enter_context(closing(Replication(options.conninfo)))
             origin = replication.identify()
             before = coverage.read(connection, options.publication, catalog.tables)
-            suspicion = suspicion or coverage.gap(followed, before)
-            # Before an identity is set: with one that a column list does not hold, Postgres refuses UPDATEs.
+            lost_reason = lost_reason or coverage.gap(followed, before)
+            # Before an identity is set: when a column list does not contain the identity, Postgres refuses UPDATEs.
             publication.refuse_restrictions(
                 connection,
                 options.publication,
                 publication.needed_columns(catalog.tables, self._plan.link_columns()),
             )
-            self._cure(connection, catalog, followed)
+            self._set_replica_identities(connection, catalog, followed)
             publication.ensure(
                 connection,
                 options.publication,
                 catalog.followed,
                 options.manage_publication,
-                self._process.clock,
+                self._context.clock,
             )
-            # The topics last: they tell workers that the tables are published (I5).
+            # After the publication: a topic that exists tells workers that its table is published (I5).
             logs = self._log.prepare(self._plan.tables)
-            suspicion = suspicion or coverage.other_logs(recorded.logs if recorded else {}, logs)
+            lost_reason = lost_reason or coverage.other_logs(
+                recorded.logs if recorded else {}, logs
+            )
             two_phase.turn_off(connection, options.slot)
-            slot, position = lineages.settle(
+            slot, checkpoint = lineages.resume_or_begin(
                 connection,
                 control,
-                lineages.Terms(options.slot, options.on_lost_position, suspicion),
+                lineages.LineageOptions(options.slot, options.on_lost_position, lost_reason),
                 lineages.server_of(connection, origin, replication.left_at),
-                self._process.clock,
+                self._context.clock,
             )
-            now = self._cover(connection, recorded, position.lineage, logs)
+            now = self._record_coverage(connection, recorded, checkpoint.lineage, logs)
             relations = {int(found.table): table for table, found in now.items()}
-            return Footing(
-                self._plan, catalog, slot, position, origin, relations, _next_xid(connection)
+            return PreparedSource(
+                self._plan, catalog, slot, checkpoint, origin, relations, _next_xid(connection)
             )
 
     def _bind(self, connection: Connection) -> None:
-        """Once: a name that comes to mean another table later must not lead to a topic that nobody reads."""
+        """Once per process: a name that means another table later must not lead to a topic that no worker reads."""
         if not self._bound:
             self._plan, self._bound = read_bound(connection, self._plan), True
 
-    def _cover(
+    def _record_coverage(
         self,
         connection: Connection,
-        recorded: coverage.Recorded | None,
+        recorded: coverage.CoverageRecord | None,
         lineage: Lineage,
         logs: Mapping[TableName, str],
-    ) -> coverage.Coverage:
-        """Record what is followed from now on, which is given, and doubt what was not for a while."""
+    ) -> coverage.PublishedTables:
+        """Record and return which tables are followed from now on; request resyncs of those that were not for a while."""
         control, tables = self._log.control, self._plan.tables
         now = coverage.read(connection, self._options.publication, tables)
         known = recorded is not None and recorded.lineage == lineage
         replaced = coverage.replaced(recorded.followed, now) if recorded and known else set()
         for table in sorted(coverage.returned(recorded, lineage, now) | replaced):
             read = {table} if table in self._plan.roots else set[TableName]()
-            self._doubts.add(table, sweep=True, read=read)
-        partitions.look(connection, control, tables, self._doubts)
-        Fingerprints(control, self._doubts).start(connection, self._plan, known=known)
+            self._resync_requests.add(table, truncate=True, read=read)
+        partitions.request_resyncs(connection, control, tables, self._resync_requests)
+        Fingerprints(control, self._resync_requests).record_at_start(
+            connection, self._plan, same_lineage=known
+        )
         advanced = coverage.advance(recorded, lineage, now, logs)
         if advanced != recorded:
             coverage.save(control, advanced)
         return now
 
-    def _cure(
+    def _set_replica_identities(
         self, connection: Connection, catalog: Catalog, followed: Collection[TableName]
     ) -> None:
         links, manage = self._plan.link_columns(), self._options.manage_replica_identity
         for cure in replica_identity.cures(connection, catalog.followed, links, manage):
             if cure.allowed and cure.of in followed:
-                replica_identity.apply(connection, self._doubts, cure, self._process)
+                replica_identity.apply(connection, self._resync_requests, cure, self._context)
             elif cure.allowed:
-                replica_identity.cure(connection, cure, self._process.clock)
+                replica_identity.cure(connection, cure, self._context.clock)
             elif cure.fatal:
                 raise FatalError(cure.advice)
             else:

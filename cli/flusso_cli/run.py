@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from flusso_capture.daemon import Capture
-from flusso_capture.options import Process as CaptureProcess
-from flusso_capture.options import capture_options
+from flusso_capture.options import CaptureContext, capture_options
 from flusso_shared import metrics
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
@@ -96,10 +95,10 @@ def run(
             lag_poll_seconds=lag_poll_secs,
             startup_timeout=startup_timeout,
         )
-        process = CaptureProcess(
+        context = CaptureContext(
             core.metrics, core.status, core.clock, core.stop, owns_status=False
         )
-        capture = Capture(to_capture, project.plan, log, process, wanted=worker.wanted_snapshots)
+        capture = Capture(to_capture, project.plan, log, context, wanted=worker.wanted_snapshots)
         return {"capture": lambda: _follow(capture, worker, core, answers), "worker": work}
 
     serve(core, addresses, make)

@@ -233,7 +233,7 @@ def test_what_is_loaded_while_a_table_is_unlogged_is_found(scenario: Scenario) -
     scenario.await_equal(DEADLINE)
 
 
-def test_a_table_that_takes_anothers_place_is_followed(scenario: Scenario) -> None:
+def test_a_table_that_replaces_another_is_followed(scenario: Scenario) -> None:
     """Two renames in one transaction, while running and while stopped; afterwards changes flow."""
     generations = scenario.generations()
     swap = (

@@ -159,8 +159,8 @@ def test_nothing_is_confirmed_that_is_not_acknowledged(kit: Kit) -> None:
 
 def recorded(kit: Kit) -> int:
     """How far the log was read, as recorded."""
-    position = checkpoint_of(kit.log.records, lineage(kit))
-    return 0 if position is None else position.lsn
+    checkpoint = checkpoint_of(kit.log.records, lineage(kit))
+    return 0 if checkpoint is None else checkpoint.lsn
 
 
 def test_nothing_is_confirmed_that_is_not_on_record(kit: Kit) -> None:
@@ -171,17 +171,17 @@ def test_nothing_is_confirmed_that_is_not_on_record(kit: Kit) -> None:
             kit.sql(f"INSERT INTO users VALUES ({number})")
             kit.expect(1)
             confirmed = kit.confirmed()
-            position = checkpoint_of(kit.log.records, lineage(kit))
-            assert position is not None
-            assert confirmed <= position.lsn
+            checkpoint = checkpoint_of(kit.log.records, lineage(kit))
+            assert checkpoint is not None
+            assert confirmed <= checkpoint.lsn
 
 
 def test_a_database_restored_to_an_earlier_state_is_noticed(kit: Kit) -> None:
     """Case 24, I6: its log ends before what was read.  The record stands in for the lost part of the log."""
     first = seed(kit)
-    position = checkpoint_of(kit.log.records, first)
-    assert position is not None
-    later = Checkpoint(first, position.timeline, kit.position() + 100_000_000)
+    checkpoint = checkpoint_of(kit.log.records, first)
+    assert checkpoint is not None
+    later = Checkpoint(first, checkpoint.timeline, kit.position() + 100_000_000)
     kit.log.records[later.key] = later.to_json()
     assert_read_again(kit, first)
 
@@ -361,7 +361,7 @@ def without_orders(index: IndexPlan) -> IndexPlan:
 def test_a_partition_attached_while_running_is_cured_and_its_documents_built_again(
     kit: Kit,
 ) -> None:
-    """Case 41, I4: its first changes have no old links.  (Fails when `Watch` does not look at identities.)"""
+    """Case 41, I4: its first changes have no old links.  (Fails when `CatalogWatch` does not look at identities.)"""
     kit.sql(*PARTITIONED)
     with kit.running(watch_seconds=60.0):
         until("the snapshot", lambda: complete(kit))

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from fakes.held_log import HeldLog
-from flusso_capture.daemon import Capture, CaptureOptions, Process
+from flusso_capture.daemon import Capture, CaptureContext, CaptureOptions
 from flusso_shared.change import Change
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
@@ -90,8 +90,8 @@ class Kit:
         return replace(base, **other)
 
     def capture(self, stop: threading.Event, **other: Any) -> Capture:
-        process = Process(self.metrics, self.status, SystemClock(stop), stop)
-        return Capture(self.options(**other), self.plan, self.log, process, self.wanted)
+        context = CaptureContext(self.metrics, self.status, SystemClock(stop), stop)
+        return Capture(self.options(**other), self.plan, self.log, context, self.wanted)
 
     def prepare(self, **other: Any) -> None:
         self.capture(threading.Event(), **other).prepare()

@@ -1,9 +1,9 @@
-"""Snapshots: publish every row of a table, beside the stream.
+"""Snapshots and resyncs: publish rows of whole tables, beside the stream.
 
 In reading order:
 
-* `scheduler`: the thread that takes one table after the other.
-* `table_snapshot`: one table, resumed where it ended.
-* `resync`: carries out a request for a resync.
+* `scheduler`: the thread that runs resyncs and snapshots, one after the other.
+* `table_snapshot`: the snapshot of one table, resumed after an interruption.
+* `resync`: carries out a resync request.
 * `table_reader`: reads a table in chunks, by primary key.
 """

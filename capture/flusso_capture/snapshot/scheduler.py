@@ -1,4 +1,4 @@
-"""The thread that snapshots the tables that are wanted, one after the other, as long as capture runs."""
+"""The snapshot thread: runs resyncs, and snapshots of the tables that need one, one after the other."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from flusso_capture.options import CaptureOptions, Process
-from flusso_capture.snapshot.resync import DoubtRun
+from flusso_capture.options import CaptureContext, CaptureOptions
+from flusso_capture.snapshot.resync import Resync
 from flusso_capture.snapshot.table_snapshot import SnapshotRun, TableGoneError
-from flusso_capture.source.resync_requests import Doubt, Doubts
+from flusso_capture.source.resync_requests import ResyncRequest, ResyncRequests
 from flusso_shared import retry
 from flusso_shared.change import Origin
 from flusso_shared.changelog.control_records import Lineage, TableSnapshot, snapshots_of
@@ -22,8 +22,8 @@ from flusso_shared.seams import ChangeLog
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY = 0.5
-_READ_EVERY = 30.0
+_POLL_INTERVAL_SECONDS = 0.5
+_RECORDS_INTERVAL_SECONDS = 30.0
 
 Wanted = Callable[[], Collection[TableName]]
 History = tuple[Lineage, Origin]
@@ -31,10 +31,10 @@ GetHistory = Callable[[], History]
 
 
 class MissingSnapshots:
-    """The roots that have no complete snapshot in the current lineage: what Kafka's workers wait for.
+    """The root tables that have no complete snapshot in the current lineage.  Workers on Kafka wait for these.
 
-    Looked up once per lineage, as nobody else writes the records, and from time to time: somebody may have let
-    the topics delete old records, and a snapshot's with them.
+    The records are read once per lineage, because no other process writes them, and every 30 s, because topics
+    without compaction delete old records, also those of a snapshot.
     """
 
     def __init__(
@@ -50,23 +50,25 @@ class MissingSnapshots:
 
     def __call__(self) -> Collection[TableName]:
         lineage, now = self._lineage(), self._clock.monotonic()
-        if self._read_for != lineage or now - self._read_at > _READ_EVERY:
+        if self._read_for != lineage or now - self._read_at > _RECORDS_INTERVAL_SECONDS:
             found = snapshots_of(self._log.control.load()).values()
-            done = {item.table for item in found if item.lineage == lineage and self._stands(item)}
+            done = {
+                item.table for item in found if item.lineage == lineage and self._is_complete(item)
+            }
             self._missing = frozenset(self._plan.roots) - done
             self._read_for, self._read_at = lineage, now
         return self._missing
 
-    def _stands(self, snapshot: TableSnapshot) -> bool:
-        """Whether it is complete, and all its records are there."""
+    def _is_complete(self, snapshot: TableSnapshot) -> bool:
+        """Whether it is complete, and all its records are still in the log."""
         if snapshot.state != "complete" or snapshot.skipped:
             return False
         first = self._log.groups.starts([snapshot.table], [], 0)
         return all(first.get(at, 0) <= offset for at, offset in snapshot.begun.items())
 
 
-class Snapshotter:
-    """Runs snapshots.  `work` is the body of its thread; the rest may be called from any."""
+class SnapshotScheduler:
+    """Runs resyncs and snapshots.  `work` is the body of its thread; the rest may be called from any."""
 
     def __init__(
         self,
@@ -75,89 +77,92 @@ class Snapshotter:
         history: GetHistory,
         log: ChangeLog,
         options: CaptureOptions,
-        process: Process,
-        doubts: Doubts,
+        context: CaptureContext,
+        resync_requests: ResyncRequests,
     ) -> None:
-        """`history` tells the lineage and origin that hold now."""
+        """`wanted` returns the tables that need a snapshot; `history` the current lineage and origin."""
         self._wanted = wanted
         self._links = plan.link_columns()
         self._history = history
         self._log = log
         self._options = options
-        self._process = process
+        self._context = context
         self._done: set[TableName] = set()
         self._done_for: Lineage | None = None
         self._waiting: set[TableName] = set()
-        """Tables to be read that are not there, or may not be read."""
+        """Tables that need a snapshot and do not exist, or may not be read."""
         self._denied: set[TableName] = set()
-        """Tables with an open doubt that may not be read."""
-        self._doubts = doubts
-        self._again_at = math.inf
-        """When doubts that could not be settled are looked at again."""
+        """Tables with a pending resync request that may not be read."""
+        self._resync_requests = resync_requests
+        self._retry_at = math.inf
+        """When resyncs that could not be run are tried again, in monotonic seconds."""
         self.busy = True
-        """Whether a snapshot is running or about to; True until the first look."""
+        """Whether a snapshot runs or is about to; True until the tables are known."""
 
     def work(self) -> None:
-        """Look for wanted tables and snapshot them, until a stop is requested (`StoppedError`)."""
-        clock, status = self._process.clock, self._process.status
+        """Run resyncs and snapshots until a stop is requested (`StoppedError`)."""
+        clock, status = self._context.clock, self._context.status
         while True:
-            self._settle_doubts()
+            self._run_resyncs()
             todo = retry.forever(
-                self._todo, doing="read the control records", clock=clock, status=status
+                self._unserved, doing="read the control records", clock=clock, status=status
             )
             self.busy = bool(todo)
             for table in todo:
                 retry.forever(
-                    lambda table=table: self._serve(table),  # type: ignore[misc]
+                    lambda table=table: self._take_snapshot(table),  # type: ignore[misc]
                     doing=f"snapshot table {table}",
                     clock=clock,
                     status=status,
                 )
             self._waiting &= set(todo)
             if not todo or self._waiting:
-                clock.wait(_LOOK_EVERY)
+                clock.wait(_POLL_INTERVAL_SECONDS)
 
-    def _settle_doubts(self) -> None:
-        clock, status = self._process.clock, self._process.status
-        if not self._doubts.raised.is_set() and clock.monotonic() < self._again_at:
+    def _run_resyncs(self) -> None:
+        clock, status = self._context.clock, self._context.status
+        if not self._resync_requests.wakeup.is_set() and clock.monotonic() < self._retry_at:
             return
-        self._doubts.raised.clear()
-        self._again_at = math.inf
+        self._resync_requests.wakeup.clear()
+        self._retry_at = math.inf
         found = retry.forever(
-            self._doubts.open, doing="read the control records", clock=clock, status=status
+            self._resync_requests.pending,
+            doing="read the control records",
+            clock=clock,
+            status=status,
         )
-        for doubt in found:
+        for request in found:
             retry.forever(
-                lambda doubt=doubt: self._settle(doubt),  # type: ignore[misc]
-                doing=f"have documents with rows of table {doubt.table} built again",
+                lambda request=request: self._run_resync(request),  # type: ignore[misc]
+                doing=f"resync table {request.table}",
                 clock=clock,
                 status=status,
             )
 
-    def _settle(self, doubt: Doubt) -> None:
+    def _run_resync(self, request: ResyncRequest) -> None:
         _, origin = self._history()
-        links = self._links.get(doubt.table, frozenset())
-        run = DoubtRun(doubt, links, origin, self._log, self._options, self._process)
+        links = self._links.get(request.table, frozenset())
+        resync = Resync(request, links, origin, self._log, self._options, self._context)
         try:
-            settled = run.run()
+            done = resync.run()
         except DeniedError as error:
-            if doubt.table not in self._denied:
+            if request.table not in self._denied:
                 logger.error(
-                    "%s", error, extra={"action": "table_unreadable", "table": str(doubt.table)}
+                    "%s", error, extra={"action": "table_unreadable", "table": str(request.table)}
                 )
-                self._process.status.failed(str(error))
-            self._denied.add(doubt.table)
-            settled = False
+                self._context.status.failed(str(error))
+            self._denied.add(request.table)
+            done = False
         else:
-            self._denied.discard(doubt.table)
-        if settled:
-            self._doubts.settle(doubt)
+            self._denied.discard(request.table)
+        if done:
+            self._resync_requests.complete(request)
         else:
-            # What the table lacks may come back before it is seen that it was gone.
-            self._again_at = self._process.clock.monotonic() + self._options.watch_seconds
+            # What is missing may be restored before the catalog watch has seen that it was missing.
+            self._retry_at = self._context.clock.monotonic() + self._options.watch_seconds
 
-    def _todo(self) -> list[TableName]:
-        """What is wanted and was not served yet.  A table is served again once it was not wanted for a while."""
+    def _unserved(self) -> list[TableName]:
+        """Tables that need a snapshot and had none yet.  A table that was not wanted in between gets another one."""
         lineage, _ = self._history()
         if self._done_for != lineage:
             self._done_for, self._done = lineage, set()
@@ -165,14 +170,14 @@ class Snapshotter:
         self._done &= wanted
         return sorted(wanted - self._done)
 
-    def _serve(self, table: TableName) -> None:
+    def _take_snapshot(self, table: TableName) -> None:
         lineage, origin = self._history()
         if self._options.skip_backfill:
             self._skip(table, lineage)
         else:
             links = self._links.get(table, frozenset())
             run = SnapshotRun(
-                table, links, lineage, origin, self._log, self._options, self._process
+                table, links, lineage, origin, self._log, self._options, self._context
             )
             try:
                 run.run()
@@ -181,7 +186,7 @@ class Snapshotter:
                     logger.error(
                         "%s", error, extra={"action": "table_unreadable", "table": str(table)}
                     )
-                    self._process.status.failed(str(error))
+                    self._context.status.failed(str(error))
                 self._waiting.add(table)
                 return
         self._waiting.discard(table)
@@ -189,7 +194,7 @@ class Snapshotter:
             self._done.add(table)
 
     def _skip(self, table: TableName, lineage: Lineage) -> None:
-        """Say that the snapshot is complete, without one; a start without --skip-backfill takes it."""
+        """Record the snapshot as complete without taking it.  A start without --skip-backfill takes it."""
         record = TableSnapshot(table, lineage, "complete", skipped=True)
         record = replace(record, ends=dict(self._log.groups.ends([table])))
         self._log.control.put(record.key, record.to_json())

@@ -1,4 +1,4 @@
-"""Reads a table by primary key in chunks, as text in Postgres' own forms: those that the log has too."""
+"""Reads a table by primary key in chunks, as text in the output format of Postgres, which the log has too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flusso_shared.postgres.catalog import Column, Table
 logger = logging.getLogger(__name__)
 
 Rows = list[tuple[str | None, ...]]
-"""Bytes that are no text in the database's encoding stand as lone surrogates."""
+"""Bytes that are not valid in the database's encoding are lone surrogates."""
 
 _ESTIMATE = """
 SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint
@@ -25,13 +25,13 @@ _ESTIMATE_ONE = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid =
 
 
 class Reader:
-    """The chunks of one table: its primary key's columns first, then the other columns asked for."""
+    """Reads the chunks of one table: the primary key's columns first, then the link columns."""
 
     def __init__(
         self, connection: Connection, table: Table, links: frozenset[str], chunk: int
     ) -> None:
         self.key = table.primary_key
-        # A link that is gone stops the indexes that need it, not the snapshot.
+        # A link column that does not exist stops the indexes that need it, not the snapshot.
         self.columns = (*self.key, *sorted(links.intersection(table.columns) - set(self.key)))
         self._connection = connection
         self._table = table
@@ -40,37 +40,37 @@ class Reader:
         codec = self._encoding.codec
         self._first = _compose(table, self.columns, chunk, after=False).encode(codec)
         self._next = _compose(table, self.columns, chunk, after=True).encode(codec)
-        self._sound = True
-        """Whether all values of the last chunk are text."""
-        self._told = False
+        self._all_text = True
+        """Whether all values of the last chunk are valid text."""
+        self._logged = False
 
     def estimate(self) -> int:
-        """The planner's idea of the number of rows; 0 when it has none."""
+        """The planner's estimate of the number of rows; 0 when there is none."""
         name = sql.Identifier(*self._table.name).as_string(None)
         query = _ESTIMATE if self._table.partitioned else _ESTIMATE_ONE
         row = self._connection.execute(query, (name,)).fetchone()
         return int(row[0]) if row else 0
 
     def after(self, last: Sequence[str]) -> Rows:
-        """The rows that follow the key `last` (empty: the first rows), in key order."""
+        """The rows after the key `last` (empty: the first rows), in key order.  Raises `psycopg.Error`."""
         codec = self._encoding.codec
         if last:
-            # Parameters without types: Postgres takes those of the columns, and its index.
+            # Parameters without types: Postgres infers the types of the columns, and can use the index.
             values = [value.encode(codec, "surrogateescape") for value in last]
             result = self._run(self._next, values)
         else:
             result = self._run(self._first, [])
         if result.status != pq.ExecStatus.TUPLES_OK:
             raise psycopg.errors.error_from_result(result)
-        rows, self._sound = _rows(result, codec)
+        rows, self._all_text = _rows(result, codec)
         return rows
 
     def readable(self, rows: Rows) -> Rows:
-        """The rows, the last chunk, with `\\xNN` for bytes that are no text: no document has such a key, and no row is found by it."""
-        if self._sound:
+        """The rows of the last chunk, with `\\xNN` for bytes that are not valid text.  Such a key matches no row and no document."""
+        if self._all_text:
             return rows
-        if not self._told:
-            self._told = True
+        if not self._logged:
+            self._logged = True
             logger.error(
                 "table %s: rows have bytes in %s that are no text in the database's encoding, so that no document can be"
                 " found or named by them; convert the column, or the database to UTF8",
@@ -122,27 +122,27 @@ def _compose(table: Table, columns: Sequence[str], chunk: int, *, after: bool) -
 
 
 def _place(at: int, column: Column) -> sql.Composable:
-    """A parameter.  Its type is the column's, which Postgres infers, but for a composite type's."""
+    """A parameter.  Postgres infers the type from the column, except for composite types."""
     if not column.shape.members:
         return sql.SQL("${}").format(sql.Literal(at))
-    # `format_type()` quotes what needs it.
+    # `format_type()` quotes names where needed.
     return sql.SQL(f"${at}::{column.type}")  # pyright: ignore[reportArgumentType]
 
 
 def _rows(result: pq.abc.PGresult, codec: str) -> tuple[Rows, bool]:
-    """The rows, and whether all values are text."""
+    """The rows, and whether all values are valid text."""
     get, height = result.get_value, range(result.ntuples)
     columns: list[list[str | None]] = []
-    sound = True
+    all_text = True
     for column in range(result.nfields):
         values = [get(row, column) for row in height]
         try:
             texts = [None if value is None else value.decode(codec) for value in values]
         except UnicodeDecodeError:
-            sound = False
+            all_text = False
             texts = [
                 None if value is None else value.decode(codec, "surrogateescape")
                 for value in values
             ]
         columns.append(texts)
-    return list(zip(*columns, strict=True)), sound
+    return list(zip(*columns, strict=True)), all_text

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import cast
 
-from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.snapshot.table_reader import Reader, Rows
 from flusso_capture.source.connection import session
 from flusso_shared import failpoints
@@ -59,20 +59,20 @@ class SnapshotRun:
         origin: Origin,
         log: ChangeLog,
         options: CaptureOptions,
-        process: Process,
+        context: CaptureContext,
     ) -> None:
         self._table = table
         self._links = links
         self._origin = origin
         self._log = log
         self._options = options
-        self._process = process
+        self._context = context
         self._record = TableSnapshot(table, lineage, "running")
-        self._recorded_at = process.clock.monotonic()
+        self._recorded_at = context.clock.monotonic()
         self._chunks: deque[_Chunk] = deque()
         self._published = 0
         self._unrecorded = False
-        self._tally = Tally(process.status)
+        self._tally = Tally(context.status)
 
     def run(self) -> TableSnapshot:
         """Publish what is left of the table; returns once its completion is recorded.
@@ -95,7 +95,7 @@ class SnapshotRun:
             raise
         finally:
             self._tally.give_up()
-            self._process.status.set_progress(str(self._table), None)
+            self._context.status.set_progress(str(self._table), None)
         return self._complete()
 
     def _publish_all(self) -> None:
@@ -108,7 +108,7 @@ class SnapshotRun:
             writer.close(_CLOSE_BUDGET)
 
     def _publish_table(self, writer: ChangeWriter) -> None:
-        options, stop = self._options, self._process.stop
+        options, stop = self._options, self._context.stop
         with session(options.conninfo, stop, f"read table {self._table}") as connection:
             table = read_catalog(connection, [self._table]).tables.get(self._table)
             if table is None or not table.primary_key:
@@ -148,7 +148,7 @@ class SnapshotRun:
 
     def _publish_chunk(self, writer: ChangeWriter, reader: Reader, rows: Rows) -> tuple[str, ...]:
         width, columns = len(reader.key), reader.columns
-        now = int(self._process.clock.time() * 1_000_000)
+        now = int(self._context.clock.time() * 1_000_000)
         chunk = _Chunk(_key(rows[-1], width), len(rows), len(rows))
         self._chunks.append(chunk)
         table, origin, publish, acknowledge = (
@@ -168,7 +168,7 @@ class SnapshotRun:
         return chunk.last
 
     def _poll(self, writer: ChangeWriter) -> None:
-        if self._process.stop.is_set():
+        if self._context.stop.is_set():
             raise StoppedError("stop requested")
         writer.poll(_FULL_WAIT)
         self._note()
@@ -180,8 +180,8 @@ class SnapshotRun:
             chunk = self._chunks.popleft()
             record = replace(record, last_key=chunk.last, rows=record.rows + chunk.rows)
             self._tally.finish(chunk.rows)
-            self._process.metrics.counter("flusso_changes_acknowledged_total").inc(chunk.rows)
-        now = self._process.clock.monotonic()
+            self._context.metrics.counter("flusso_changes_acknowledged_total").inc(chunk.rows)
+        now = self._context.clock.monotonic()
         changed = record.rows != self._record.rows
         self._record = record
         self._unrecorded = changed or self._unrecorded
@@ -205,7 +205,7 @@ class SnapshotRun:
 
     def _count(self, rows: int) -> None:
         self._published += rows
-        metrics = self._process.metrics
+        metrics = self._context.metrics
         metrics.counter("flusso_snapshot_rows_total", str(self._table)).inc(rows)
         metrics.counter("flusso_changes_captured_total").inc(rows)
         self._tally.take(rows)
@@ -213,7 +213,7 @@ class SnapshotRun:
 
     def _tell(self) -> None:
         total = max(self._record.total, self._published)
-        self._process.status.set_progress(str(self._table), Progress(self._published, total))
+        self._context.status.set_progress(str(self._table), Progress(self._published, total))
 
 
 def _key(row: tuple[str | None, ...], width: int) -> tuple[str, ...]:

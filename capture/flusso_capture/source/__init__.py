@@ -1,17 +1,17 @@
-"""The database that capture reads: what it must have, what capture makes in it, and what happens behind capture's back.
+"""The source: requirements on the database, the objects that capture creates in it, and changes that the stream does not show.
 
 In reading order:
 
 * `connection`: sessions for SQL and for replication.
 * `preflight`: settings and privileges.
-* `replica_identity`: the old values that the log must have.
+* `replica_identity`: makes the log contain the old values of key and link columns.
 * `publication`: covers every table of the plan.
 * `slot`, `two_phase`: the replication slot.
-* `lineage`: which history of the slot the changes belong to.
+* `lineage`: which history of which slot the changes belong to.
 * `coverage`: which tables the stream covers without a gap.
-* `partitions`: partitions that come, go or are truncated.
-* `fingerprint`, `fingerprint_reader`: DDL that changes what rows read as.
+* `partitions`: partitions that are attached, detached, dropped or truncated.
+* `fingerprint`, `fingerprint_reader`: DDL that changes how rows read.
 * `resync_requests`: tables whose documents must be built again.
-* `ddl`: locks that are taken in short turns.
-* `encodings`: bytes that are no text.
+* `ddl`: DDL with a short lock timeout.
+* `encodings`: how text of the database is decoded.
 """

@@ -1,4 +1,4 @@
-"""Connections to Postgres: one kind for SQL, one for the replication stream.  Decides nothing else."""
+"""Connections to Postgres, for SQL and for the replication stream."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 Connection = pg_session.Connection
 
 _APPLICATION = "flusso-capture"
+_STOP_POLL_SECONDS = 0.2
+_CANCEL_TIMEOUT_SECONDS = 2.0
 
 
 def connect(conninfo: str) -> Connection:
@@ -32,8 +34,11 @@ def connect_replication(conninfo: str) -> Connection:
 
 @contextmanager
 def session(conninfo: str, stop: threading.Event, doing: str) -> Iterator[Connection]:
-    """A connection for a block of SQL; errors are translated, and a stop cancels what is running."""
-    with connect(conninfo) as connection, _cancelled_on(stop, connection):
+    """A connection for a block of SQL.  Errors are translated; a stop cancels the running statement.
+
+    Raises `RetryableError`, `FatalError`, and `StoppedError` on a stop.
+    """
+    with connect(conninfo) as connection, _cancelled_on_stop(stop, connection):
         try:
             yield connection
         except psycopg.Error as error:
@@ -43,11 +48,11 @@ def session(conninfo: str, stop: threading.Event, doing: str) -> Iterator[Connec
 
 
 @contextmanager
-def _cancelled_on(stop: threading.Event, connection: Connection) -> Iterator[None]:
+def _cancelled_on_stop(stop: threading.Event, connection: Connection) -> Iterator[None]:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.2):
+        while not over.wait(_STOP_POLL_SECONDS):
             if stop.is_set():
                 _cancel(connection)
 
@@ -62,6 +67,6 @@ def _cancelled_on(stop: threading.Event, connection: Connection) -> Iterator[Non
 
 def _cancel(connection: Connection) -> None:
     try:
-        connection.cancel_safe(timeout=2.0)
+        connection.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
     except psycopg.Error as error:
         logger.debug("cancel failed: %s", error)

@@ -1,7 +1,7 @@
 """Which tables the lineage's stream has held without a gap (I6).
 
-A table that was taken out of the publication and put back, dropped and made anew, or left out of the schemas
-for a while, has changes that nobody read.  The catalog's object ids tell.
+When a table was taken out of the publication and put back, dropped and created again, or left out of the schemas for a
+while, some of its changes were not read.  The object ids of the catalog show it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ LEFT JOIN pg_publication p ON p.pubname = %s
 _ENTRIES_14 = """
 (SELECT r.oid::text FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
 """
-# An entry gets another id with another column list; what a list must hold is judged at the start.  Row filters and publications of whole schemas came with Postgres 15.
+# An entry gets another id with another column list; the start checks what a list contains.  Postgres 15 added row filters and
+# publications of whole schemas.
 _ENTRIES = """
 (SELECT r.oid::text FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid
     AND r.prqual IS NULL),
@@ -43,57 +44,57 @@ _ENTRIES = """
 """
 
 
-class Covered(NamedTuple):
-    """A table, and what publishes it, by the catalog's ids."""
+class PublishedTable(NamedTuple):
+    """A table and the publication entries that publish it, as ids of the catalog."""
 
     table: str
     entries: frozenset[str]
 
-    def continues(self, before: Covered) -> bool:
-        """Whether it was published all the time since `before`."""
+    def continues(self, before: PublishedTable) -> bool:
+        """Whether it was published without a gap since `before`."""
         return self.table == before.table and not self.entries.isdisjoint(before.entries)
 
 
-Coverage = Mapping[TableName, Covered]
+PublishedTables = Mapping[TableName, PublishedTable]
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What was read in one lineage."""
+class CoverageRecord:
+    """Which tables were followed in one lineage."""
 
     lineage: Lineage
-    followed: Coverage
-    left: Coverage
-    """Tables that the schemas once named, as they were then."""
+    followed: PublishedTables
+    left: PublishedTables
+    """Tables that the schemas named earlier, as they were then."""
     logs: Mapping[TableName, str]
-    """What the change logs of the tables are known by (`ChangeLog.prepare`)."""
+    """The identities of the tables' change logs (`ChangeLog.prepare`)."""
 
 
 def read(
     connection: Connection, publication: str, tables: Collection[TableName]
-) -> dict[TableName, Covered]:
-    """The coverage of `tables` now; those that do not exist are absent."""
+) -> dict[TableName, PublishedTable]:
+    """How `tables` are published now; those that do not exist are absent."""
     entries = _ENTRIES if connection.info.server_version >= 150000 else _ENTRIES_14
     query = sql.SQL(_READ).format(entries=sql.SQL(entries))
     names = ([table.schema for table in tables], [table.name for table in tables], publication)
     return {
-        TableName(schema, name): Covered(table, _entries(found))
+        TableName(schema, name): PublishedTable(table, _entries(found))
         for schema, name, table, found in connection.execute(query, names)
     }
 
 
-def load(control: Control) -> Recorded | None:
-    """What was recorded last."""
+def load(control: Control) -> CoverageRecord | None:
+    """The last record, if there is one."""
     value = control.load().get(_COVERAGE_KEY)
     if value is None:
         return None
     lineage = Lineage.from_json(value["lineage"])
     logs = {TableName(schema, name): str(known) for schema, name, known in value.get("logs", [])}
-    return Recorded(lineage, _tables(value["followed"]), _tables(value["left"]), logs)
+    return CoverageRecord(lineage, _tables(value["followed"]), _tables(value["left"]), logs)
 
 
-def save(control: Control, recorded: Recorded) -> None:
-    """Record it."""
+def save(control: Control, recorded: CoverageRecord) -> None:
+    """Store the record."""
     value = {
         "lineage": recorded.lineage.to_json(),
         "followed": _json(recorded.followed),
@@ -103,8 +104,8 @@ def save(control: Control, recorded: Recorded) -> None:
     control.put(_COVERAGE_KEY, value)
 
 
-def gap(before: Coverage, now: Coverage) -> str | None:
-    """Why changes of a table that was followed may be missing from the stream."""
+def gap(before: PublishedTables, now: PublishedTables) -> str | None:
+    """Why changes of a followed table may be missing from the stream; None when none are."""
     same = before.keys() & now.keys() - replaced(before, now)
     broken = [name for name in same if not now[name].continues(before[name])]
     if not broken:
@@ -112,39 +113,44 @@ def gap(before: Coverage, now: Coverage) -> str | None:
     names = ", ".join(map(str, sorted(broken)))
     return (
         f"changes of {names} may be missing from the log: the publication's entry for it is not the one that was "
-        "there"
+        "recorded"
     )
 
 
-def replaced(before: Coverage, now: Coverage) -> set[TableName]:
-    """Names that another table has now: swapped in by renames, or dropped and made again.
+def replaced(before: PublishedTables, now: PublishedTables) -> set[TableName]:
+    """Names that belong to another table now: swapped by renames, or dropped and created again.
 
-    Nothing of the others is in question; the table is published, and read again.
+    Other tables are not affected.  The new table is published and read.
     """
     return {name for name in before.keys() & now.keys() if before[name].table != now[name].table}
 
 
 def other_logs(before: Mapping[TableName, str], now: Mapping[TableName, str]) -> str | None:
-    """Why what was published of a table may be gone."""
+    """Why published changes of a table may be gone; None when they are not."""
     changed = sorted(name for name in before.keys() & now.keys() if before[name] != now[name])
     if not changed:
         return None
-    return f"the topics of {', '.join(map(str, changed))} were deleted and made anew"
+    return f"the topics of {', '.join(map(str, changed))} were deleted and recreated"
 
 
 def advance(
-    recorded: Recorded | None, lineage: Lineage, now: Coverage, logs: Mapping[TableName, str]
-) -> Recorded:
+    recorded: CoverageRecord | None,
+    lineage: Lineage,
+    now: PublishedTables,
+    logs: Mapping[TableName, str],
+) -> CoverageRecord:
     """The record of `lineage` from now on."""
     if recorded is None or recorded.lineage != lineage:
-        return Recorded(lineage, dict(now), {}, dict(logs))
+        return CoverageRecord(lineage, dict(now), {}, dict(logs))
     left = {**recorded.left, **recorded.followed}
     gone = {name: left[name] for name in left.keys() - now.keys()}
-    return Recorded(lineage, dict(now), gone, {**recorded.logs, **logs})
+    return CoverageRecord(lineage, dict(now), gone, {**recorded.logs, **logs})
 
 
-def returned(recorded: Recorded | None, lineage: Lineage, now: Coverage) -> set[TableName]:
-    """Tables that were followed once, then left out of the schemas, and are wanted again."""
+def returned(
+    recorded: CoverageRecord | None, lineage: Lineage, now: PublishedTables
+) -> set[TableName]:
+    """Tables that were followed earlier, then left out of the schemas, and are named again."""
     if recorded is None or recorded.lineage != lineage:
         return set()
     return set(recorded.left.keys() & now.keys())
@@ -154,12 +160,12 @@ def _entries(text: str) -> frozenset[str]:
     return frozenset(text.split(",")) if text else frozenset()
 
 
-def _tables(value: list[list[Any]]) -> dict[TableName, Covered]:
+def _tables(value: list[list[Any]]) -> dict[TableName, PublishedTable]:
     return {
-        TableName(schema, name): Covered(str(table), frozenset(entries))
+        TableName(schema, name): PublishedTable(str(table), frozenset(entries))
         for schema, name, table, entries in value
     }
 
 
-def _json(tables: Coverage) -> list[list[Any]]:
+def _json(tables: PublishedTables) -> list[list[Any]]:
     return [[*name, found.table, sorted(found.entries)] for name, found in sorted(tables.items())]

@@ -1,4 +1,4 @@
-"""DDL on busy tables: take the lock in short turns.  And waits for those who wrote before."""
+"""DDL on busy tables: takes the lock with a short timeout, and waits for transactions that wrote before."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from flusso_shared.postgres.errors import translate
 logger = logging.getLogger(__name__)
 
 _LOCK_TIMEOUT = "2s"
-_TELL_AFTER = 5.0
+_LOG_WAIT_AFTER_SECONDS = 5.0
 
-# Every kind of write to a table holds one of these until its transaction ends; to a partition, perhaps on that alone.
+# A transaction that writes to a table holds one of these locks until it ends; one that writes to a partition may lock only that.
 _WRITERS = """
 SELECT l.virtualtransaction, l.pid
 FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
@@ -33,14 +33,19 @@ JOIN pg_locks l ON l.relation = part.relation
 WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-       -- It attaches a partition that others do not see yet, and may have written to it.
+       -- ATTACH PARTITION: its transaction may have written to the partition, which others do not see yet.
        OR (part.kind = 'p' AND l.mode = 'ShareUpdateExclusiveLock'))
 """
 
 
-def run(connection: Connection, statement: sql.Composed, doing: str, clock: Clock) -> None:
-    """Run a statement that locks tables.  While it waits for its lock others queue behind it, so it gives
-    up after two seconds and tries again, for as long as it takes.  Raises `psycopg.Error`."""
+def run_with_short_lock_waits(
+    connection: Connection, statement: sql.Composed, doing: str, clock: Clock
+) -> None:
+    """Run a statement that locks tables.
+
+    Other sessions queue behind a waiting lock, so each attempt waits two seconds at most; attempts are repeated without limit.
+    Raises `psycopg.Error`.
+    """
 
     def attempt() -> None:
         try:
@@ -54,20 +59,20 @@ def run(connection: Connection, statement: sql.Composed, doing: str, clock: Cloc
 
 
 def await_writers(connection: Connection, tables: Collection[TableName], clock: Clock) -> None:
-    """Wait until every transaction that has written to `tables` or their partitions by now has ended.
+    """Wait until every transaction that has written to `tables` or their partitions so far has ended.
 
-    What such a transaction wrote before a table was published is not in the stream, so a snapshot must
-    not begin before it is visible.
+    Rows that it wrote before a table was published are not in the stream, so a snapshot must not begin before they are
+    visible.
     """
     earlier = _writers(connection, tables)
     started = clock.monotonic()
-    told = False
+    logged = False
     while earlier:
         clock.wait(0.05)
         now = _writers(connection, tables)
         earlier = {transaction: pid for transaction, pid in earlier.items() if transaction in now}
-        if earlier and not told and clock.monotonic() - started > _TELL_AFTER:
-            told = True
+        if earlier and not logged and clock.monotonic() - started > _LOG_WAIT_AFTER_SECONDS:
+            logged = True
             logger.warning(
                 "waiting for transactions that wrote to newly published tables (backends %s)",
                 ", ".join(str(pid) for pid in sorted(set(earlier.values()))),
@@ -75,22 +80,22 @@ def await_writers(connection: Connection, tables: Collection[TableName], clock: 
             )
 
 
-def await_earlier(connection: Connection, clock: Clock) -> None:
+def await_running_transactions(connection: Connection, clock: Clock) -> None:
     """Wait until every transaction that runs now has ended.
 
-    With a synchronous standby a transaction can have committed in the log long before others see it.  When
-    a new slot begins after such a commit, only a snapshot taken once it is visible has its rows.
+    With a synchronous standby, a transaction can be committed in the log long before it is visible.  When a new slot begins
+    after such a commit, only a snapshot that is taken after it became visible contains its rows.
     """
-    # A transaction id of our own is above all others; a snapshot's xmax need not be.
+    # A new transaction id is above all others; the xmax of a snapshot need not be.
     until = _one(connection, "SELECT pg_current_xact_id()::text::bigint")
     started = clock.monotonic()
-    told = False
+    logged = False
     while _one(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint") < until:
         clock.wait(0.05)
-        if not told and clock.monotonic() - started > _TELL_AFTER:
-            told = True
+        if not logged and clock.monotonic() - started > _LOG_WAIT_AFTER_SECONDS:
+            logged = True
             logger.warning(
-                "waiting for the transactions that ran when the slot was made, as some may wait for "
+                "waiting for the transactions that ran when the slot was created, because some may wait for "
                 "a synchronous standby",
                 extra={"action": "await_earlier"},
             )

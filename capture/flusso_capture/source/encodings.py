@@ -1,7 +1,7 @@
-"""Which texts the server hands out as the bytes it stores, and how they are decoded here.  Pure.
+"""Encodings: for which databases text is requested as the stored bytes, and how it is decoded.  Pure.
 
-Where the server converts or validates, one value that it cannot convert is an error of the whole stream, at the same position
-for ever.  With `client_encoding` SQL_ASCII it does neither, and one value is one value.
+When the server converts or validates text, one value that it cannot convert makes the whole stream fail, at the same LSN every
+time.  With `client_encoding` SQL_ASCII it does neither, and only that value is affected.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 RAW: Final = b"SET client_encoding TO 'SQL_ASCII'"
 CONVERTED: Final = b"SET client_encoding TO 'UTF8'"
 
-# Those of Python's codecs that read everything as Postgres' conversion does.  Those of EUC_JP, EUC_KR and EUC_JIS_2004 do
-# not: a key would come out as the key of no row.
+# The codecs of Python that decode exactly as Postgres converts.  Those for EUC_JP, EUC_KR and EUC_JIS_2004 do not: a decoded
+# key would match no row.
 CODECS: Final = {
     "LATIN1": "iso8859-1",
     "LATIN2": "iso8859-2",
@@ -48,17 +48,17 @@ CODECS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How texts of one database are read."""
+    """How text of one database is read."""
 
     codec: str
     raw: bool
-    """Whether the server is asked for the bytes as they are; otherwise it is left at UTF8."""
+    """Whether the stored bytes are requested (`RAW`); otherwise `client_encoding` stays UTF8."""
 
 
 def of(server_encoding: str) -> Encoding:
-    """By the database's encoding.  The others are converted by the server."""
+    """For the encoding of a database.  Encodings that are not in `CODECS` are converted by the server."""
     if server_encoding == "UTF8":
-        # The client's encoding is the same: nothing is converted or validated.
+        # Client and server encoding are the same: the server neither converts nor validates.
         return Encoding("utf-8", raw=False)
     if server_encoding == "SQL_ASCII":
         return Encoding("utf-8", raw=True)

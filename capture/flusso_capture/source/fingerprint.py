@@ -1,7 +1,7 @@
-"""What the catalog says about how a table's rows read, and what of a change to it reaches documents.  Pure.
+"""Fingerprints: the part of the catalog that determines how the rows of a table read.  Pure.
 
-DDL changes what rows read as without an event per row: a type altered with `USING`, a label of an enum renamed,
-a column dropped and added.  The stream has none of it; comparing fingerprints does.
+DDL can change how rows read without an event per row: a type altered with `USING`, a renamed label of an enum, a column dropped
+and added.  The stream does not show these; a comparison of fingerprints does.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from flusso_shared.plan.used_columns import Use
 
 @dataclass(frozen=True, slots=True)
 class ColumnPrint:
-    """A column as the catalog has it."""
+    """A column, as in the catalog."""
 
     number: int
-    """`attnum`: another one is another column of the same name."""
+    """`attnum`: if it differs, another column has the same name now."""
     version: str
-    """`xmin` of its catalog row: whether an ALTER went over it."""
+    """`xmin` of its catalog row: it changes with every ALTER of the column."""
     type: str
     """The type's oid."""
     modifier: int
     shown: str
-    """The type in words, for messages."""
+    """The name of the type, for messages."""
     collation: str
     """Oid and version of its collation."""
     generated: str
@@ -34,11 +34,11 @@ class ColumnPrint:
 
 @dataclass(frozen=True, slots=True)
 class TypePrint:
-    """A type that is not one of Postgres itself."""
+    """A type outside `pg_catalog`."""
 
     name: str
     inner: tuple[str, ...]
-    """Oids of the types inside: of a domain, an array, a range, a composite type."""
+    """Oids of the types that a domain, array, range or composite type contains."""
     labels: Mapping[str, str]
     """Of an enum: its labels by their oids."""
     attributes: tuple[str, ...]
@@ -56,21 +56,21 @@ class TablePrint:
     file: str
     """`relfilenode`; empty for a partitioned table."""
     listed: bool
-    """Whether a publication lists the table by name: Postgres refuses to make it unlogged then."""
+    """Whether a publication lists the table by name.  Postgres refuses to make such a table unlogged."""
     key: tuple[str, ...]
     columns: Mapping[str, ColumnPrint]
     types: Mapping[str, TypePrint] = field(default_factory=dict)
     functions: Mapping[str, str] = field(default_factory=dict)
-    """Digests of functions that raw SQL of the schemas calls."""
+    """Digests of the functions that raw SQL in the schemas calls."""
 
     @property
     def unlogged(self) -> bool:
-        """Whether changes of it are kept out of the log."""
+        """Whether its changes are not written to the log."""
         return self.persistence == "u"
 
 
 def changes(before: TablePrint, now: TablePrint, use: Use) -> list[str]:
-    """Why rows may read differently than before, as phrases; empty when documents stay as they are."""
+    """Why rows may read differently than before, as phrases; empty when documents are not affected."""
     return [*_storage(before, now), *_columns(before, now, use), *_functions(before, now)]
 
 
@@ -121,7 +121,7 @@ def _types(
     if was.attributes != found.attributes:
         yield f"attributes of type {found.name} changed"
     elif was.inner != found.inner:
-        yield f"type {found.name} stands for another type"
+        yield f"type {found.name} is defined by another type"
     for inner in found.inner:
         yield from _types(before, now, inner, seen)
 

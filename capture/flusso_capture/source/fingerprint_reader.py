@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from flusso_capture.source import fingerprint
 from flusso_capture.source.connection import Connection
 from flusso_capture.source.fingerprint import ColumnPrint, TablePrint, TypePrint
-from flusso_capture.source.resync_requests import Doubts
+from flusso_capture.source.resync_requests import ResyncRequests
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import Plan
 from flusso_shared.plan.used_columns import Use, used_columns
@@ -95,31 +95,31 @@ GROUP BY p.proname
 
 
 class Fingerprints:
-    """Those of one process.  Owned by one thread at a time: the start, then the watch."""
+    """The recorded fingerprints.  Owned by one thread at a time: the start, then the catalog watch."""
 
-    def __init__(self, control: Control, doubts: Doubts) -> None:
+    def __init__(self, control: Control, resync_requests: ResyncRequests) -> None:
         self._control = control
-        self._doubts = doubts
+        self._resync_requests = resync_requests
 
-    def look(self, connection: Connection, plan: Plan) -> None:
-        """Compare with what is on record, request resyncs of what reads differently, and record what is there.
+    def request_resyncs(self, connection: Connection, plan: Plan) -> None:
+        """Compare with the record, request resyncs of tables whose rows read differently, and record the new fingerprints.
 
-        A table that took another's place is left to the next start: it has to be published before it is read.
+        A table that replaced another one under its name is left to the next start: it has to be published before it is read.
         """
         uses = used_columns(plan.indexes)
         for table, before, now in self._differing(connection, uses):
             if before is None or before.oid == now.oid:
                 self._note(table, before, now, uses[table])
 
-    def start(self, connection: Connection, plan: Plan, *, known: bool) -> None:
-        """The same, once all tables are published.
+    def record_at_start(self, connection: Connection, plan: Plan, *, same_lineage: bool) -> None:
+        """The same at the start, after all tables are published.
 
-        Unless the history is `known`, and for tables that took another's place, it is only recorded: everything of
-        them is read anyway.
+        In a new lineage, and for tables that replaced another one, fingerprints are only recorded: these tables are read
+        completely anyway.
         """
         uses = used_columns(plan.indexes)
         for table, before, now in self._differing(connection, uses):
-            same = known and before is not None and before.oid == now.oid
+            same = same_lineage and before is not None and before.oid == now.oid
             self._note(table, before if same else None, now, uses[table])
 
     def _differing(
@@ -148,7 +148,7 @@ class Fingerprints:
             extra={"action": "table_altered", "table": str(table)},
         )
         # A truncate reaches every document of a related table; rows of a root may be unknown to its index.
-        self._doubts.add(table, sweep=True, read={table} if use.root else ())
+        self._resync_requests.add(table, truncate=True, read={table} if use.root else ())
 
 
 def read(connection: Connection, uses: Mapping[TableName, Use]) -> dict[TableName, TablePrint]:

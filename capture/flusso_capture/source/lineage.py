@@ -1,6 +1,6 @@
 """The lineage (invariant I6): which history of which slot the published changes and snapshots belong to.
 
-Before streaming, the slot is compared with what was recorded of it.  `lost` is pure; `settle` acts on it.
+Before streaming, the slot is compared with what was recorded of it.  `lost` is pure; `resume_or_begin` acts on it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FLUSHED = "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn"
 
 
 class PositionLostError(RetryableError):
-    """Reading cannot go on where it ended.  The next `settle` begins a new history, or says why not."""
+    """The stream cannot resume at the confirmed LSN.  `resume_or_begin` then begins a new lineage, or raises `FatalError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,54 +42,54 @@ class Server:
 
     origin: Origin
     flushed: int
-    """The end of its log now."""
+    """The LSN up to which its log is flushed."""
     left_at: Callable[[int], int | None]
-    """Where its log left an earlier timeline; None for a timeline that it does not descend from."""
+    """The LSN at which its log left an earlier timeline; None for a timeline that is not its ancestor."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What is wanted."""
+class LineageOptions:
+    """The slot to stream from, and what to do when it cannot be resumed."""
 
     slot: str
     policy: OnLostPosition
-    suspicion: str | None = None
-    """Why it is known already that reading cannot go on."""
+    lost_reason: str | None = None
+    """Why the stream cannot resume, if that is known already."""
 
 
-def settle(
-    connection: Connection, control: Control, terms: Terms, server: Server, clock: Clock
+def resume_or_begin(
+    connection: Connection, control: Control, options: LineageOptions, server: Server, clock: Clock
 ) -> tuple[slots.Slot, Checkpoint]:
-    """The slot, made if need be, and how far its log was read; both recorded if they are new.
+    """The slot, created if needed, and its checkpoint; both are recorded if they are new.
 
     Raises `FatalError` when changes are lost and the policy is to stop.
     """
-    # In this order: another process that streams records how far it reads before it confirms that.
-    found = slots.read(connection, terms.slot)
+    # The slot is read before the records: another process that streams records its checkpoint before it confirms the slot.
+    found = slots.read(connection, options.slot)
     records = control.load()
     recorded = lineage_of(records)
     pending = records.get(_PENDING_KEY, {})
     drop = bool(pending.get("drop"))
-    if recorded is not None and pending.get("slot") != terms.slot:
-        position = checkpoint_of(records, recorded)
-        reason = terms.suspicion or lost(recorded, position, found, server, terms.slot)
+    if recorded is not None and pending.get("slot") != options.slot:
+        checkpoint = checkpoint_of(records, recorded)
+        reason = options.lost_reason or lost(recorded, checkpoint, found, server, options.slot)
         if reason is None:
-            assert found is not None, "a slot that is gone is a reason"
-            return found, position or _record(control, recorded, server, found)
-        _refuse(reason, terms.policy)
-        # A slot of that name elsewhere may be of use to others.
-        drop = (recorded.system_id, recorded.slot) == (server.origin.system_id, terms.slot)
-    return _begin(connection, control, terms, server, found, drop, clock)
+            assert found is not None, "`lost` gives a reason when there is no slot"
+            return found, checkpoint or _record(control, recorded, server, found)
+        _refuse(reason, options.policy)
+        # On another server, a slot of that name may belong to another program.
+        drop = (recorded.system_id, recorded.slot) == (server.origin.system_id, options.slot)
+    return _begin(connection, control, options, server, found, drop, clock)
 
 
 def lost(
     recorded: Lineage,
-    position: Checkpoint | None,
+    checkpoint: Checkpoint | None,
     found: slots.Slot | None,
     server: Server,
     slot: str,
 ) -> str | None:
-    """Why reading cannot go on where it ended; None when it can."""
+    """Why the stream cannot resume at the confirmed LSN; None when it can."""
     origin = server.origin
     if recorded.system_id != origin.system_id:
         return (
@@ -97,7 +97,7 @@ def lost(
             f"({recorded.system_id})"
         )
     if recorded.slot != slot:
-        return f"slot {slot} stands in for slot {recorded.slot}"
+        return f"slot {slot} replaces slot {recorded.slot}"
     if found is None:
         return f"replication slot {slot} was dropped"
     if found.invalidated:
@@ -105,25 +105,25 @@ def lost(
             f"replication slot {slot} was invalidated: the server removed log that it needed "
             "(max_slot_wal_keep_size)"
         )
-    return None if position is None else _out_of_step(position, found, server)
+    return None if checkpoint is None else _out_of_step(checkpoint, found, server)
 
 
-def _out_of_step(position: Checkpoint, found: slots.Slot, server: Server) -> str | None:
-    if position.timeline != server.origin.timeline:
-        end = server.left_at(position.timeline)
-        if end is None or end < position.lsn:
+def _out_of_step(checkpoint: Checkpoint, found: slots.Slot, server: Server) -> str | None:
+    if checkpoint.timeline != server.origin.timeline:
+        end = server.left_at(checkpoint.timeline)
+        if end is None or end < checkpoint.lsn:
             return (
                 f"the server was promoted from a standby (timeline {server.origin.timeline}) that lacks "
-                f"transactions which had been read on timeline {position.timeline}"
+                f"transactions which had been read on timeline {checkpoint.timeline}"
             )
-    elif server.flushed < position.lsn:
+    elif server.flushed < checkpoint.lsn:
         return (
             "the database was restored to an earlier state: its log ends before what had been read"
         )
-    if found.confirmed > position.lsn:
+    if found.confirmed > checkpoint.lsn:
         return (
-            f"replication slot {found.name} stands at {found.confirmed_text}, where nobody here moved it: it "
-            "was made anew, or moved, by somebody else"
+            f"replication slot {found.name} is at {found.confirmed_text}, beyond what flusso has confirmed: another "
+            "program recreated it or moved it"
         )
     return None
 
@@ -131,7 +131,7 @@ def _out_of_step(position: Checkpoint, found: slots.Slot, server: Server) -> str
 def _refuse(reason: str, policy: OnLostPosition) -> None:
     if policy == "stop":
         raise FatalError(
-            f"{reason}.  Changes in between are unknown, so every index has to be built anew, and "
+            f"{reason}.  Changes in between are unknown, so every index has to be rebuilt, and "
             'on_lost_position is "stop".  To let that happen start once with --on-lost-position=rebuild: '
             "the present indexes answer until the new ones are complete"
         )
@@ -145,35 +145,35 @@ def _refuse(reason: str, policy: OnLostPosition) -> None:
 def _begin(
     connection: Connection,
     control: Control,
-    terms: Terms,
+    options: LineageOptions,
     server: Server,
     found: slots.Slot | None,
     drop: bool,
     clock: Clock,
 ) -> tuple[slots.Slot, Checkpoint]:
-    """Begin a history.
+    """Begin a new lineage.
 
-    That one is about to begin is recorded first: a crash between making the slot and recording its lineage
-    must not pass for the slot that the recorded lineage speaks of.
+    A pending record is written first.  After a crash between the creation of the slot and the record of its lineage, the
+    new slot must not be taken for the slot of the recorded lineage.
     """
     if found is not None and found.active_pid is not None and (drop or found.invalidated):
         raise RetryableError(
-            f"replication slot {terms.slot}, which has to be made anew, is active for PID {found.active_pid}"
+            f"replication slot {options.slot}, which has to be recreated, is active for PID {found.active_pid}"
         )
     pending = found is None or found.invalidated or drop
     if pending:
-        control.put(_PENDING_KEY, {"slot": terms.slot, "drop": drop})
+        control.put(_PENDING_KEY, {"slot": options.slot, "drop": drop})
     if found is not None and (drop or found.invalidated):
-        slots.drop(connection, terms.slot)
-        control.put(_PENDING_KEY, {"slot": terms.slot, "drop": False})
+        slots.drop(connection, options.slot)
+        control.put(_PENDING_KEY, {"slot": options.slot, "drop": False})
         found = None
-    slot = found or slots.create(connection, terms.slot)
+    slot = found or slots.create(connection, options.slot)
     if slot.created:
         failpoints.hit("slot_created")
     if pending and _has_synchronous_standby(connection):
-        ddl.await_earlier(connection, clock)
+        ddl.await_running_transactions(connection, clock)
     lineage = Lineage(server.origin.system_id, slot.name, slot.confirmed_text)
-    position = _record(control, lineage, server, slot)
+    checkpoint = _record(control, lineage, server, slot)
     control.put(LINEAGE_KEY, lineage.to_json())
     control.put(_PENDING_KEY, {"slot": ""})
     logger.info(
@@ -183,19 +183,19 @@ def _begin(
         lineage.created_lsn,
         extra={"action": "new_lineage"},
     )
-    return slot, position
+    return slot, checkpoint
 
 
 def _record(control: Control, lineage: Lineage, server: Server, slot: slots.Slot) -> Checkpoint:
-    position = Checkpoint(lineage, server.origin.timeline, slot.confirmed)
-    control.put(position.key, position.to_json())
-    return position
+    checkpoint = Checkpoint(lineage, server.origin.timeline, slot.confirmed)
+    control.put(checkpoint.key, checkpoint.to_json())
+    return checkpoint
 
 
 def server_of(
     connection: Connection, origin: Origin, left_at: Callable[[int], int | None]
 ) -> Server:
-    """The server behind a connection."""
+    """The server that `connection` is connected to."""
     row = connection.execute(_FLUSHED).fetchone()
     assert row is not None
     return Server(origin, int(row[0]), left_at)

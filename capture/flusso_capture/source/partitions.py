@@ -1,7 +1,7 @@
-"""Partitions that come, go or are emptied: none of it is in the stream, which speaks of their root only.
+"""Partitions that are attached, detached, dropped or truncated.  The stream does not show this, because it names the root table only.
 
-`compare` is pure.  The catalog's ids tell: a partition's own, that of its file, which a truncate replaces, and the
-transactions that attached it and the partitions above it.
+`compare` is pure.  It compares ids of the catalog: the partition's oid, its file (a truncate replaces it), and the transactions
+that attached it and the partitions above it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from flusso_capture.source.connection import Connection
-from flusso_capture.source.resync_requests import Doubts
+from flusso_capture.source.resync_requests import ResyncRequests
 from flusso_shared.names import TableName
 from flusso_shared.seams import Control
 
@@ -40,11 +40,11 @@ class Leaf:
     name: TableName
     oid: str
     state: str
-    """The number of its file, `/`, and the transactions that made the entries of `pg_inherits` that lead to its root.
-    Earlier versions recorded the file alone."""
+    """The number of its file, `/`, and the transactions that wrote the `pg_inherits` rows between it and its root.
+    Earlier versions recorded the file only."""
 
     def continues(self, before: Leaf) -> bool:
-        """Whether it was a partition all the time since `before`, with the same file."""
+        """Whether it has been a partition without interruption since `before`, with the same file."""
         if self.oid != before.oid:
             return False
         return before.state in (self.state, self.state.partition("/")[0])
@@ -55,13 +55,13 @@ Leaves = Mapping[TableName, frozenset[Leaf]]
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
-    """What happened to the partitions of a table."""
+class PartitionChange:
+    """How the partitions of a table changed."""
 
     table: TableName
     attached: frozenset[TableName]
-    """With rows that may be unknown: those with a new file too, which may have been unlogged or rewritten, and those that
-    were away in between."""
+    """Partitions whose rows may be unknown.  Also those with a new file, which may have been unlogged or rewritten, and those
+    that were detached in between."""
     lost: bool
     """Whether one was detached, dropped or emptied."""
 
@@ -76,9 +76,9 @@ def read(connection: Connection, tables: Collection[TableName]) -> dict[TableNam
     return {table: frozenset(leaves) for table, leaves in found.items()}
 
 
-def compare(before: Leaves, now: Leaves) -> list[Shift]:
-    """What happened to the tables that were there before."""
-    shifts: list[Shift] = []
+def compare(before: Leaves, now: Leaves) -> list[PartitionChange]:
+    """The changes of tables that are in both."""
+    changes: list[PartitionChange] = []
     for table in sorted(before.keys() & now.keys()):
         was, is_now = before[table], now[table]
         if was == is_now:
@@ -88,30 +88,33 @@ def compare(before: Leaves, now: Leaves) -> list[Shift]:
         attached = frozenset(leaf.name for leaf in is_now if leaf.oid not in kept)
         lost = any(leaf.oid not in kept for leaf in was)
         if attached or lost:
-            shifts.append(Shift(table, attached, lost))
-    return shifts
+            changes.append(PartitionChange(table, attached, lost))
+    return changes
 
 
-def look(
-    connection: Connection, control: Control, tables: Collection[TableName], doubts: Doubts
+def request_resyncs(
+    connection: Connection,
+    control: Control,
+    tables: Collection[TableName],
+    resync_requests: ResyncRequests,
 ) -> None:
-    """Compare with what was recorded, raise the doubts that follow, and record what is there now."""
+    """Compare the partitions with the record, request the resyncs that follow, and record the partitions as they are."""
     before, now = load(control), read(connection, tables)
-    for shift in compare(before, now):
+    for change in compare(before, now):
         logger.info(
             "partitions of table %s changed: %d attached%s",
-            shift.table,
-            len(shift.attached),
-            ", and others detached, dropped or emptied" if shift.lost else "",
-            extra={"action": "partitions", "table": str(shift.table)},
+            change.table,
+            len(change.attached),
+            ", and others detached, dropped or emptied" if change.lost else "",
+            extra={"action": "partitions", "table": str(change.table)},
         )
-        doubts.add(shift.table, sweep=shift.lost, read=shift.attached)
+        resync_requests.add(change.table, truncate=change.lost, read=change.attached)
     if now != before:
         save(control, now)
 
 
 def load(control: Control) -> dict[TableName, frozenset[Leaf]]:
-    """What was recorded last."""
+    """The last record; empty when there is none."""
     value = control.load().get(_KEY, {"tables": []})
     return {
         TableName(*table): frozenset(
@@ -122,7 +125,7 @@ def load(control: Control) -> dict[TableName, frozenset[Leaf]]:
 
 
 def save(control: Control, tables: Leaves) -> None:
-    """Record it."""
+    """Store the record."""
     value = [
         [[*table], sorted([[*leaf.name], leaf.oid, leaf.state] for leaf in leaves)]
         for table, leaves in sorted(tables.items())

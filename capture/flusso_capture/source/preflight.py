@@ -1,4 +1,4 @@
-"""What the database must have before capture can begin; every complaint comes with its remedy."""
+"""Preflight: checks the server, the role and the tables before capture begins.  Every error names its remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flusso_shared.postgres.catalog_reader import read_catalog
 
 logger = logging.getLogger(__name__)
 
-_OLDEST = 14
+_OLDEST_MAJOR_VERSION = 14
 
 _SERVER = """
 SELECT current_setting('wal_level'), pg_is_in_recovery(), current_user,
@@ -34,10 +34,10 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_s
 
 
 def check(connection: Connection, plan: Plan, followed: Collection[TableName] = ()) -> Catalog:
-    """The catalog of a bound plan's tables.  Raises `FatalError` with everything that is wrong with them.
+    """The catalog of a bound plan's tables.  Raises `FatalError` with all problems of them.
 
-    An index whose tables were all `followed` before, and lack a column or a key now, is stopped by the workers:
-    no reason to keep the others from theirs.
+    An index whose tables were all `followed` before and lack a column or a key now is only logged: the workers stop that
+    index, and the other indexes go on.
     """
     _check_server(connection)
     catalog = read_catalog(connection, plan.tables)
@@ -58,7 +58,7 @@ def check(connection: Connection, plan: Plan, followed: Collection[TableName] = 
 
 
 def _existing(connection: Connection) -> list[TableName]:
-    """All tables, for advice on names; none when the name of one is no text (in a database in SQL_ASCII)."""
+    """All tables, to suggest names; empty when a name is not valid text (possible in SQL_ASCII databases)."""
     try:
         return [TableName(*row) for row in connection.execute(_EXISTING)]
     except psycopg.errors.CharacterNotInRepertoire:
@@ -67,9 +67,9 @@ def _existing(connection: Connection) -> list[TableName]:
 
 def _check_server(connection: Connection) -> None:
     version = connection.info.server_version // 10000
-    if version < _OLDEST:
+    if version < _OLDEST_MAJOR_VERSION:
         raise FatalError(
-            f"the server is Postgres {version}; capture needs {_OLDEST} or newer: upgrade the server"
+            f"the server is Postgres {version}; capture needs {_OLDEST_MAJOR_VERSION} or newer: upgrade the server"
         )
     row = connection.execute(_SERVER).fetchone()
     assert row is not None

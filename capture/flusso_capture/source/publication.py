@@ -1,4 +1,4 @@
-"""The publication: it must cover every table of the plan, before the slot is made.
+"""The publication: must cover every table of the plan before the slot is created.
 
 `decide` is pure; `ensure` reads, decides and, where that is allowed, acts.
 """
@@ -28,12 +28,12 @@ SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate, p.pubviaro
                  FROM pg_publication_tables t WHERE t.pubname = p.pubname), '{}')
 FROM pg_publication p WHERE p.pubname = %s
 """
-# From 18 on the log can hold generated columns; where a table's replica identity has such columns and the publication
-# leaves them out, Postgres refuses to change its rows.
+# Since Postgres 18 the log can contain generated columns.  When a replica identity has such columns and the publication does
+# not, Postgres refuses to change rows of the table.
 _GENERATED_SINCE = 180000
 _READ_GENERATED = "SELECT pubgencols = 's' FROM pg_publication WHERE pubname = %s"
-# What is published via the root shows only after the second.
-_ROUNDS = 4
+# Tables that are published via their root are visible only after the second round.
+_MAX_ROUNDS = 4
 # Column lists and row filters came with Postgres 15.
 _RESTRICTED = """
 SELECT n.nspname, c.relname, r.prqual IS NOT NULL,
@@ -49,7 +49,7 @@ WHERE p.pubname = %s AND (r.prattrs IS NOT NULL OR r.prqual IS NOT NULL)
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A publication as it stands; `tables` as Postgres expands them."""
+    """A publication; `tables` as Postgres expands them."""
 
     tables: frozenset[TableName]
     complete: bool = True
@@ -59,12 +59,12 @@ class Publication:
     filtered: frozenset[TableName] = frozenset()
     """Tables published with a row filter."""
     listed: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
-    """Tables published with a column list, which is given."""
+    """Column lists of the tables that have one."""
     generated: bool = True
-    """Whether stored generated columns are published, if the server can."""
+    """Whether stored generated columns are published, if the server supports it."""
 
     def lacking(self, needed: Mapping[TableName, Collection[str]]) -> list[TableName]:
-        """Tables of which rows, or `needed` columns, are left out."""
+        """Tables whose rows or `needed` columns are not all published."""
         short = {
             table
             for table, given in self.listed.items()
@@ -84,7 +84,7 @@ class Step:
 def decide(
     name: str, current: Publication | None, tables: Mapping[TableName, Table], server: int = 0
 ) -> tuple[list[Step], list[TableName]]:
-    """The statements that make the publication cover `tables`, and the tables that this adds.
+    """The statements that make the publication cover `tables`, and the tables that they add.
 
     `server` is its version, as `server_version_num`.
     """
@@ -118,7 +118,7 @@ def decide(
                 sql.SQL(text).format(identifier), f"publication {name} names partitions, not tables"
             )
         )
-        # Until it names them by their root, partitioned tables do not show as covered.
+        # Before that, partitioned tables are not visible as covered.
         missing = [table for table in wanted if not tables[table].partitioned]
     else:
         missing = wanted
@@ -135,13 +135,13 @@ def decide(
 def ensure(
     connection: Connection, name: str, tables: Mapping[TableName, Table], manage: bool, clock: Clock
 ) -> None:
-    """Make the publication cover `tables`; once this returns all their changes will be in the stream.
+    """Make the publication cover `tables`.  After it returns, all their changes are in the stream.
 
-    Raises `FatalError` with the SQL when it may not.
+    Raises `FatalError` with the SQL when it must not change the publication.
     """
     added: set[TableName] = set()
     steps: list[Step] = []
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         current = read(connection, name)
         steps, missing = decide(name, current, tables, connection.info.server_version)
         if not steps:
@@ -160,7 +160,7 @@ def ensure(
 
 
 def read(connection: Connection, name: str) -> Publication | None:
-    """The publication as the catalog has it."""
+    """The publication; None when it does not exist."""
     row = connection.execute(_READ, (name,)).fetchone()
     if row is None:
         return None
@@ -175,8 +175,8 @@ def read(connection: Connection, name: str) -> Publication | None:
                 listed[TableName(schema, table)] = frozenset(columns)
     generated = True
     if connection.info.server_version >= _GENERATED_SINCE:
-        told = connection.execute(_READ_GENERATED, (name,)).fetchone()
-        generated = told is not None and bool(told[0])
+        row = connection.execute(_READ_GENERATED, (name,)).fetchone()
+        generated = row is not None and bool(row[0])
     return Publication(
         tables=frozenset(TableName(*item) for item in tables),
         complete=complete,
@@ -191,7 +191,7 @@ def read(connection: Connection, name: str) -> Publication | None:
 def needed_columns(
     tables: Mapping[TableName, Table], links: Mapping[TableName, Collection[str]]
 ) -> dict[TableName, frozenset[str]]:
-    """Per table what a column list must hold."""
+    """The columns that a column list of each table must contain."""
     return {
         name: table.logged({*table.primary_key, *table.columns.keys() & set(links.get(name, ()))})
         for name, table in tables.items()
@@ -201,7 +201,7 @@ def needed_columns(
 def refuse_restrictions(
     connection: Connection, name: str, needed: Mapping[TableName, Collection[str]]
 ) -> None:
-    """Raises `FatalError` with the SQL when the publication leaves out rows, or `needed` columns."""
+    """Raise `FatalError` with the SQL when the publication leaves out rows or `needed` columns."""
     current = read(connection, name)
     found = current.lacking(needed) if current else []
     if not found:
@@ -218,7 +218,7 @@ def refuse_restrictions(
 def _run(connection: Connection, step: Step, clock: Clock) -> None:
     text = step.statement.as_string(None)
     try:
-        ddl.run(connection, step.statement, "manage the publication", clock)
+        ddl.run_with_short_lock_waits(connection, step.statement, "manage the publication", clock)
     except psycopg.errors.InsufficientPrivilege as error:
         raise _not_done([step], "and this role may not change that") from error
     logger.info("%s: ran %s", step.reason, text, extra={"action": "publication"})

@@ -1,6 +1,6 @@
-"""Replica identity (invariant I4): the old values of key and link columns must stand in the log.
+"""Replica identity (invariant I4): the log must contain the old values of key and link columns.
 
-Without them a row that is deleted, or moves to another parent, leaves its old parent's document stale.
+Without them, the document of the old parent goes stale when a row is deleted or moves to another parent.
 `decide` is pure; `cure` runs what it decided.
 """
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from flusso_capture.options import Process
+from flusso_capture.options import CaptureContext
 from flusso_capture.source import ddl
 from flusso_capture.source.connection import Connection
-from flusso_capture.source.resync_requests import Doubts
+from flusso_capture.source.resync_requests import ResyncRequests
 from flusso_shared.clock import Clock
 from flusso_shared.names import TableName
 from flusso_shared.postgres.catalog import Table
@@ -46,17 +46,17 @@ WHERE r.prattrs IS NOT NULL AND (p.pubupdate OR p.pubdelete)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A column list of a publication: Postgres refuses UPDATEs of the table when its identity is not within."""
+    """A column list of a publication.  Postgres refuses UPDATEs of a table whose identity is not contained in the list."""
 
     publication: str
     table: TableName
-    """Which it is for: a partition's root, perhaps."""
+    """The table that is listed; it may be the root of a partition."""
     columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """What makes the identity of `table` hold `missing`."""
+    """The statement that adds the columns `missing` to the replica identity of `table`."""
 
     table: TableName
     missing: tuple[str, ...]
@@ -64,23 +64,24 @@ class Cure:
     allowed: bool
     """Whether this process may run it."""
     fatal: bool
-    """Without it not even the primary key of a removed row is known."""
+    """Whether even the primary key of a deleted row is missing from the log without it."""
     advice: str
-    """How to do it by hand, and what happens otherwise."""
+    """For the operator: the SQL, and what happens without it."""
     of: TableName
-    """The table of the plan that it is, or is a partition of."""
+    """The table of the plan: `table` itself, or its root."""
     by_hand: tuple[str, ...] = ()
-    """Ways to do it by hand, as SQL that Postgres takes: simple, then with less log written where columns allow it."""
+    """SQL for the operator: the simple form first, then one that writes less log, where the columns allow it."""
     lost: bool = False
-    """There is no identity, because its index was dropped, say: Postgres refuses UPDATE and DELETE once it is published."""
+    """Whether the table has no identity, for example because its index was dropped.  Postgres refuses UPDATE and DELETE once it is
+    published."""
 
 
 def decide(
     table: Table, links: frozenset[str], manage: bool, *, partition: bool = False
 ) -> Cure | None:
-    """What has to be done for `table`; None when its identity holds all that is needed.
+    """What has to be done for `table`; None when its identity contains all needed columns.
 
-    FULL, also where an index would do: an index can be dropped, and then Postgres refuses to change rows.
+    FULL, also where an index would suffice: an index can be dropped, and then Postgres refuses to change rows.
     """
     key = table.logged(table.primary_key)
     needed = table.logged(links) | key
@@ -102,7 +103,7 @@ def decide(
 
 
 def full_statement(table: TableName) -> str:
-    """What makes the whole old row stand in the log, as it is pasted into psql."""
+    """The SQL, for psql, that makes the log contain the whole old row."""
     return f"{_full_of(table).as_string(None)};"
 
 
@@ -115,11 +116,11 @@ def _full_of(name: TableName) -> sql.Composed:
 
 
 def _by_hand(table: Table, links: Sequence[str], partition: bool) -> tuple[str, ...]:
-    """Postgres takes an index as identity only if none of its columns may be NULL."""
+    """Postgres accepts an index as identity only if all its columns are NOT NULL."""
     full = full_statement(table.name)
     columns = [*table.primary_key, *links]
     not_null = all(name in table.columns and table.columns[name].not_null for name in columns)
-    # The identity of a partition is looked for in the columns of its root's.
+    # Postgres looks for the identity of a partition among the identity columns of its root.
     if table.partitioned or partition or not not_null or not table.primary_key:
         return (full,)
     index = sql.Identifier(_index_name(table.name.name))
@@ -130,18 +131,18 @@ def _by_hand(table: Table, links: Sequence[str], partition: bool) -> tuple[str, 
 
 
 def _index_name(table: str) -> str:
-    """Shortened here: what Postgres cut off could leave the name of another relation."""
+    """Shortened here: the name that Postgres truncates to could be that of another relation."""
     kept = table.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore")
     return f"{kept}{_SUFFIX}"
 
 
 def _advice(table: Table, missing: Iterable[str], by_hand: Sequence[str]) -> str:
-    told = (
+    advice = (
         f"the replica identity of table {table.name} lacks {', '.join(sorted(missing))}: when a row is "
         "deleted or moves to another parent, the document of the old parent goes stale.  Run\n"
         f"    {by_hand[0]}"
     )
-    return "\nor, with less log written,\n    ".join([told, *by_hand[1:]])
+    return "\nor, with less log written,\n    ".join([advice, *by_hand[1:]])
 
 
 def cures(
@@ -170,7 +171,7 @@ def cures(
 
 
 def _listings(connection: Connection) -> dict[TableName, list[Listing]]:
-    """The column lists of all publications, ours and others."""
+    """The column lists of all publications."""
     found: dict[TableName, list[Listing]] = {}
     if connection.info.server_version >= 150000:
         for schema, table, name, columns in connection.execute(_LISTED):
@@ -181,7 +182,7 @@ def _listings(connection: Connection) -> dict[TableName, list[Listing]]:
 
 
 def _within(cure: Cure, table: Table, listed: Sequence[Listing]) -> Cure:
-    """The cure, not to be run by itself when a column list makes Postgres refuse UPDATEs after it."""
+    """The cure; not allowed to run by itself when Postgres would refuse UPDATEs after it because of a column list."""
     if not listed:
         return cure
     columns = frozenset(cure.missing) | frozenset(table.primary_key)
@@ -202,7 +203,7 @@ def _within(cure: Cure, table: Table, listed: Sequence[Listing]) -> Cure:
 
 
 def _parts(connection: Connection, table: Table) -> list[Table]:
-    """The table, and the partitions that hold its rows: each of them has a replica identity of its own."""
+    """The table and the partitions that hold its rows; each has its own replica identity."""
     if not table.partitioned:
         return [table]
     name = sql.Identifier(*table.name).as_string(None)
@@ -217,7 +218,7 @@ def _parts(connection: Connection, table: Table) -> list[Table]:
 
 
 def cure(connection: Connection, item: Cure, clock: Clock) -> None:
-    """Run a cure that is allowed.  Waits for the table's lock in short turns, so that nobody queues behind."""
+    """Run a cure that is allowed.  It waits for the table's lock for two seconds at a time, so that others do not queue behind it."""
     if item.lost:
         logger.warning(
             "table %s has no replica identity: its index was dropped, is not valid or is deferrable. Postgres refuses"
@@ -225,7 +226,9 @@ def cure(connection: Connection, item: Cure, clock: Clock) -> None:
             item.table,
             extra={"action": "replica_identity_lost", "table": str(item.table)},
         )
-    ddl.run(connection, item.statement, f"set the replica identity of table {item.table}", clock)
+    ddl.run_with_short_lock_waits(
+        connection, item.statement, f"set the replica identity of table {item.table}", clock
+    )
     logger.info(
         "replica identity of table %s changed, so that the log holds old values of %s: %s",
         item.table,
@@ -235,8 +238,10 @@ def cure(connection: Connection, item: Cure, clock: Clock) -> None:
     )
 
 
-def apply(connection: Connection, doubts: Doubts, item: Cure, process: Process) -> None:
-    """Run a cure of a table that is being followed, and have its documents built again."""
-    # First: what was written before the cure may lack old values, whatever happens to this process.
-    doubts.add(item.of, sweep=True)
-    cure(connection, item, process.clock)
+def apply(
+    connection: Connection, resync_requests: ResyncRequests, item: Cure, context: CaptureContext
+) -> None:
+    """Run a cure of a followed table, and request a resync of the table."""
+    # First, so that a crash cannot lose it: changes before the cure may lack old values.
+    resync_requests.add(item.of, truncate=True)
+    cure(connection, item, context.clock)

@@ -1,7 +1,8 @@
-"""Tables whose documents are in doubt: changes of them are in the log without what is needed, or not at all.
+"""Resync requests: tables whose documents must be built again, because changes of them are missing from the log or incomplete.
 
-Publishing a truncate of such a table makes every worker build all documents with rows of it again, from the
-database as it is, which is right whatever was missed.  Doubts are on record until that is done.
+For each request capture publishes the rows that may be unknown, then a truncate of the table.  A truncate makes every worker
+build all documents with rows of the table from the current state of the database, so it does not matter which changes
+were missed.  A request is stored in the control topic until its resync is acknowledged.
 """
 
 from __future__ import annotations
@@ -15,66 +16,75 @@ from flusso_shared.names import TableName
 from flusso_shared.postgres.catalog import Table
 from flusso_shared.seams import Control
 
-_PREFIX = "doubt/"
+# Keys and fields of stored requests keep the names that earlier versions wrote.
+_KEY_PREFIX = "doubt/"
+_TRUNCATE_FIELD = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """What may be wrong with documents that have rows of `table`."""
+class ResyncRequest:
+    """What a resync of `table` publishes."""
 
     table: TableName
-    sweep: bool
-    """Whether rows may be gone, or have moved, that nobody can name."""
+    truncate: bool
+    """Whether to publish a truncate: rows may have been removed or moved, and it is not known which."""
     read: frozenset[TableName]
-    """Tables (itself, or partitions of it) with rows that may be unknown."""
+    """Tables (the table itself, or partitions of it) whose rows are published, because they may be unknown."""
     serial: int
+    """Increases with every addition to the request."""
 
 
-class Doubts:
-    """All doubts of a process.  Thread-safe."""
+class ResyncRequests:
+    """The resync requests of a process.  Thread-safe."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
         self._lock = threading.Lock()
-        self.raised = threading.Event()
-        """There may be open ones; for who settles them to clear."""
-        self.raised.set()  # by an earlier process, perhaps
+        self.wakeup = threading.Event()
+        """Set when requests may be pending.  The scheduler clears it."""
+        # An earlier process may have left requests.
+        self.wakeup.set()
 
     def add(
-        self, table: TableName, *, sweep: bool, read: Collection[TableName] = frozenset()
+        self, table: TableName, *, truncate: bool, read: Collection[TableName] = frozenset()
     ) -> None:
-        """Put a doubt on record; it adds to an open one of the same table."""
+        """Store a request; a pending request of the same table is extended.  Durable when it returns."""
         with self._lock:
-            before = _doubt(self._control.load().get(_key(table)), table)
-            after = Doubt(
-                table, before.sweep or sweep, before.read | frozenset(read), before.serial + 1
+            before = _from_json(self._control.load().get(_key(table)), table)
+            after = ResyncRequest(
+                table,
+                before.truncate or truncate,
+                before.read | frozenset(read),
+                before.serial + 1,
             )
-            self._control.put(_key(table), _json(after))
-        self.raised.set()
+            self._control.put(_key(table), _to_json(after))
+        self.wakeup.set()
 
-    def open(self) -> list[Doubt]:
-        """Those to be settled."""
+    def pending(self) -> list[ResyncRequest]:
+        """The requests that are not completed."""
         records = self._control.load()
         found = [
-            _doubt(value, TableName(*value["table"]))
+            _from_json(value, TableName(*value["table"]))
             for key, value in records.items()
-            if key.startswith(_PREFIX)
+            if key.startswith(_KEY_PREFIX)
         ]
-        return [doubt for doubt in found if doubt.sweep or doubt.read]
+        return [request for request in found if request.truncate or request.read]
 
-    def settle(self, doubt: Doubt) -> None:
-        """It has been dealt with; one that was added to meanwhile stays."""
+    def complete(self, request: ResyncRequest) -> None:
+        """Remove a request whose resync is acknowledged.  If it was extended since, it stays pending."""
         with self._lock:
-            now = _doubt(self._control.load().get(_key(doubt.table)), doubt.table)
-            if now.serial == doubt.serial:
-                nothing = Doubt(doubt.table, sweep=False, read=frozenset(), serial=doubt.serial)
-                self._control.put(_key(doubt.table), _json(nothing))
+            now = _from_json(self._control.load().get(_key(request.table)), request.table)
+            if now.serial == request.serial:
+                nothing = ResyncRequest(
+                    request.table, truncate=False, read=frozenset(), serial=request.serial
+                )
+                self._control.put(_key(request.table), _to_json(nothing))
             else:
-                self.raised.set()
+                self.wakeup.set()
 
 
-def lacks(table: Table, links: Collection[str]) -> str:
-    """What its rows lack to be followed, as a phrase; empty when nothing."""
+def missing_for_stream(table: Table, links: Collection[str]) -> str:
+    """What `table` needs for its changes to be followed and does not have, as a phrase; empty when nothing is missing."""
     if not table.primary_key:
         return "a primary key"
     gone = sorted(set(links) - table.columns.keys())
@@ -82,20 +92,20 @@ def lacks(table: Table, links: Collection[str]) -> str:
 
 
 def _key(table: TableName) -> str:
-    return f"{_PREFIX}{table}"
+    return f"{_KEY_PREFIX}{table}"
 
 
-def _json(doubt: Doubt) -> dict[str, Any]:
+def _to_json(request: ResyncRequest) -> dict[str, Any]:
     return {
-        "table": [*doubt.table],
-        "sweep": doubt.sweep,
-        "read": [[*table] for table in sorted(doubt.read)],
-        "serial": doubt.serial,
+        "table": [*request.table],
+        _TRUNCATE_FIELD: request.truncate,
+        "read": [[*table] for table in sorted(request.read)],
+        "serial": request.serial,
     }
 
 
-def _doubt(value: Mapping[str, Any] | None, table: TableName) -> Doubt:
+def _from_json(value: Mapping[str, Any] | None, table: TableName) -> ResyncRequest:
     if value is None:
-        return Doubt(table, sweep=False, read=frozenset(), serial=0)
+        return ResyncRequest(table, truncate=False, read=frozenset(), serial=0)
     read = frozenset(TableName(*item) for item in value["read"])
-    return Doubt(table, bool(value["sweep"]), read, int(value["serial"]))
+    return ResyncRequest(table, bool(value[_TRUNCATE_FIELD]), read, int(value["serial"]))

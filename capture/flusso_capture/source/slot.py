@@ -1,4 +1,4 @@
-"""The replication slot: made after the publication, checked before every use."""
+"""The replication slot: created after the publication, checked before every use."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ FROM pg_replication_slots WHERE slot_name = %s
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A slot of ours.  `confirmed` is where the stream goes on."""
+    """A logical slot for pgoutput.  The stream resumes at the LSN `confirmed`."""
 
     name: str
     created: bool
-    """Whether this process made it."""
+    """Whether this process created it."""
     confirmed_text: str
-    """As `X/Y`."""
+    """The confirmed LSN as `X/Y`."""
     confirmed: int
     invalidated: bool = False
-    """Whether the server removed log that it needs: no more can be read from it."""
+    """Whether the server removed log that the slot needs.  Nothing can be read from it any more."""
     active_pid: int | None = None
-    """The server's process that streams from it now."""
+    """PID of the server process that streams from it now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """How a slot is doing."""
+class SlotHealth:
+    """The lag of a slot, and whether it is at risk."""
 
     lag: int
-    """Bytes of log after its confirmed position."""
+    """Bytes of log after its confirmed LSN."""
     wal_status: str
     """As in `pg_replication_slots`: reserved, extended, unreserved, lost."""
     safe_bytes: int | None
-    """Bytes that may still be written before it is invalidated; None without a limit."""
+    """Bytes that can still be written before the slot is invalidated; None without a limit."""
 
 
 def read(connection: Connection, name: str) -> Slot | None:
-    """The slot, if there is one.  Raises `FatalError` when it is somebody else's."""
+    """The slot, or None.  Raises `FatalError` when it has another plugin or belongs to another database."""
     row = connection.execute(_READ, (name,)).fetchone()
     if row is None:
         return None
@@ -74,7 +74,7 @@ def read(connection: Connection, name: str) -> Slot | None:
 
 
 def create(connection: Connection, name: str) -> Slot:
-    """Make the slot."""
+    """Create the slot.  Blocks until the transactions that run now have ended."""
     logger.info(
         "creating replication slot %s: waits for the transactions that are running now",
         name,
@@ -86,17 +86,17 @@ def create(connection: Connection, name: str) -> Slot:
 
 
 def drop(connection: Connection, name: str) -> None:
-    """Drop the slot, if it is there."""
+    """Drop the slot, if it exists."""
     logger.warning("dropping replication slot %s", name, extra={"action": "drop_slot"})
     connection.execute(_DROP, (name,))
 
 
-def health(connection: Connection, name: str) -> Health | None:
-    """How the slot is doing; None when there is none, or it has no position."""
+def health(connection: Connection, name: str) -> SlotHealth | None:
+    """The health of the slot; None when it does not exist or has no confirmed LSN."""
     row = connection.execute(_STATE, (name,)).fetchone()
     if row is None or row[0] is None:
         return None
-    return Health(int(row[0]), str(row[1]), None if row[2] is None else int(row[2]))
+    return SlotHealth(int(row[0]), str(row[1]), None if row[2] is None else int(row[2]))
 
 
 def _drop_statement(name: str) -> str:

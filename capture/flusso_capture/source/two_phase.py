@@ -1,8 +1,8 @@
-"""Slots made with `two_phase`: made again without it, at the same position.
+"""Slots with `two_phase`: recreated without it, at the same LSN.
 
-Such a slot sends the rows of a prepared transaction at PREPARE TRANSACTION.  They are visible at COMMIT PREPARED, perhaps
-hours later, or never.  A slot without `two_phase` sends them at COMMIT PREPARED.  Postgres cannot turn it off in place
-before version 18; a copy of a slot never has it.
+Such a slot sends the rows of a prepared transaction at PREPARE TRANSACTION.  They become visible at COMMIT PREPARED, perhaps
+hours later, or never.  A slot without `two_phase` sends them at COMMIT PREPARED.  Postgres cannot turn it off in
+place before version 18; a copy of a slot never has it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ WHERE slot_name = ANY(%s) AND plugin = %s AND slot_type = 'logical' AND database
 _EXISTS = "SELECT FROM pg_replication_slots WHERE slot_name = %s"
 _COPY = "SELECT pg_copy_logical_replication_slot(%s, %s, false)"
 _DROP = "SELECT pg_drop_replication_slot(%s)"
-_LONGEST = 63
+_MAX_SLOT_NAME_LENGTH = 63
 
 Step = tuple[Literal["copy"], str, str] | tuple[Literal["drop"], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A slot of pgoutput in this database."""
+    """A logical slot for pgoutput in this database."""
 
     two_phase: bool
     active_pid: int | None
@@ -45,15 +45,15 @@ class Found:
 
 
 def spare_name(slot: str) -> str:
-    """The name of the copy, while there is one."""
+    """The name of the temporary copy."""
     digest = hashlib.sha256(slot.encode()).hexdigest()[:8]
-    return f"{slot[: _LONGEST - 14]}_copy_{digest}"
+    return f"{slot[: _MAX_SLOT_NAME_LENGTH - 14]}_copy_{digest}"
 
 
 def steps(slot: str, own: Found | None, taken: bool, spare: Found | None) -> list[Step]:
-    """What leads to a slot without `two_phase` and no copy, from any point where it was interrupted.
+    """The steps to a slot without `two_phase` and without a copy, from any point where they were interrupted.
 
-    `taken` says whether any slot has the name, also one that is not ours.
+    `taken` is whether any slot has the name, including slots of other plugins and databases.
     """
     copy = spare_name(slot)
     back: list[Step] = [("copy", copy, slot), ("drop", copy)]
@@ -68,7 +68,7 @@ def steps(slot: str, own: Found | None, taken: bool, spare: Found | None) -> lis
 
 
 def turn_off(connection: Connection, slot: str) -> None:
-    """Leave a slot of that name without `two_phase`.  Raises `RetryableError` while it is in use."""
+    """Turn off `two_phase` of the slot, if it exists.  Raises `RetryableError` while it is in use."""
     copy = spare_name(slot)
     rows = connection.execute(_READ, ([slot, copy], PLUGIN)).fetchall()
     found = {name: Found(*parts) for name, *parts in rows}
@@ -80,11 +80,11 @@ def turn_off(connection: Connection, slot: str) -> None:
     if own is not None and own.two_phase:
         if own.active_pid is not None:
             raise RetryableError(
-                f"replication slot {slot} has two_phase on and is active for PID {own.active_pid}; it is made again"
-                " without two_phase once that process has stopped"
+                f"replication slot {slot} has two_phase on and is active for PID {own.active_pid}; it is recreated"
+                " without two_phase when that process has stopped"
             )
         logger.warning(
-            "replication slot %s has two_phase on: it is made again without, at the same position",
+            "replication slot %s has two_phase on: it is recreated without, at the same position",
             slot,
             extra={"action": "two_phase_off"},
         )

@@ -1,14 +1,14 @@
-"""The stream: bytes of the replication protocol to published changes, and which position may be confirmed.
+"""The stream: from bytes of the replication protocol to published changes, and to the confirmed LSN.
 
 In reading order:
 
-* `stream`: reads, publishes, acknowledges, confirms.
+* `stream`: receive, decode, publish, acknowledge, confirm.  Read `Stream.run` first.
 * `replication`: the replication connection.
 * `pgoutput`: decodes messages.
-* `relations`: the tables as the stream describes them.
-* `change_builder`: messages to changes.
-* `generated_columns`: values that the log leaves out.
-* `transaction_ids`: 32 bits to 64 bits.
-* `watermark`: which position may be confirmed.
-* `checkpoint`: records how far the log is read.
+* `relations`: the tables, as the stream describes them.
+* `change_builder`: builds changes from messages.
+* `generated_columns`: values that are not in the log.
+* `transaction_ids`: from 32 bits to 64 bits.
+* `watermark`: which LSN may be confirmed.
+* `checkpoint`: records the LSN up to which the log is read.
 """

@@ -1,4 +1,4 @@
-"""Messages of the stream -> changes to publish.  Pure, given the relations."""
+"""Builds the changes to publish from messages of the stream.  Pure, given the relations."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from flusso_capture.stream.pgoutput import (
     UnreadableRow,
     Update,
 )
-from flusso_capture.stream.relations import Relations, Shape
-from flusso_capture.stream.transaction_ids import Xids
+from flusso_capture.stream.relations import Relations, RowLayout
+from flusso_capture.stream.transaction_ids import TransactionIds
 from flusso_shared.change import Change, Op, Origin
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
@@ -31,53 +31,56 @@ RowMessage = Insert | Update | Delete | Truncate
 _NO_CHANGES: Sequence[Change] = ()
 
 
-class Changes:
-    """Makes the changes of one stream, transaction after transaction."""
+class ChangeBuilder:
+    """Builds the changes of one stream session, transaction after transaction."""
 
     def __init__(
         self,
         relations: Relations,
-        xids: Xids,
+        xids: TransactionIds,
         origin: Origin,
         max_value_bytes: int,
         evaluate: Evaluate = not_evaluated,
     ) -> None:
-        """Values longer than `max_value_bytes` are left out of images, key and link columns never.
+        """Values longer than `max_value_bytes` are left out of images, except key and link columns.
 
-        A row whose generated columns `evaluate` cannot tell makes no change: its table is signalled as passed over.
+        A row whose generated columns `evaluate` cannot compute has no change; its table is signalled as passed over.
         """
         self._relations = relations
         self._xids = xids
         self._origin = origin
         self._limit = max_value_bytes
         self._evaluate = evaluate
-        self._lost: set[int] = set()
-        """Relations with rows of the transaction that make no change."""
+        self._passed_over: set[int] = set()
+        """Relations with rows, in this transaction, that have no change."""
         self._commit_lsn = 0
         self._commit_time = 0
         self._xid = 0
         self._sequence = 0
         self._unreadable: set[TableName] = set()
-        """Tables of which the transaction has shown a row whose key or link columns cannot be read."""
+        """Tables with a row, in this transaction, whose key or link columns are not valid text."""
         self._large = False
-        """Whether the message in hand is so large that a value of it may be too large."""
+        """Whether the current message is larger than the limit, so that a value may be too large."""
 
     @property
     def timeline(self) -> int:
-        """The timeline that the changes are of."""
+        """The timeline of the changes."""
         return self._origin.timeline
 
-    def begin(self, message: Begin) -> None:
-        """A transaction begins: what follows is of it."""
+    def begin_transaction(self, message: Begin) -> None:
+        """A transaction begins; the following messages belong to it."""
         self._commit_lsn = message.commit_lsn
         self._commit_time = message.commit_time
         self._xid = self._xids.widen(message.xid)
         self._sequence = 0
         self._unreadable.clear()
-        self._lost.clear()
+        self._passed_over.clear()
 
-    def of(self, message: RowMessage, lsn: int, size: int) -> Sequence[Change]:
-        """The changes that `message`, of `size` bytes at `lsn`, comes to; none for other tables."""
+    def build(self, message: RowMessage, lsn: int, size: int) -> Sequence[Change]:
+        """The changes of `message`, which has `size` bytes and begins at `lsn`; none for tables outside the plan.
+
+        Raises `DecodeError`, and `FatalError` when a row has no primary key.
+        """
         self._large = size > self._limit
         if isinstance(message, Insert):
             return self._insert(message, lsn)
@@ -88,68 +91,68 @@ class Changes:
         return self._truncate(message, lsn)
 
     def _insert(self, message: Insert, lsn: int) -> Sequence[Change]:
-        shape = self._relations.shape(message.relation)
-        if shape is None:
+        layout = self._relations.layout(message.relation)
+        if layout is None:
             return _NO_CHANGES
-        row = self._row(shape, message.new, lsn)
-        if not self._completed(shape, row):
-            return self._lose(message.relation)
-        after, omitted = self._image(shape, row)
-        return (self._change(Op.CREATE, shape, _key(shape, row), None, after, omitted, lsn),)
+        row = self._row(layout, message.new, lsn)
+        if not self._completed(layout, row):
+            return self._pass_over(message.relation)
+        after, omitted = self._image(layout, row)
+        return (self._change(Op.CREATE, layout, _key(layout, row), None, after, omitted, lsn),)
 
     def _update(self, message: Update, lsn: int) -> Sequence[Change]:
         """One change; two, a delete and a create, when the primary key changed."""
-        shape = self._relations.shape(message.relation)
-        if shape is None:
+        layout = self._relations.layout(message.relation)
+        if layout is None:
             return _NO_CHANGES
-        row = self._row(shape, message.new, lsn)
+        row = self._row(layout, message.new, lsn)
         old = message.old
         if old is None:
-            if not self._completed(shape, row):
-                return self._lose(message.relation)
-            after, omitted = self._image(shape, row)
-            key = _key(shape, row)
-            return (self._change(Op.UPDATE, shape, key, None, after, omitted, lsn),)
-        old = self._row(shape, old, lsn)
-        if not self._old_completed(shape, old, message.full):
-            return self._lose(message.relation)
-        before, omitted_before = self._old_image(shape, old, message.full)
-        _fill_unchanged(shape, row, before)
-        if not self._completed(shape, row):
-            return self._lose(message.relation)
-        after, omitted = self._image(shape, row)
-        key, old_key = _key(shape, row), self._old_key(shape, before, row)
+            if not self._completed(layout, row):
+                return self._pass_over(message.relation)
+            after, omitted = self._image(layout, row)
+            key = _key(layout, row)
+            return (self._change(Op.UPDATE, layout, key, None, after, omitted, lsn),)
+        old = self._row(layout, old, lsn)
+        if not self._old_completed(layout, old, message.full):
+            return self._pass_over(message.relation)
+        before, omitted_before = self._old_image(layout, old, message.full)
+        _fill_unchanged(layout, row, before)
+        if not self._completed(layout, row):
+            return self._pass_over(message.relation)
+        after, omitted = self._image(layout, row)
+        key, old_key = _key(layout, row), self._old_key(layout, before, row)
         if old_key == key:
             both = _union(omitted, omitted_before)
-            return (self._change(Op.UPDATE, shape, key, before, after, both, lsn),)
+            return (self._change(Op.UPDATE, layout, key, before, after, both, lsn),)
         return (
-            self._change(Op.DELETE, shape, old_key, before, None, omitted_before, lsn),
-            self._change(Op.CREATE, shape, key, None, after, omitted, lsn),
+            self._change(Op.DELETE, layout, old_key, before, None, omitted_before, lsn),
+            self._change(Op.CREATE, layout, key, None, after, omitted, lsn),
         )
 
     def _delete(self, message: Delete, lsn: int) -> Sequence[Change]:
-        shape = self._relations.shape(message.relation)
-        if shape is None:
+        layout = self._relations.layout(message.relation)
+        if layout is None:
             return _NO_CHANGES
-        old = self._row(shape, message.old, lsn)
-        if not self._old_completed(shape, old, message.full):
-            return self._lose(message.relation)
-        before, omitted = self._old_image(shape, old, message.full)
-        key = self._old_key(shape, before, None)
-        return (self._change(Op.DELETE, shape, key, before, None, omitted, lsn),)
+        old = self._row(layout, message.old, lsn)
+        if not self._old_completed(layout, old, message.full):
+            return self._pass_over(message.relation)
+        before, omitted = self._old_image(layout, old, message.full)
+        key = self._old_key(layout, before, None)
+        return (self._change(Op.DELETE, layout, key, before, None, omitted, lsn),)
 
     def _truncate(self, message: Truncate, lsn: int) -> Sequence[Change]:
         """One change per table of the plan."""
-        shapes = [self._relations.shape(relation) for relation in message.relations]
+        layouts = [self._relations.layout(relation) for relation in message.relations]
         return [
-            self._change(Op.TRUNCATE, shape, (), None, None, (), lsn)
-            for shape in shapes
-            if shape is not None
+            self._change(Op.TRUNCATE, layout, (), None, None, (), lsn)
+            for layout in layouts
+            if layout is not None
         ]
 
-    def _completed(self, shape: Shape, row: Row) -> bool:
-        """Append the generated columns that the log left out; false when they cannot be told."""
-        computed = shape.computed
+    def _completed(self, layout: RowLayout, row: Row) -> bool:
+        """Append the generated columns that the log does not contain; False when they cannot be computed."""
+        computed = layout.computed
         if computed is None:
             return True
         values = tuple([row[position] for position in computed.inputs])
@@ -161,24 +164,24 @@ class Changes:
         row.extend(found)
         return True
 
-    def _old_completed(self, shape: Shape, row: Row, full: bool) -> bool:
-        """The same of an old row, in which key-only ones need no more than the key."""
-        if shape.computed is None:
+    def _old_completed(self, layout: RowLayout, row: Row, full: bool) -> bool:
+        """The same for an old row; a key-only row needs only the columns of the key."""
+        if layout.computed is None:
             return True
-        if full or shape.old_computed:
-            return self._completed(shape, row)
-        return not shape.key_computed
+        if full or layout.old_computed:
+            return self._completed(layout, row)
+        return not layout.key_computed
 
-    def _lose(self, relation: int) -> Sequence[Change]:
-        if relation not in self._lost:
-            self._lost.add(relation)
-            self._relations.lose(relation)
+    def _pass_over(self, relation: int) -> Sequence[Change]:
+        if relation not in self._passed_over:
+            self._passed_over.add(relation)
+            self._relations.pass_over(relation)
         return _NO_CHANGES
 
     def _change(
         self,
         op: Op,
-        shape: Shape,
+        layout: RowLayout,
         key: tuple[str, ...],
         before: _Image | None,
         after: _Image | None,
@@ -189,7 +192,7 @@ class Changes:
         self._sequence = sequence + 1
         return Change(
             op,
-            shape.table,
+            layout.table,
             key,
             before,
             after,
@@ -202,92 +205,92 @@ class Changes:
             self._origin,
         )
 
-    def _row(self, shape: Shape, row: Row, lsn: int) -> Row:
-        if len(row) != shape.sent:
+    def _row(self, layout: RowLayout, row: Row, lsn: int) -> Row:
+        if len(row) != layout.sent:
             raise DecodeError(
-                f"the replication stream has a row of {len(row)} columns for table {shape.table}, "
-                f"which it described with {shape.sent}"
+                f"the replication stream has a row of {len(row)} columns for table {layout.table}, "
+                f"which it described with {layout.sent}"
             )
-        return self._without_unreadable(shape, row, lsn) if type(row) is UnreadableRow else row
+        return self._without_unreadable(layout, row, lsn) if type(row) is UnreadableRow else row
 
-    def _without_unreadable(self, shape: Shape, row: Row, lsn: int) -> Row:
-        """The row with what can be read of it: other values are left out, those of key and link columns spelled.
+    def _without_unreadable(self, layout: RowLayout, row: Row, lsn: int) -> Row:
+        """The row without its unreadable values; in key and link columns, they are written with `\\xNN`.
 
-        The latter lead to no row, or to one that is built once more than needed.
+        Such a key matches no row, or a row whose document is then built once more than needed.
         """
         known: Row = []
         lost: list[str] = []
         for position, (name, value) in enumerate(
-            zip(shape.columns[: shape.sent], row, strict=True)
+            zip(layout.columns[: layout.sent], row, strict=True)
         ):
             if not isinstance(value, Unreadable):
                 known.append(value)
-            elif name in shape.kept or position in shape.identity:
+            elif name in layout.kept or position in layout.identity:
                 known.append(str(value))
                 lost.append(name)
             else:
                 known.append(UNCHANGED)
-        if lost and shape.table not in self._unreadable:
-            self._unreadable.add(shape.table)
-            self._relations.unreadable(shape, tuple(lost), lsn)
+        if lost and layout.table not in self._unreadable:
+            self._unreadable.add(layout.table)
+            self._relations.unreadable(layout, tuple(lost), lsn)
         return known
 
-    def _image(self, shape: Shape, row: Row) -> tuple[_Image, tuple[str, ...]]:
-        """The row by column names, and what is not in it."""
-        image = dict(zip(shape.columns, row, strict=True))
+    def _image(self, layout: RowLayout, row: Row) -> tuple[_Image, tuple[str, ...]]:
+        """The row by column names, and the names of the omitted columns."""
+        image = dict(zip(layout.columns, row, strict=True))
         if not self._large and UNCHANGED not in row:
             return cast("_Image", image), ()
-        omitted = [name for name, value in image.items() if self._left_out(shape, name, value)]
+        omitted = [name for name, value in image.items() if self._left_out(layout, name, value)]
         for name in omitted:
             del image[name]
         return cast("_Image", image), tuple(omitted)
 
-    def _left_out(self, shape: Shape, name: str, value: object) -> bool:
+    def _left_out(self, layout: RowLayout, name: str, value: object) -> bool:
         if value is None:
             return False
         if value is UNCHANGED:
             return True
         text = cast("str", value)
-        # A character takes four bytes at most: encoding is needed near the limit only.
+        # A character has at most four bytes in UTF-8, so only values near the limit are encoded.
         if 4 * len(text) <= self._limit:
             return False
-        return name not in shape.kept and len(text.encode()) > self._limit
+        return name not in layout.kept and len(text.encode()) > self._limit
 
-    def _old_image(self, shape: Shape, row: Row, full: bool) -> tuple[_Image, tuple[str, ...]]:
+    def _old_image(self, layout: RowLayout, row: Row, full: bool) -> tuple[_Image, tuple[str, ...]]:
         if full:
-            return self._image(shape, row)
-        # Columns outside the identity are sent as NULL, which they need not have been.
-        columns = shape.columns
-        image = {columns[n]: cast("str | None", row[n]) for n in shape.identity}
+            return self._image(layout, row)
+        # Columns outside the identity are sent as NULL, whatever their value was.
+        columns = layout.columns
+        image = {columns[n]: cast("str | None", row[n]) for n in layout.identity}
         return image, ()
 
-    def _old_key(self, shape: Shape, before: _Image, row: Row | None) -> tuple[str, ...]:
-        """The key before the change; columns outside the identity cannot have been read, only kept."""
+    def _old_key(self, layout: RowLayout, before: _Image, row: Row | None) -> tuple[str, ...]:
+        """The key before the change.  Columns outside the identity have not changed, so the new row has their values."""
         values: list[str] = []
-        for position in shape.key:
-            value = before.get(shape.columns[position])
+        for position in layout.key:
+            value = before.get(layout.columns[position])
             if value is None and row is not None:
                 value = cast("str | None", row[position])
             if value is None:
-                raise FatalError(_no_key(shape))
+                raise FatalError(_no_key(layout))
             values.append(value)
         return tuple(values)
 
 
-def _key(shape: Shape, row: Row) -> tuple[str, ...]:
-    key = tuple([row[position] for position in shape.key])
+def _key(layout: RowLayout, row: Row) -> tuple[str, ...]:
+    key = tuple([row[position] for position in layout.key])
     for value in key:
         if not isinstance(value, str):
-            raise FatalError(_no_key(shape))
+            raise FatalError(_no_key(layout))
     return cast("tuple[str, ...]", key)
 
 
-def _fill_unchanged(shape: Shape, row: Row, before: _Image) -> None:
-    """Take key and link values that were not sent again from the old row."""
+def _fill_unchanged(layout: RowLayout, row: Row, before: _Image) -> None:
+    """Copy key and link values that were not sent again from the old row."""
     if UNCHANGED not in row:
         return
-    for position, name in enumerate(shape.columns[: shape.sent]):
-        if row[position] is UNCHANGED and name in shape.kept and name in before:
+    for position, name in enumerate(layout.columns[: layout.sent]):
+        if row[position] is UNCHANGED and name in layout.kept and name in before:
             row[position] = before[name]
 
 
@@ -295,10 +298,10 @@ def _union(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(first + second)) if second else first
 
 
-def _no_key(shape: Shape) -> str:
-    columns = ", ".join(shape.columns[position] for position in shape.key)
+def _no_key(layout: RowLayout) -> str:
+    columns = ", ".join(layout.columns[position] for position in layout.key)
     return (
-        f"a change of table {shape.table} came without its primary key ({columns}): its replica "
-        f"identity does not hold it.  Run ALTER TABLE {shape.table} REPLICA IDENTITY FULL; changes "
-        "written before that cannot be read: drop the slot, and start again to build the indexes anew"
+        f"a change of table {layout.table} came without its primary key ({columns}): its replica "
+        f"identity does not hold it.  Run ALTER TABLE {layout.table} REPLICA IDENTITY FULL; changes "
+        "written before that cannot be read: drop the slot, and start again to rebuild the indexes"
     )

@@ -1,6 +1,7 @@
-"""Keeps on record how far the log is read, so that the slot is never confirmed beyond what is recorded (I6).
+"""Records the checkpoint: the LSN up to which the log was received (I6).
 
-That makes a slot that somebody else moved, or made anew, tell itself: it stands above the record.
+The slot is never confirmed beyond the recorded checkpoint.  So a slot that another program moved or recreated is detected: its
+confirmed LSN is after the checkpoint.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from flusso_shared.changelog.control_records import Checkpoint
 from flusso_shared.clock import Clock
 from flusso_shared.seams import Control
 
-_PAUSE = 0.5
-"""Seconds between two records."""
+_RECORD_INTERVAL_SECONDS = 0.5
 
 
-class Positions:
-    """The record of one capture process.  `work` is the body of its thread; the rest is the stream's."""
+class CheckpointRecorder:
+    """The checkpoint of one capture process.  `work` is the body of its thread; the stream's thread calls the rest."""
 
     def __init__(self, control: Control, clock: Clock) -> None:
         self._control = control
@@ -28,13 +28,13 @@ class Positions:
         self._wanted: Checkpoint | None = None
         self._closed = False
 
-    def begin(self, position: Checkpoint) -> None:
-        """A stretch of streaming begins, of which this much is on record."""
+    def begin_session(self, recorded: Checkpoint) -> None:
+        """A stream session begins at a recorded checkpoint."""
         with self._changed:
-            self._recorded = self._wanted = position
+            self._recorded = self._wanted = recorded
 
-    def read_to(self, lsn: int, timeline: int) -> None:
-        """The log was read up to here; recorded soon, in the background."""
+    def advance(self, lsn: int, timeline: int) -> None:
+        """The log was received up to `lsn`; the thread records it."""
         wanted = self._wanted
         if wanted is not None and (lsn > wanted.lsn or timeline != wanted.timeline):
             with self._changed:
@@ -42,32 +42,34 @@ class Positions:
                 self._changed.notify()
 
     @property
-    def recorded(self) -> int:
-        """What may be confirmed at most."""
-        position = self._recorded
-        return 0 if position is None else position.lsn
+    def recorded_lsn(self) -> int:
+        """The highest LSN that may be confirmed."""
+        recorded = self._recorded
+        return 0 if recorded is None else recorded.lsn
 
     def work(self) -> None:
-        """Record what is read, until `close`.  A failure is waited out, up to a stop (`StoppedError`)."""
-        while (position := self._next()) is not None:
+        """Record the checkpoint until `close`.  Failed writes are retried, until a stop (`StoppedError`)."""
+        while (checkpoint := self._next()) is not None:
             retry.forever(
-                lambda position=position: self._control.put(position.key, position.to_json()),  # type: ignore[misc]
+                lambda checkpoint=checkpoint: self._control.put(  # type: ignore[misc]
+                    checkpoint.key, checkpoint.to_json()
+                ),
                 doing="record how far the log is read",
                 clock=self._clock,
             )
             with self._changed:
-                if self._wanted is not None and position.lineage == self._wanted.lineage:
-                    self._recorded = position
-                self._changed.wait_for(lambda: self._closed, _PAUSE)
+                if self._wanted is not None and checkpoint.lineage == self._wanted.lineage:
+                    self._recorded = checkpoint
+                self._changed.wait_for(lambda: self._closed, _RECORD_INTERVAL_SECONDS)
 
     def close(self) -> None:
-        """End `work`, once what it is doing is done."""
+        """End `work` after the write that is in progress."""
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     def _next(self) -> Checkpoint | None:
-        """What is to be recorded; None after `close`."""
+        """The checkpoint to be recorded; None after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._wanted != self._recorded)
             return None if self._closed else self._wanted

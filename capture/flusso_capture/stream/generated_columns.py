@@ -1,7 +1,7 @@
-"""Stored generated columns that a key or a link needs: before Postgres 18 the log does not hold them.
+"""Stored generated columns of keys and links: before Postgres 18 the log does not contain them.
 
-They follow from other columns of the row, so the server computes them from the values that the log has: `composed` is
-pure, `Evaluator` asks.  Rows of other tables never get here.
+The server computes them from the other columns of the row, which the log contains.  `composed` is pure and makes the SQL,
+`Evaluator` runs it.  Rows of tables without such columns are not evaluated.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from flusso_shared.postgres.errors import translate
 
 logger = logging.getLogger(__name__)
 
-_REMEMBERED = 4096
+_MAX_CACHED_ROWS = 4096
 
 Values = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Columns that are not in the log, and how they follow from those that are."""
+    """Generated columns that are not in the log, and the SQL that computes them."""
 
     names: tuple[str, ...]
     inputs: tuple[int, ...]
-    """Positions of the columns that they are computed from."""
+    """Indexes, in the log's row, of the columns that they are computed from."""
     statement: bytes
-    """Takes the inputs as text and gives the columns."""
+    """A query: parameters are the inputs as text, the result row is the columns."""
 
 
 Evaluate = Callable[[Computed, Values], Values | None]
-"""The values of the computed columns; None when the server refuses to compute them."""
+"""Returns the values of the computed columns; None when the server cannot compute them."""
 
 
 def not_evaluated(_computed: Computed, _values: Values) -> Values | None:
-    """An `Evaluate` that knows no values."""
+    """An `Evaluate` that cannot compute any values."""
     return None
 
 
 def composed(table: Table, sent: Sequence[str], wanted: Collection[str]) -> Computed | None:
-    """Those of the `wanted` columns that are not `sent`, and follow from columns that are; None without any."""
+    """The `wanted` columns that are not `sent` and can be computed from `sent` columns; None when there are none."""
     names: list[str] = []
     inputs: dict[str, int] = {}
     expressions: list[sql.Composable] = []
@@ -78,24 +78,24 @@ def _value(at: int, column: Column) -> sql.Composable:
 
 
 class Evaluator:
-    """Computes over a session of its own, which it opens when the first row needs it.  Owned by the stream's thread."""
+    """Computes over its own session, opened for the first row that needs it.  Owned by the stream's thread."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._connection: Connection | None = None
-        self._known: dict[tuple[bytes, Values], Values] = {}
+        self._cache: dict[tuple[bytes, Values], Values] = {}
 
     def __call__(self, computed: Computed, values: Values) -> Values | None:
         """Raises `RetryableError` when the session breaks."""
         asked = computed.statement, values
-        found = self._known.get(asked)
+        found = self._cache.get(asked)
         if found is not None:
             return found
         answer = self._ask(computed, values)
         if answer is not None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[asked] = answer
+            if len(self._cache) >= _MAX_CACHED_ROWS:
+                self._cache.clear()
+            self._cache[asked] = answer
         return answer
 
     def close(self) -> None:

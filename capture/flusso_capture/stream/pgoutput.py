@@ -1,4 +1,4 @@
-"""The pgoutput protocol, version 1: bytes of one message -> values.  Pure; no sockets, no meaning.
+"""The pgoutput protocol, version 1: decodes the bytes of one message.  Pure.
 
 Format: Postgres manual, "Logical Replication Message Formats".
 """
@@ -33,11 +33,11 @@ _POSTGRES_EPOCH: Final = 946_684_800_000_000
 
 
 class DecodeError(FatalError):
-    """The server sent what the protocol does not know."""
+    """A message that is not part of the protocol."""
 
 
 class Unchanged(enum.Enum):
-    """Stands for a TOASTed value that did not change and was not sent."""
+    """A TOASTed value that did not change and was not sent."""
 
     TOKEN = "unchanged"
 
@@ -46,7 +46,7 @@ UNCHANGED: Final = Unchanged.TOKEN
 
 
 class Unreadable(str):
-    """A value whose bytes are no text in the database's encoding; what is none is written as `\\xNN`."""
+    """A value whose bytes are not valid in the database's encoding; invalid bytes are written as `\\xNN`."""
 
     __slots__ = ()
 
@@ -57,7 +57,7 @@ Row = list[Value]
 
 
 class UnreadableRow(list[Value]):
-    """A row with an `Unreadable` value.  Others are plain lists."""
+    """A row with an `Unreadable` value.  All other rows are plain lists."""
 
     __slots__ = ()
 
@@ -73,7 +73,7 @@ class Begin(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """End of a transaction; `end_lsn` is what may be confirmed for it."""
+    """End of a transaction; its LSN `end_lsn` may be confirmed."""
 
     commit_lsn: int
     end_lsn: int
@@ -81,14 +81,14 @@ class Commit(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """The transaction was replicated from elsewhere."""
+    """The transaction was replicated from another server."""
 
     lsn: int
     name: str
 
 
 class RelationColumn(NamedTuple):
-    """A column as the log describes it; `identity` when it belongs to the replica identity."""
+    """A column as the log describes it; `identity`: whether it belongs to the replica identity."""
 
     name: str
     identity: bool
@@ -97,7 +97,7 @@ class RelationColumn(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """Describes a table, before its first row and whenever it changed."""
+    """Describes a table, before its first row and after each change of it."""
 
     id: int
     schema: str
@@ -122,7 +122,7 @@ class Insert(NamedTuple):
 
 
 class Update(NamedTuple):
-    """A changed row.  `old` is the replica identity's columns, others None, or (`full`) the whole row."""
+    """A changed row.  `old` has the columns of the replica identity and None for others, or (`full`) the whole row."""
 
     relation: int
     old: Row | None
@@ -131,7 +131,7 @@ class Update(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """A removed row; `old` and `full` as in `Update`."""
+    """A deleted row; `old` and `full` as in `Update`."""
 
     relation: int
     old: Row
@@ -139,7 +139,7 @@ class Delete(NamedTuple):
 
 
 class Truncate(NamedTuple):
-    """Emptied tables."""
+    """Truncated tables."""
 
     relations: tuple[int, ...]
     cascade: bool
@@ -147,7 +147,7 @@ class Truncate(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What `pg_logical_emit_message` wrote."""
+    """Content that `pg_logical_emit_message` wrote."""
 
     transactional: bool
     lsn: int
@@ -161,19 +161,19 @@ AnyMessage = (
 
 
 def decode(data: bytes, codec: str = "utf-8") -> AnyMessage:
-    """One whole message, whose texts are in `codec`.  Raises `DecodeError`, and nothing else, when it is not one."""
+    """Decode one complete message, with text in the encoding `codec`.  Raises `DecodeError` only."""
     try:
         reader = _READERS[data[0]]
         message, end = reader(data, codec)
     except (LookupError, ValueError, struct.error) as error:
-        raise DecodeError(_complaint(data)) from error
+        raise DecodeError(_decode_error_text(data)) from error
     if end != len(data):
-        raise DecodeError(_complaint(data))
+        raise DecodeError(_decode_error_text(data))
     return message
 
 
-def _complaint(data: bytes) -> str:
-    # No content: it may hold values of rows.
+def _decode_error_text(data: bytes) -> str:
+    # Without the content, which may have values of rows.
     return (
         f"the replication stream holds a message of kind {data[:1]!r} and {len(data)} bytes that is "
         "not pgoutput version 1; check the server's version and that nothing rewrites the connection"
@@ -266,7 +266,7 @@ def _message(data: bytes, codec: str) -> tuple[Message, int]:
 
 
 def _row(data: bytes, at: int, codec: str) -> tuple[Row, int]:
-    """A tuple.  A slice beyond the end is short, not an error: `decode` compares the end."""
+    """A tuple, and the offset after it.  A slice beyond the end is no error here: `decode` compares the end."""
     (count,) = _U16(data, at)
     at += 2
     values: Row = []

@@ -1,6 +1,6 @@
-"""The replication connection: START_REPLICATION, messages in, standby status out.  Owned by one thread.
+"""The replication connection: START_REPLICATION, receives messages, sends standby status.  Owned by one thread.
 
-Decides nothing about positions: `stream` does.
+`stream` decides which LSN is confirmed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.postgres.errors import translate
 
 _DOING: Final = "follow the write-ahead log"
-# In the CONTEXT of errors that a change causes, with its position.
-_PLUGIN: Final = "output plugin"
+# Part of the CONTEXT of errors that a change causes; the LSN of the change follows it.
+_CHANGE_CONTEXT: Final = "output plugin"
 _STATUS: Final = struct.Struct(">cQQQqB")
-# The slot is gone, or was invalidated.
+# The slot does not exist, or was invalidated.
 _SLOT_CHANGED: Final = (
     psycopg.errors.UndefinedObject,
     psycopg.errors.ObjectNotInPrerequisiteState,
@@ -33,11 +33,11 @@ _POSTGRES_EPOCH: Final = 946_684_800_000_000
 
 
 class UnsendableError(RetryableError):
-    """The server failed over one change in its log.  If it does so again, the log cannot be read past that change."""
+    """The server failed over one change in its log.  If it fails again, the log cannot be read beyond that change."""
 
 
 class Replication:
-    """One connection in replication mode.  Any of its methods may raise `RetryableError` or `FatalError`."""
+    """One connection in replication mode.  All methods may raise `RetryableError` or `FatalError`."""
 
     def __init__(self, conninfo: str) -> None:
         self._connection = connect_replication(conninfo)
@@ -45,12 +45,12 @@ class Replication:
         self._streaming = False
         encoding = encodings.of((self._pgconn.parameter_status(b"server_encoding") or b"").decode())
         self.codec = encoding.codec
-        """What the texts of the stream are decoded with."""
+        """The codec of text in the stream."""
         if encoding.raw:
             self._exec(encodings.RAW, pq.ExecStatus.COMMAND_OK)
 
     def identify(self) -> Origin:
-        """The system and timeline that the positions belong to."""
+        """The system identifier and timeline of the server."""
         result = self._exec(b"IDENTIFY_SYSTEM")
         system, timeline = result.get_value(0, 0), result.get_value(0, 1)
         if system is None or timeline is None:
@@ -58,7 +58,7 @@ class Replication:
         return Origin(system.decode(), int(timeline))
 
     def left_at(self, timeline: int) -> int | None:
-        """Where the server's log left an earlier timeline; None when it does not descend from that."""
+        """The LSN at which the server's log left an earlier timeline; None when that is not an ancestor."""
         now = self.identify().timeline
         if now <= timeline:
             return None
@@ -71,14 +71,14 @@ class Replication:
         return timeline_end((result.get_value(0, 1) or b"").decode(), timeline)
 
     def sender_timeout(self) -> float:
-        """Seconds without a status after which the server hangs up; 0 for never."""
+        """`wal_sender_timeout` in seconds; 0 when it is off."""
         value = self._exec(
             b"SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'"
         ).get_value(0, 0)
         return int(value or b"0") / 1000
 
     def start(self, slot: str, publication: str) -> None:
-        """Begin to stream from the slot's confirmed position."""
+        """Start streaming from the slot's confirmed LSN."""
         command = sql.SQL(
             "START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names {})"
         ).format(sql.Identifier(slot), sql.Literal(sql.Identifier(publication).as_string(None)))
@@ -86,39 +86,39 @@ class Replication:
             self._exec(command.as_bytes(None), pq.ExecStatus.COPY_BOTH)
         except FatalError as error:
             if isinstance(error.__cause__, _SLOT_CHANGED):
-                # It was there a moment ago: the next attempt starts from what is there then.
+                # It existed a moment ago: the next attempt prepares the source again.
                 raise RetryableError(str(error)) from error
             raise
         self._pgconn.nonblocking = 1
         self._streaming = True
 
     def receive(self) -> bytes | None:
-        """The next message that has arrived, or None.  Never blocks, never reads the socket."""
+        """The next buffered message, or None.  Does not block or read the socket."""
         try:
             size, data = self._pgconn.get_copy_data(1)
         except psycopg.Error as error:
-            raise self._broken(error) from error
+            raise self._translated(error) from error
         if size > 0:
             return bytes(data)
         if size == 0:
             return None
-        raise self._ended()
+        raise self._stream_ended()
 
     def fill(self) -> None:
-        """Take in what the socket has; to be called when `wait` said that there is something."""
+        """Read the socket into the buffer; call it after `wait` returned True."""
         try:
             self._pgconn.consume_input()
         except psycopg.Error as error:
-            raise self._broken(error) from error
+            raise self._translated(error) from error
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the socket has something; False after `timeout` seconds."""
+        """Wait until the socket is readable; False after `timeout` seconds."""
         poll = select.poll()
         poll.register(self._pgconn.socket, select.POLLIN)
         return bool(poll.poll(timeout * 1000))
 
     def send_status(self, confirmed: int) -> bool:
-        """Confirm everything before `confirmed`; False when the socket takes nothing now."""
+        """Confirm the LSN `confirmed`; False when the socket is not writable now."""
         now = time.time_ns() // 1000 - _POSTGRES_EPOCH
         status = _STATUS.pack(b"r", confirmed, confirmed, confirmed, now, 0)
         try:
@@ -126,11 +126,11 @@ class Replication:
                 return False
             self._pgconn.flush()
         except psycopg.Error as error:
-            raise self._broken(error) from error
+            raise self._translated(error) from error
         return True
 
     def finish(self, timeout: float) -> None:
-        """End the stream in order (CopyDone), reading what is still on its way, for at most `timeout`."""
+        """Send CopyDone and read what the server still sends, for at most `timeout` seconds."""
         if not self._streaming:
             return
         deadline = time.monotonic() + timeout
@@ -145,7 +145,7 @@ class Replication:
                 if size == 0 and self.wait(left):
                     self._pgconn.consume_input()
         except psycopg.Error as error:
-            raise self._broken(error) from error
+            raise self._translated(error) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -164,14 +164,14 @@ class Replication:
             raise translate(cause, _DOING) from cause
         return result
 
-    def _ended(self) -> FlussoError:
-        """The server closed the stream: with an error, or because it shuts down."""
+    def _stream_ended(self) -> FlussoError:
+        """The error for a stream that the server closed, by an error or because it shuts down."""
         result = self._pgconn.get_result()
         if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
-            return self._broken(psycopg.errors.error_from_result(result))
+            return self._translated(psycopg.errors.error_from_result(result))
         return RetryableError(f"cannot {_DOING}: the server ended the stream")
 
-    def _broken(self, error: psycopg.Error) -> FlussoError:
+    def _translated(self, error: psycopg.Error) -> FlussoError:
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
             return RetryableError(f"cannot {_DOING}: {' '.join(str(error).split())}")
         if isinstance(error, psycopg.errors.UndefinedObject):
@@ -179,13 +179,13 @@ class Replication:
                 f"cannot {_DOING}: {error.diag.message_primary} (the log is read with the catalog of its "
                 "time, and the publication was not there then)"
             )
-        translated = translate(error, _DOING)
-        if isinstance(translated, FatalError) and _PLUGIN in (error.diag.context or ""):
+        general = translate(error, _DOING)
+        if isinstance(general, FatalError) and _CHANGE_CONTEXT in (error.diag.context or ""):
             return UnsendableError(_unsendable(error))
-        if isinstance(translated, FatalError) and self._pgconn.status != pq.ConnStatus.OK:
-            # The connection is gone with it: it may have been the other way round.
-            return RetryableError(str(translated))
-        return translated
+        if isinstance(general, FatalError) and self._pgconn.status != pq.ConnStatus.OK:
+            # The connection is closed, too: its loss may be the cause of the error.
+            return RetryableError(str(general))
+        return general
 
 
 def _unsendable(error: psycopg.Error) -> str:
@@ -198,7 +198,7 @@ def _unsendable(error: psycopg.Error) -> str:
 
 
 def timeline_end(history: str, timeline: int) -> int | None:
-    """Where `timeline` ends, by the text of a history file: lines of timeline, switch point, reason."""
+    """The LSN at which `timeline` ends.  `history` is the text of a history file: lines of timeline, switch LSN, reason."""
     for line in history.splitlines():
         fields = line.split()
         if len(fields) >= 2 and fields[0] == str(timeline):

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from flusso_capture.options import Process
+from flusso_capture.options import CaptureContext
 from flusso_capture.stream import pgoutput
-from flusso_capture.stream.change_builder import Changes
-from flusso_capture.stream.checkpoint import Positions
+from flusso_capture.stream.change_builder import ChangeBuilder
+from flusso_capture.stream.checkpoint import CheckpointRecorder
 from flusso_capture.stream.relations import Relations
 from flusso_capture.stream.replication import Replication
 from flusso_capture.stream.watermark import Transaction, Watermark
@@ -46,12 +46,12 @@ _FINISH_BUDGET: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class StreamInput:
     """Where messages come from, and what makes changes of them."""
 
     replication: Replication
     relations: Relations
-    changes: Changes
+    changes: ChangeBuilder
 
 
 class Stream:
@@ -59,11 +59,11 @@ class Stream:
 
     def __init__(
         self,
-        feed: Feed,
+        feed: StreamInput,
         writer: ChangeWriter,
         watermark: Watermark,
-        positions: Positions,
-        process: Process,
+        checkpoints: CheckpointRecorder,
+        context: CaptureContext,
         on_round: Callable[[], None],
     ) -> None:
         """`on_round` runs in this thread at least every quarter of a second; what it raises ends `run`."""
@@ -73,20 +73,20 @@ class Stream:
         self._changes = feed.changes
         self._relations = feed.relations
         self._watermark = watermark
-        self._positions = positions
+        self._checkpoints = checkpoints
         self._timeline = feed.changes.timeline
-        self._process = process
+        self._context = context
         self._on_round = on_round
         self._transaction: Transaction | None = None
         self._acknowledge: Callable[[], None] | None = None
         """What the changes of the open transaction are acknowledged with."""
         self._status_every = _interval(feed.replication.sender_timeout())
         self._sent = 0
-        self._sent_at = process.clock.monotonic()
+        self._sent_at = context.clock.monotonic()
         self._reply = False
         self._captured = 0
         self._acknowledged = 0
-        self._tally = Tally(process.status)
+        self._tally = Tally(context.status)
 
     def run(self) -> None:
         """Stream until a stop is requested, then drain.  Raises what the connections raise."""
@@ -97,7 +97,7 @@ class Stream:
             self._tally.give_up()
 
     def _follow(self) -> None:
-        stop = self._process.stop
+        stop = self._context.stop
         wait = _ACK_WAIT
         try:
             while not stop.is_set():
@@ -140,16 +140,16 @@ class Stream:
         message = pgoutput.decode(payload, self._codec)
         match message:
             case pgoutput.Insert() | pgoutput.Update() | pgoutput.Delete() | pgoutput.Truncate():
-                for change in self._changes.of(message, _U64(data, 1)[0], len(payload)):
+                for change in self._changes.build(message, _U64(data, 1)[0], len(payload)):
                     self._publish(change)
             case pgoutput.Begin():
-                self._changes.begin(message)
-                self._transaction = self._watermark.begin()
+                self._changes.begin_transaction(message)
+                self._transaction = self._watermark.begin_transaction()
                 self._acknowledge = failpoints.after(
-                    "after_broker_ack", self._transaction.acknowledge
+                    "after_broker_ack", self._transaction.change_acknowledged
                 )
             case pgoutput.Commit():
-                self._watermark.commit(message.end_lsn)
+                self._watermark.commit_transaction(message.end_lsn)
                 self._transaction = self._acknowledge = None
             case pgoutput.Relation():
                 self._relations.learn(message)
@@ -161,18 +161,18 @@ class Stream:
         if transaction is None or acknowledge is None:
             raise pgoutput.DecodeError("the replication stream has a row outside any transaction")
         while not self._writer.publish(change, acknowledge):
-            if self._process.stop.is_set():
+            if self._context.stop.is_set():
                 raise StoppedError("stop requested")
             self._writer.poll(_FULL_WAIT)
             self._round()
-        transaction.publish()
+        transaction.change_published()
         self._captured += 1
         failpoints.hit("after_produce")
 
     def _round(self) -> None:
         """What is due from time to time, whatever else happens."""
         confirmed = self._confirmed()
-        since = self._process.clock.monotonic() - self._sent_at
+        since = self._context.clock.monotonic() - self._sent_at
         moved = confirmed > self._sent and since >= _STATUS_AT_MOST_EVERY
         if moved or self._reply or since >= self._status_every:
             self._send(confirmed)
@@ -181,8 +181,8 @@ class Stream:
 
     def _confirmed(self) -> int:
         """What may be confirmed: acknowledged, and not beyond what is on record."""
-        self._positions.read_to(self._watermark.received, self._timeline)
-        return min(self._watermark.confirmed(), self._positions.recorded)
+        self._checkpoints.advance(self._watermark.received, self._timeline)
+        return min(self._watermark.confirmed(), self._checkpoints.recorded_lsn)
 
     def _send(self, confirmed: int) -> None:
         moved = confirmed > self._sent
@@ -192,11 +192,11 @@ class Stream:
             if moved:
                 failpoints.hit("after_slot_confirm")
             self._sent = confirmed
-            self._sent_at = self._process.clock.monotonic()
+            self._sent_at = self._context.clock.monotonic()
             self._reply = False
 
     def _count(self) -> None:
-        metrics = self._process.metrics
+        metrics = self._context.metrics
         metrics.gauge("flusso_transactions_outstanding").set(self._watermark.outstanding)
         if self._captured:
             metrics.counter("flusso_changes_captured_total").inc(self._captured)
@@ -210,7 +210,7 @@ class Stream:
 
     def _drain(self) -> None:
         """Last acks, last status, orderly end.  What is not acknowledged in time comes again later."""
-        clock = self._process.clock
+        clock = self._context.clock
         deadline = clock.monotonic() + _DRAIN_BUDGET
         while self._watermark.unacknowledged and clock.monotonic() < deadline:
             self._writer.poll(_FULL_WAIT)

@@ -1,4 +1,4 @@
-"""Transaction ids: the 32 bits of the log widened to the 64 bits that snapshots speak.  Pure."""
+"""Transaction ids: the 32 bits of the log are widened to the 64 bits of snapshots.  Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _HALF = 1 << 31
 def widen(xid: int, reference: int) -> int:
     """The 64-bit id with the low half `xid` that is nearest to `reference`.
 
-    Postgres keeps all ids in use within 2^31 of each other, so the nearest is the one.
+    Postgres keeps all ids in use within 2^31 of each other, so the nearest id is the right one.
     """
     distance = (xid - reference) % _EPOCH
     if distance >= _HALF:
         distance -= _EPOCH
     wide = reference + distance
-    # Before the first epoch there is nothing.
+    # There is no epoch before the first.
     return wide if wide >= 0 else wide + _EPOCH
 
 
-class Xids:
+class TransactionIds:
     """Widens the ids of one stream; each is the reference for the next."""
 
     def __init__(self, reference: int) -> None:

@@ -1,7 +1,7 @@
-"""Which position of the log may be confirmed (invariant I1).  Pure.
+"""The watermark: the LSN that may be confirmed to the server (invariant I1).  Pure.
 
-The rows of a transaction share one commit position, so it may be confirmed only when the transaction has
-ended and each of its changes is acknowledged, and so has everything before it.
+The rows of a transaction share one commit LSN, so it may be confirmed only when the transaction has ended and each of its
+changes is acknowledged, and when the same holds for every transaction before it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 
 
 class Transaction:
-    """Counts what is published and not acknowledged of one transaction."""
+    """Counts the changes of one transaction: published, and not yet acknowledged."""
 
     __slots__ = ("closed", "end", "outstanding", "published")
 
@@ -19,20 +19,20 @@ class Transaction:
         self.outstanding = 0
         self.closed = False
         self.end = 0
-        """Once closed: what may be confirmed when it, and all before it, are acknowledged."""
+        """Once closed: the LSN that may be confirmed when it and all transactions before it are acknowledged."""
 
-    def publish(self) -> None:
-        """A change was handed to the change log."""
+    def change_published(self) -> None:
+        """A change was queued in the change log."""
         self.published += 1
         self.outstanding += 1
 
-    def acknowledge(self) -> None:
-        """One of them is durable."""
+    def change_acknowledged(self) -> None:
+        """One of the published changes is durable."""
         self.outstanding -= 1
 
 
 class Watermark:
-    """The confirmed position: the end of the longest prefix of closed, acknowledged transactions.
+    """The confirmed LSN: the end of the longest prefix of closed, acknowledged transactions.
 
     Every operation is O(1), amortised.
     """
@@ -41,18 +41,18 @@ class Watermark:
         self._confirmed = confirmed
         self._transactions: deque[Transaction] = deque()
         self.received = confirmed
-        """How far the log was received."""
+        """The LSN up to which the log was received."""
         self.acknowledged = 0
-        """Changes of the transactions that the position has passed."""
+        """Number of changes in the transactions before the confirmed LSN."""
 
     @property
     def outstanding(self) -> int:
-        """Transactions that hold the position."""
+        """Number of transactions that are open or not fully acknowledged."""
         return len(self._transactions)
 
     @property
     def unacknowledged(self) -> int:
-        """Changes that were published and not acknowledged.  O(transactions): for the end of a run."""
+        """Number of published changes that are not acknowledged.  O(transactions): for the drain only."""
         return sum(transaction.outstanding for transaction in self._transactions)
 
     @property
@@ -60,16 +60,16 @@ class Watermark:
         """Whether a transaction has begun and not ended."""
         return bool(self._transactions) and not self._transactions[-1].closed
 
-    def begin(self) -> Transaction:
-        """A transaction begins in the stream."""
+    def begin_transaction(self) -> Transaction:
+        """A transaction begins in the stream.  Raises `ValueError` when one is open."""
         if self.open:
             raise ValueError("a transaction is open already")
         transaction = Transaction()
         self._transactions.append(transaction)
         return transaction
 
-    def commit(self, end_lsn: int) -> None:
-        """The open transaction ends; `end_lsn` lies after its commit record."""
+    def commit_transaction(self, end_lsn: int) -> None:
+        """The open transaction ends; `end_lsn` lies after its commit record.  Raises `ValueError` when none is open."""
         if not self.open:
             raise ValueError("no transaction is open")
         transaction = self._transactions[-1]
@@ -78,17 +78,17 @@ class Watermark:
         self.received = max(self.received, end_lsn)
 
     def keepalive(self, wal_end: int) -> None:
-        """Everything before `wal_end` that concerns this stream has been received."""
+        """Everything of this stream before the LSN `wal_end` has been received."""
         self.received = max(self.received, wal_end)
         if not self._transactions:
             self._confirmed = max(self._confirmed, wal_end)
         elif self._transactions[-1].closed:
-            # Nothing of interest lies between its end and here: both are reached by its last ack.
+            # No change of this stream lies between its end and `wal_end`: its last acknowledgement covers both.
             last = self._transactions[-1]
             last.end = max(last.end, wal_end)
 
     def confirmed(self) -> int:
-        """The position that may be confirmed now.  Never goes back."""
+        """The LSN that may be confirmed now.  Never decreases."""
         transactions = self._transactions
         while transactions and transactions[0].closed and not transactions[0].outstanding:
             done = transactions.popleft()

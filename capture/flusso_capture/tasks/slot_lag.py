@@ -1,50 +1,50 @@
-"""The gauges of how far the slot is behind, and whether it is about to be lost, on a timer and a connection of its own."""
+"""The metrics of the slot: how far it is behind, and whether the server is about to invalidate it."""
 
 from __future__ import annotations
 
 import logging
 
-from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.source import slot
 from flusso_capture.source.connection import session
 from flusso_shared import retry
 
 logger = logging.getLogger(__name__)
 
-_AT_RISK = ("unreserved", "lost")
+_AT_RISK_STATUSES = ("unreserved", "lost")
 
 
-class LagGauge:
-    """Reads the lag every `lag_poll_seconds`.  `work` is the body of its thread."""
+class SlotLagMonitor:
+    """Reads the lag every `lag_poll_seconds`, over a connection of its own.  `work` is the body of its thread."""
 
-    def __init__(self, options: CaptureOptions, process: Process) -> None:
+    def __init__(self, options: CaptureOptions, context: CaptureContext) -> None:
         self._options = options
-        self._process = process
+        self._context = context
         self._at_risk = False
 
     def work(self) -> None:
-        """Until a stop is requested (`StoppedError`)."""
-        clock = self._process.clock
+        """Read the lag until a stop is requested (`StoppedError`)."""
+        clock = self._context.clock
         while True:
             retry.forever(self._poll, doing="read the slot's lag", clock=clock)
 
     def _poll(self) -> None:
-        options, process = self._options, self._process
+        options, context = self._options, self._context
         try:
-            with session(options.conninfo, process.stop, "read the slot's lag") as connection:
+            with session(options.conninfo, context.stop, "read the slot's lag") as connection:
                 while True:
-                    self._tell(slot.health(connection, options.slot))
-                    process.clock.wait(options.lag_poll_seconds)
+                    self._report(slot.health(connection, options.slot))
+                    context.clock.wait(options.lag_poll_seconds)
         finally:
-            process.status.set_slot_lag(None)
+            context.status.set_slot_lag(None)
 
-    def _tell(self, health: slot.Health | None) -> None:
-        metrics, status = self._process.metrics, self._process.status
+    def _report(self, health: slot.SlotHealth | None) -> None:
+        metrics, status = self._context.metrics, self._context.status
         status.set_slot_lag(None if health is None else health.lag)
         if health is None:
             return
         metrics.gauge("flusso_replication_slot_lag_bytes").set(health.lag)
-        at_risk = health.wal_status in _AT_RISK
+        at_risk = health.wal_status in _AT_RISK_STATUSES
         metrics.gauge("flusso_replication_slot_at_risk").set(at_risk)
         if at_risk and not self._at_risk:
             logger.error(

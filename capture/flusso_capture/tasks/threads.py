@@ -1,27 +1,29 @@
-"""The threads behind the stream: `snapshot` reads tables, `slot-lag` the slot, `watch` the catalog, `positions`
-records how far the log is read.  They start together, and the stream's thread supervises them."""
+"""Background tasks: the threads beside the stream.  They start together, and the stream's thread supervises them.
+
+`snapshot` reads tables, `slot-lag` reads the slot, `watch` reads the catalog, `checkpoint` records how far the log is read.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-from flusso_capture.options import CaptureOptions, Process
+from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.snapshot import scheduler as snapshots
-from flusso_capture.source.resync_requests import Doubts
-from flusso_capture.stream.checkpoint import Positions
-from flusso_capture.tasks.catalog_watch import Watch
-from flusso_capture.tasks.slot_lag import LagGauge
+from flusso_capture.source.resync_requests import ResyncRequests
+from flusso_capture.stream.checkpoint import CheckpointRecorder
+from flusso_capture.tasks.catalog_watch import CatalogWatch
+from flusso_capture.tasks.slot_lag import SlotLagMonitor
 from flusso_shared.changelog.control_records import Checkpoint, Lineage
 from flusso_shared.errors import StoppedError
 from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
 
-_JOIN_BUDGET = 5.0
+_JOIN_TIMEOUT_SECONDS = 5.0
 
 
-class Background:
-    """A thread whose failure `check` raises in the thread that supervises it."""
+class SupervisedThread:
+    """A thread whose failure `check` raises in the supervising thread."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         """`work` ends with `StoppedError` when a stop is requested."""
@@ -33,11 +35,12 @@ class Background:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise what ended the thread, if something did."""
+        """Raise the exception that ended the thread, if there is one."""
         if self._failure is not None:
             raise self._failure
 
     def join(self, timeout: float) -> None:
+        """Wait for the thread's end for at most `timeout` seconds."""
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -49,52 +52,52 @@ class Background:
             self._failure = error
 
 
-class Crew:
-    """All of them.  Owned by the stream's thread."""
+class BackgroundTasks:
+    """The threads of one capture process.  Owned by the stream's thread."""
 
     def __init__(
         self,
         options: CaptureOptions,
         plan: Plan,
         log: ChangeLog,
-        process: Process,
+        context: CaptureContext,
         wanted: snapshots.Wanted,
         history: snapshots.GetHistory,
-        doubts: Doubts,
+        resync_requests: ResyncRequests,
     ) -> None:
-        self.positions = Positions(log.control, process.clock)
-        self.snapshotter = snapshots.Snapshotter(
-            wanted, plan, history, log, options, process, doubts
+        self.checkpoints = CheckpointRecorder(log.control, context.clock)
+        self.snapshots = snapshots.SnapshotScheduler(
+            wanted, plan, history, log, options, context, resync_requests
         )
-        self.watch = Watch(plan, log.control, options, process, doubts)
+        self.watch = CatalogWatch(plan, log.control, options, context, resync_requests)
         self._lineage: Lineage | None = None
         self._threads = [
-            Background("snapshot", self.snapshotter.work),
-            Background("slot-lag", LagGauge(options, process).work),
-            Background("watch", self.watch.work),
-            Background("positions", self.positions.work),
+            SupervisedThread("snapshot", self.snapshots.work),
+            SupervisedThread("slot-lag", SlotLagMonitor(options, context).work),
+            SupervisedThread("watch", self.watch.work),
+            SupervisedThread("checkpoint", self.checkpoints.work),
         ]
 
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
 
-    def begin(self, position: Checkpoint) -> None:
-        """A stretch of streaming begins."""
-        self._lineage = position.lineage
-        self.positions.begin(position)
+    def begin_session(self, recorded: Checkpoint) -> None:
+        """A stream session begins at a recorded checkpoint."""
+        self._lineage = recorded.lineage
+        self.checkpoints.begin_session(recorded)
 
     def check(self) -> None:
-        """Raise what ended one of them, and what one of them saw."""
+        """Raise the failure of a thread, or what the catalog watch found."""
         for thread in self._threads:
             thread.check()
         if self._lineage is not None:
             self.watch.check(self._lineage)
 
     def join(self) -> None:
-        """After a stop was requested: wait for their ends."""
-        self.positions.close()
+        """Wait for the threads after a stop was requested.  Raises the failure of a thread."""
+        self.checkpoints.close()
         for thread in self._threads:
-            thread.join(_JOIN_BUDGET)
+            thread.join(_JOIN_TIMEOUT_SECONDS)
         for thread in self._threads:
             thread.check()

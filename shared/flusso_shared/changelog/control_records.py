@@ -37,7 +37,7 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far the log of a lineage was read at most: the slot was never confirmed beyond it (I6)."""
+    """The LSN up to which the log of a lineage was read.  The slot was never confirmed beyond it (I6)."""
 
     lineage: Lineage
     timeline: int

@@ -188,7 +188,7 @@ def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:
     assert kit.one(IDENTITY) == "f"
 
 
-def test_tables_added_later_wait_for_those_who_wrote_before(kit: Kit) -> None:
+def test_tables_added_later_wait_for_transactions_that_wrote_before(kit: Kit) -> None:
     """I5: what they wrote is in no log, and a snapshot taken before they commit does not see it.
 
     (Shown to fail without the wait in `publication`.)
@@ -246,7 +246,7 @@ def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
 
     def work() -> None:
         with psycopg.connect(kit.url, autocommit=True) as own:
-            ddl.await_earlier(own, clock)
+            ddl.await_running_transactions(own, clock)
         over.set()
 
     with psycopg.connect(kit.url) as earlier, psycopg.connect(kit.url) as later:
@@ -396,7 +396,7 @@ def test_a_database_that_is_not_there_is_fatal(kit: Kit) -> None:
     assert "no_such_database" in refusal(replace(kit, url=kit.url + "_no_such_database"))
 
 
-def test_a_server_that_never_answers_is_waited_for_so_long(kit: Kit) -> None:
+def test_a_server_that_never_answers_is_waited_for_until_the_timeout(kit: Kit) -> None:
     nowhere = replace(kit, url="postgresql://postgres@127.0.0.1:1/postgres")
     message = refusal(nowhere, startup_timeout=0.5)
     assert "127.0.0.1:1" in message

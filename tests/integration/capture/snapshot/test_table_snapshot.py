@@ -28,7 +28,7 @@ def complete(kit: Kit) -> bool:
     return found is not None and found.state == "complete"
 
 
-def test_every_row_is_read_once_and_thin(kit: Kit) -> None:
+def test_every_row_is_read_once_with_key_and_links_only(kit: Kit) -> None:
     kit.sql("INSERT INTO users SELECT n, 'name' FROM generate_series(1, 2500) n", "ANALYZE users")
     with kit.running(snapshot_chunk=1000):
         until("the snapshot", lambda: complete(kit))
@@ -63,7 +63,7 @@ def test_a_complete_snapshot_is_not_taken_again(kit: Kit) -> None:
     assert kit.log.take() == []
 
 
-def test_an_interrupted_snapshot_goes_on_where_it_was(kit: Kit) -> None:
+def test_an_interrupted_snapshot_resumes(kit: Kit) -> None:
     kit.sql("INSERT INTO users SELECT n FROM generate_series(1, 3000) n")
     with kit.running(snapshot_chunk=1000):
         until("the snapshot", lambda: complete(kit))
@@ -125,7 +125,7 @@ def test_changes_and_snapshot_together_hold_every_row(kit: Kit) -> None:
     assert keys == {*range(1, 2051), *range(5001, 5011)}
 
 
-def test_a_composite_key_of_hostile_text(kit: Kit) -> None:
+def test_a_composite_key_with_special_characters(kit: Kit) -> None:
     kit.sql(
         "DROP TABLE users",
         "CREATE TABLE users (id text, name text, note text, PRIMARY KEY (name, id))",
@@ -191,7 +191,7 @@ def test_a_skipped_snapshot_is_taken_later(kit: Kit) -> None:
         until("the row", lambda: kit.log.count == 1)
 
 
-def test_a_table_is_snapshotted_again_only_when_wanted_anew(kit: Kit) -> None:
+def test_a_table_gets_another_snapshot_only_after_it_was_not_wanted(kit: Kit) -> None:
     kit.sql("INSERT INTO users VALUES (1)")
     wanted = {USERS}
     kit.wanted = lambda: set(wanted)

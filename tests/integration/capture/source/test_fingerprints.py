@@ -63,7 +63,7 @@ def test_what_documents_do_not_show_costs_nothing(kit: Kit) -> None:
         assert kit.expect(1)[0].key == ("4",)
 
 
-def test_a_root_is_read_again_and_a_related_table_is_swept(kit: Kit) -> None:
+def test_a_root_is_read_again_and_a_related_table_is_truncated(kit: Kit) -> None:
     """Running, with no event of a row; and while stopped."""
     with kit.running(watch_seconds=0.1):
         kit.sql("ALTER TABLE users ALTER COLUMN name TYPE text USING upper(name)")

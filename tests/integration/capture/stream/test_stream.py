@@ -166,7 +166,7 @@ def test_the_stream_goes_on_after_a_broken_writer(kit: Kit) -> None:
     assert keys[-2:] == [("1",), ("2",)]
 
 
-def test_a_full_buffer_stops_nothing_but_the_reading(kit: Kit) -> None:
+def test_a_full_buffer_stops_only_receiving(kit: Kit) -> None:
     name = kit.one("SELECT current_database()")
     kit.sql(f"ALTER DATABASE {name} SET wal_sender_timeout = '600ms'")
     walsender = (
@@ -232,7 +232,7 @@ def test_a_dropped_publication_stops_capture_with_the_remedy(kit: Kit) -> None:
     assert kit.status.to_json()["last_error"] == str(error)
 
 
-def test_a_link_column_that_is_dropped_stops_nobody_and_is_made_up_for(
+def test_a_dropped_link_column_does_not_stop_the_stream_and_leads_to_a_resync(
     kit: Kit, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Case 39, I4, I8: which documents the row left, the log does not have."""
@@ -252,7 +252,7 @@ def test_a_link_column_that_is_dropped_stops_nobody_and_is_made_up_for(
         assert (change.op, change.table) == (Op.TRUNCATE, ORDERS)
 
 
-def test_a_change_that_the_server_cannot_send_is_passed_and_made_up_for(
+def test_a_change_that_the_server_cannot_send_begins_a_new_lineage_after_it(
     kit: Kit, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As a row of more than 1 GB would; here a row filter fails over it."""
@@ -327,7 +327,7 @@ def test_generated_keys_and_links_are_computed(kit: Kit) -> None:
     assert links == [(None, long), (None, None), (long, long), (long, "b"), ("b", None)]
 
 
-def test_a_row_whose_key_cannot_be_computed_is_made_up_for(kit: Kit) -> None:
+def test_a_row_whose_key_cannot_be_computed_leads_to_a_resync(kit: Kit) -> None:
     """Its old values are not in the log: the table is read again, and the process goes on."""
     generated_columns(kit)
     kit.sql("INSERT INTO users VALUES ('ada', 'FR', '2024-01-03'), ('eve', 'FR', '2024-01-04')")

@@ -104,7 +104,7 @@ def test_what_reads_differently_is_named(now: Mapping[str, Any], reason: str) ->
         {"persistence": "u", "file": "601", "listed": False},
     ],
 )
-def test_what_reads_as_before_has_nothing_built_again(now: Mapping[str, Any]) -> None:
+def test_a_change_that_rows_do_not_show_has_no_resync(now: Mapping[str, Any]) -> None:
     assert changes(TABLE, replace(TABLE, **now), USE) == []
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from flusso_capture.source.coverage import (
-    Covered,
-    Recorded,
+    CoverageRecord,
+    PublishedTable,
     advance,
     gap,
     replaced,
@@ -22,7 +22,7 @@ from flusso_shared.changelog.control_records import Checkpoint, Lineage, checkpo
 from flusso_shared.names import TableName
 
 LINEAGE = Lineage("42", "flusso", "0/10")
-POSITION = Checkpoint(LINEAGE, timeline=1, lsn=1000)
+CHECKPOINT = Checkpoint(LINEAGE, timeline=1, lsn=1000)
 SLOT = Slot("flusso", created=False, confirmed_text="0/3E8", confirmed=1000)
 SERVER = Server(Origin("42", 1), flushed=5000, left_at=lambda _: None)
 USERS, ORDERS = TableName("public", "users"), TableName("public", "orders")
@@ -42,8 +42,8 @@ def promoted(end: int | None) -> Server:
         (replace(SLOT, confirmed=900), promoted(2000)),
     ],
 )
-def test_reading_goes_on(slot: Slot, server: Server) -> None:
-    assert lost(LINEAGE, POSITION, slot, server, "flusso") is None
+def test_the_stream_resumes(slot: Slot, server: Server) -> None:
+    assert lost(LINEAGE, CHECKPOINT, slot, server, "flusso") is None
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_reading_goes_on(slot: Slot, server: Server) -> None:
     [
         (None, SERVER, "was dropped"),
         (replace(SLOT, invalidated=True), SERVER, "max_slot_wal_keep_size"),
-        (replace(SLOT, confirmed=1001), SERVER, "by somebody else"),
+        (replace(SLOT, confirmed=1001), SERVER, "another program recreated it or moved it"),
         (SLOT, replace(SERVER, origin=Origin("43", 1)), "another system"),
         (SLOT, replace(SERVER, flushed=999), "restored to an earlier state"),
         (SLOT, promoted(999), "promoted from a standby"),
@@ -59,19 +59,19 @@ def test_reading_goes_on(slot: Slot, server: Server) -> None:
     ],
 )
 def test_a_lost_position_is_noticed(slot: Slot | None, server: Server, reason: str) -> None:
-    found = lost(LINEAGE, POSITION, slot, server, "flusso")
+    found = lost(LINEAGE, CHECKPOINT, slot, server, "flusso")
     assert found is not None
     assert reason in found
 
 
 def test_another_slot_is_another_history() -> None:
-    assert lost(LINEAGE, POSITION, replace(SLOT, name="other"), SERVER, "other") is not None
+    assert lost(LINEAGE, CHECKPOINT, replace(SLOT, name="other"), SERVER, "other") is not None
 
 
 def test_a_record_of_another_lineage_says_nothing() -> None:
-    older = replace(POSITION, lineage=replace(LINEAGE, created_lsn="0/1"), lsn=7)
-    records = {item.key: item.to_json() for item in (POSITION, older)}
-    assert checkpoint_of(records, LINEAGE) == POSITION
+    older = replace(CHECKPOINT, lineage=replace(LINEAGE, created_lsn="0/1"), lsn=7)
+    records = {item.key: item.to_json() for item in (CHECKPOINT, older)}
+    assert checkpoint_of(records, LINEAGE) == CHECKPOINT
     assert checkpoint_of(records, replace(LINEAGE, created_lsn="0/2")) is None
 
 
@@ -82,8 +82,8 @@ def test_a_timeline_ends_at_its_switch_point() -> None:
     assert timeline_end(history, 3) is None
 
 
-def covered(table: str, *entries: str) -> Covered:
-    return Covered(table, frozenset(entries))
+def covered(table: str, *entries: str) -> PublishedTable:
+    return PublishedTable(table, frozenset(entries))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def covered(table: str, *entries: str) -> Covered:
         (covered("1"), False),
     ],
 )
-def test_a_table_is_covered_as_long_as_an_entry_stays(now: Covered, whole: bool) -> None:
+def test_a_table_is_covered_as_long_as_an_entry_stays(now: PublishedTable, whole: bool) -> None:
     before = {USERS: covered("1", "7")}
     assert (gap(before, {USERS: now}) is None) is whole
 
@@ -111,12 +111,12 @@ def test_another_table_of_the_same_name_is_no_gap() -> None:
     assert replaced(before, before) == set()
 
 
-def test_a_table_that_was_left_out_for_a_while_is_told() -> None:
+def test_a_table_that_was_left_out_for_a_while_is_reported() -> None:
     both = {USERS: covered("1", "7"), ORDERS: covered("2", "8")}
     first = advance(None, LINEAGE, both, {})
     assert returned(None, LINEAGE, both) == set()
     second = advance(first, LINEAGE, {USERS: both[USERS]}, {})
-    assert second == Recorded(LINEAGE, {USERS: both[USERS]}, {ORDERS: both[ORDERS]}, {})
+    assert second == CoverageRecord(LINEAGE, {USERS: both[USERS]}, {ORDERS: both[ORDERS]}, {})
     assert returned(second, LINEAGE, both) == {ORDERS}
     assert advance(second, LINEAGE, both, {}).left == {}
     # In another lineage everything is read anyway.

@@ -32,7 +32,7 @@ def table(
     )
 
 
-def test_an_identity_that_holds_all_is_left_alone() -> None:
+def test_an_identity_with_all_columns_is_not_changed() -> None:
     assert decide(table("d"), frozenset({"id"}), manage=True) is None
     assert decide(table("f", "id", "order_id", "x"), LINKS, manage=True) is None
     assert decide(table("i", "id", "order_id"), LINKS, manage=True) is None
@@ -67,7 +67,7 @@ def test_an_index_is_advised_where_postgres_takes_it() -> None:
     assert f'INDEX "{"é" * 23}_replica_identity" ON' in long.by_hand[1]
 
 
-def test_an_index_that_is_gone_is_told() -> None:
+def test_a_missing_index_is_reported() -> None:
     gone = decide(replace(table("i"), identity_columns=frozenset()), LINKS, manage=True)
     assert gone is not None
     assert gone.lost

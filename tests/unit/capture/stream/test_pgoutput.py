@@ -1,4 +1,4 @@
-"""The decoder against bytes that Postgres 15 sent, against an encoder, and against rubbish."""
+"""The decoder with bytes that Postgres 15 sent, with an encoder, and with random bytes."""
 
 from __future__ import annotations
 
@@ -118,17 +118,17 @@ def test_an_unknown_kind_is_refused_without_its_content() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_rubbish_raises_nothing_but_a_decode_error(data: bytes) -> None:
+def test_random_bytes_raise_only_a_decode_error(data: bytes) -> None:
     _survives(data)
 
 
 @given(st.sampled_from(b"BCORYIUDTM"), st.binary(max_size=200))
-def test_rubbish_of_a_known_kind_raises_nothing_but_a_decode_error(kind: int, rest: bytes) -> None:
+def test_random_bytes_of_a_known_kind_raise_only_a_decode_error(kind: int, rest: bytes) -> None:
     _survives(bytes([kind]) + rest)
 
 
 @given(st.sampled_from(CAPTURED), st.data())
-def test_a_spoiled_message_raises_nothing_but_a_decode_error(
+def test_an_altered_message_raises_only_a_decode_error(
     item: tuple[str, pgoutput.AnyMessage], data: st.DataObject
 ) -> None:
     message = bytearray.fromhex(item[0])

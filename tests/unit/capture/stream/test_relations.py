@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from flusso_capture.stream import pgoutput
-from flusso_capture.stream.change_builder import Changes
+from flusso_capture.stream.change_builder import ChangeBuilder
 from flusso_capture.stream.pgoutput import (
     UNCHANGED,
     Begin,
@@ -18,7 +18,7 @@ from flusso_capture.stream.pgoutput import (
     Update,
 )
 from flusso_capture.stream.relations import Relations, Signals
-from flusso_capture.stream.transaction_ids import Xids
+from flusso_capture.stream.transaction_ids import TransactionIds
 from flusso_shared.change import Op, Origin
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
@@ -47,15 +47,15 @@ def relations(
     now: Table | None,
     known: Table,
     *links: str,
-    unlinked: Callable[[TableName], None] = lambda _: None,
+    link_missing: Callable[[TableName], None] = lambda _: None,
 ) -> Relations:
-    signals = Signals(unlinked=unlinked)
+    signals = Signals(link_missing=link_missing)
     return Relations({ITEMS: known}, {ITEMS: frozenset(links)}, lambda _: now, signals)
 
 
-def changes(of: Relations, limit: int = 100) -> Changes:
-    made = Changes(of, Xids(10), Origin("7", 1), limit)
-    made.begin(Begin(50, 60, 9))
+def changes(of: Relations, limit: int = 100) -> ChangeBuilder:
+    made = ChangeBuilder(of, TransactionIds(10), Origin("7", 1), limit)
+    made.begin_transaction(Begin(50, 60, 9))
     return made
 
 
@@ -63,7 +63,7 @@ def test_the_key_has_the_catalogs_order() -> None:
     known = table("a", "b", "c", key=("c", "a"))
     made = relations(known, known)
     made.learn(relation("a", "b", "c"))
-    (change,) = changes(made).of(Insert(1, ["1", "2", "3"]), 40, 10)
+    (change,) = changes(made).build(Insert(1, ["1", "2", "3"]), 40, 10)
     assert change.key == ("3", "1")
     assert (change.lsn, change.commit_lsn, change.commit_time, change.xid) == (40, 50, 60, 9)
 
@@ -73,13 +73,13 @@ def test_a_table_outside_the_plan_is_ignored() -> None:
     made = relations(known, known)
     made.learn(relation("a", name="other"))
     assert made.ignored == {1}
-    assert changes(made).of(Insert(1, ["1"]), 1, 10) == ()
+    assert changes(made).build(Insert(1, ["1"]), 1, 10) == ()
 
 
 def test_a_row_of_an_unknown_relation_is_refused() -> None:
     known = table("a", key=("a",))
     with pytest.raises(pgoutput.DecodeError, match="never described"):
-        changes(relations(known, known)).of(Insert(5, ["1"]), 1, 10)
+        changes(relations(known, known)).build(Insert(5, ["1"]), 1, 10)
 
 
 def test_a_row_of_another_width_is_refused() -> None:
@@ -87,27 +87,27 @@ def test_a_row_of_another_width_is_refused() -> None:
     made = relations(known, known)
     made.learn(relation("a"))
     with pytest.raises(pgoutput.DecodeError, match="2 columns"):
-        changes(made).of(Insert(1, ["1", "2"]), 1, 10)
+        changes(made).build(Insert(1, ["1", "2"]), 1, 10)
 
 
 def test_a_changed_key_is_read_again() -> None:
     known, now = table("id", "link", key=("id",)), table("id", "no", "link", key=("no",))
     made = relations(now, known, "link")
     made.learn(relation("id", "no", "link"))
-    (change,) = changes(made).of(Insert(1, ["1", "2", "3"]), 1, 10)
+    (change,) = changes(made).build(Insert(1, ["1", "2", "3"]), 1, 10)
     assert change.key == ("2",)
 
 
 @pytest.mark.parametrize("gone_for_good", [True, False])
-def test_rows_without_a_link_go_on_and_are_told_of(gone_for_good: bool) -> None:
+def test_rows_without_a_link_are_published_and_signalled(gone_for_good: bool) -> None:
     """The column may be back in the catalog by the time that this part of the log is read."""
     known, now = table("id", "link", key=("id",)), table("id", key=("id",))
     told: list[TableName] = []
-    made = relations(now if gone_for_good else known, known, "link", unlinked=told.append)
+    made = relations(now if gone_for_good else known, known, "link", link_missing=told.append)
     made.learn(relation("id", "link"))
     assert told == []
     made.learn(relation("id"))
-    (change,) = changes(made).of(Insert(1, ["1"]), 1, 10)
+    (change,) = changes(made).build(Insert(1, ["1"]), 1, 10)
     assert change.after == {"id": "1"}
     assert told == [ITEMS]
 
@@ -118,10 +118,10 @@ def test_rows_without_a_primary_key_are_passed_over_until_there_is_one() -> None
     made = Relations({ITEMS: known}, {}, lambda _: catalog[0], Signals(passed_over=told.append))
     made.learn(relation("id", "x"))
     assert (made.ignored, told) == ({1}, [ITEMS])
-    assert changes(made).of(Insert(1, ["1", "2"]), 1, 10) == ()
+    assert changes(made).build(Insert(1, ["1", "2"]), 1, 10) == ()
     catalog[0] = table("id", "x", key=("id",))
     made.learn(relation("id", "x"))
-    (change,) = changes(made).of(Insert(1, ["1", "2"]), 1, 10)
+    (change,) = changes(made).build(Insert(1, ["1", "2"]), 1, 10)
     assert (change.key, made.ignored, told) == (("1",), set(), [ITEMS])
 
 
@@ -130,7 +130,7 @@ def test_links_and_keys_are_kept_however_large() -> None:
     made = relations(known, known, "link")
     made.learn(relation("id", "link", "note"))
     long = "ä" * 60  # 120 bytes
-    (change,) = changes(made).of(Insert(1, [long, long, long]), 1, 400)
+    (change,) = changes(made).build(Insert(1, [long, long, long]), 1, 400)
     assert change.after == {"id": long, "link": long}
     assert change.omitted == ("note",)
 
@@ -140,7 +140,7 @@ def test_an_unchanged_link_is_taken_from_the_old_row() -> None:
     made = relations(known, known, "link")
     made.learn(relation("id", "link", "note"))
     update = Update(1, ["1", "old", "n"], True, ["1", UNCHANGED, UNCHANGED])
-    (change,) = changes(made).of(update, 1, 10)
+    (change,) = changes(made).build(update, 1, 10)
     assert change.before == {"id": "1", "link": "old", "note": "n"}
     assert change.after == {"id": "1", "link": "old"}
     assert change.omitted == ("note",)
@@ -151,7 +151,7 @@ def test_an_old_row_by_index_holds_its_columns_only() -> None:
     made = relations(known, known, "link")
     made.learn(relation("id", "link", "note", identity=("id", "link")))
     update = Update(1, ["1", "old", None], False, ["1", "new", "n"])
-    (change,) = changes(made).of(update, 1, 10)
+    (change,) = changes(made).build(update, 1, 10)
     assert (change.op, change.before) == (Op.UPDATE, {"id": "1", "link": "old"})
 
 
@@ -159,15 +159,15 @@ def test_a_moved_key_is_two_changes_of_one_transaction() -> None:
     known = table("id", "note", key=("id",))
     made = relations(known, known)
     made.learn(relation("id", "note", identity=("id",)))
-    deleted, created = changes(made).of(Update(1, ["1", None], False, ["2", "n"]), 1, 10)
+    deleted, created = changes(made).build(Update(1, ["1", None], False, ["2", "n"]), 1, 10)
     assert (deleted.op, deleted.key, deleted.after) == (Op.DELETE, ("1",), None)
     assert (created.op, created.key, created.before) == (Op.CREATE, ("2",), None)
     assert (deleted.xid, deleted.sequence, created.sequence) == (9, 0, 1)
 
 
-def test_a_deleted_row_without_its_key_names_the_cure() -> None:
+def test_a_deleted_row_without_its_key_names_the_remedy() -> None:
     known = table("id", "code", key=("id",))
     made = relations(known, known)
     made.learn(relation("id", "code", identity=("code",)))
     with pytest.raises(FatalError, match="REPLICA IDENTITY FULL"):
-        changes(made).of(Delete(1, [None, "x"], False), 1, 10)
+        changes(made).build(Delete(1, [None, "x"], False), 1, 10)

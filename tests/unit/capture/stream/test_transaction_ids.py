@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flusso_capture.stream.transaction_ids import Xids, widen
+from flusso_capture.stream.transaction_ids import TransactionIds, widen
 
 _EPOCH = 1 << 32
 
@@ -32,7 +32,7 @@ def test_every_id_in_use_is_found_again(xid: int, distance: int) -> None:
 
 
 def test_a_stream_crosses_the_epoch() -> None:
-    xids = Xids(_EPOCH - 2)
+    xids = TransactionIds(_EPOCH - 2)
     assert [xids.widen(xid) for xid in (_EPOCH - 1, 3, _EPOCH - 1, 9)] == [
         _EPOCH - 1,
         _EPOCH + 3,

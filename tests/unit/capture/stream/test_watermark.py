@@ -1,4 +1,4 @@
-"""The confirmed position against a model that is too simple to be wrong."""
+"""The watermark compared with a simple model."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from flusso_capture.stream.watermark import Transaction, Watermark
 
 def test_a_transaction_is_confirmed_at_its_end_when_all_is_acknowledged() -> None:
     watermark = Watermark(5)
-    transaction = watermark.begin()
-    transaction.publish()
-    transaction.publish()
-    transaction.acknowledge()
-    watermark.commit(20)
+    transaction = watermark.begin_transaction()
+    transaction.change_published()
+    transaction.change_published()
+    transaction.change_acknowledged()
+    watermark.commit_transaction(20)
     assert watermark.confirmed() == 5
-    transaction.acknowledge()
+    transaction.change_acknowledged()
     assert watermark.confirmed() == 20
     assert watermark.acknowledged == 2
 
 
 def test_everything_acknowledged_is_not_enough_while_the_transaction_is_open() -> None:
     watermark = Watermark()
-    transaction = watermark.begin()
-    transaction.publish()
-    transaction.acknowledge()
+    transaction = watermark.begin_transaction()
+    transaction.change_published()
+    transaction.change_acknowledged()
     watermark.keepalive(100)
     assert watermark.confirmed() == 0
 
 
 def test_a_later_transaction_waits_for_an_earlier_one() -> None:
     watermark = Watermark()
-    first = watermark.begin()
-    first.publish()
-    watermark.commit(10)
-    second = watermark.begin()
-    second.publish()
-    watermark.commit(20)
-    second.acknowledge()
+    first = watermark.begin_transaction()
+    first.change_published()
+    watermark.commit_transaction(10)
+    second = watermark.begin_transaction()
+    second.change_published()
+    watermark.commit_transaction(20)
+    second.change_acknowledged()
     assert watermark.confirmed() == 0
-    first.acknowledge()
+    first.change_acknowledged()
     assert watermark.confirmed() == 20
 
 
@@ -58,22 +58,22 @@ def test_an_idle_stream_follows_the_keepalives() -> None:
 
 def test_a_keepalive_during_the_wait_counts_once_the_wait_is_over() -> None:
     watermark = Watermark()
-    transaction = watermark.begin()
-    transaction.publish()
-    watermark.commit(10)
+    transaction = watermark.begin_transaction()
+    transaction.change_published()
+    watermark.commit_transaction(10)
     watermark.keepalive(30)
     assert watermark.confirmed() == 0
-    transaction.acknowledge()
+    transaction.change_acknowledged()
     assert watermark.confirmed() == 30
 
 
 def test_transactions_do_not_nest() -> None:
     watermark = Watermark()
     with pytest.raises(ValueError, match="no transaction"):
-        watermark.commit(1)
-    watermark.begin()
+        watermark.commit_transaction(1)
+    watermark.begin_transaction()
     with pytest.raises(ValueError, match="open already"):
-        watermark.begin()
+        watermark.begin_transaction()
 
 
 @dataclass
@@ -88,7 +88,7 @@ class _Known:
 
 
 class AgainstTheModel(RuleBasedStateMachine):
-    """Keeps every transaction for ever and looks at all of them each time."""
+    """Keeps all transactions and goes through all of them each time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,27 +114,27 @@ class AgainstTheModel(RuleBasedStateMachine):
     @precondition(lambda self: not self.open)
     @rule()
     def begin(self) -> None:
-        self.known.append(_Known(self.watermark.begin()))
+        self.known.append(_Known(self.watermark.begin_transaction()))
 
     @precondition(lambda self: self.open)
     @rule(number=st.integers(1, 3))
     def publish(self, number: int) -> None:
         for _ in range(number):
-            self.known[-1].real.publish()
+            self.known[-1].real.change_published()
             self.known[-1].acks_missing += 1
 
     @precondition(lambda self: self.open)
     @rule(step=st.integers(1, 10))
     def commit(self, step: int) -> None:
         self.lsn += step
-        self.watermark.commit(self.lsn)
+        self.watermark.commit_transaction(self.lsn)
         self.known[-1].end = self.lsn
 
     @precondition(lambda self: any(item.acks_missing for item in self.known))
     @rule(data=st.data())
     def acknowledge(self, data: st.DataObject) -> None:
         item = data.draw(st.sampled_from([item for item in self.known if item.acks_missing]))
-        item.real.acknowledge()
+        item.real.change_acknowledged()
         item.acks_missing -= 1
 
     @rule(step=st.integers(0, 10))
