@@ -64,8 +64,8 @@ def capture(
         )
         links = every_spelling(project.plan.link_columns())
         log = KafkaLog(queue_connection(queue, environment()), keep=links)
-        process = CaptureContext(core.metrics, core.status, core.clock, core.stop)
-        daemon = Capture(options, project.plan, log, process)
+        context = CaptureContext(core.metrics, core.status, core.clock, core.stop)
+        daemon = Capture(options, project.plan, log, context)
 
         def work() -> None:
             with closing(log):

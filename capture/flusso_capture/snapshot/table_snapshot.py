@@ -1,8 +1,8 @@
-"""Snapshots: publishes every row of a table as a `read`, in the background of the stream.
+"""The snapshot of one table: publishes every row as a `read`, beside the stream.
 
-A row of a snapshot only says "build this": key and link columns are enough, and it may interleave with
-live changes freely, because documents are built from the current state.  Progress is recorded only for
-what is acknowledged, so an interrupted snapshot goes on where it was.
+A `read` holds key and link columns only.  Reads may be interleaved with live changes in any order, because documents are
+built from the current state of the database.  Progress is recorded for acknowledged rows only, so an interrupted snapshot
+resumes after them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from flusso_capture.options import CaptureContext, CaptureOptions
+from flusso_capture.publisher import Publisher
 from flusso_capture.snapshot.table_reader import Reader, Rows
 from flusso_capture.source.connection import session
 from flusso_shared import failpoints
@@ -22,29 +23,28 @@ from flusso_shared.errors import FlussoError, StoppedError
 from flusso_shared.names import TableName
 from flusso_shared.postgres.catalog import Table
 from flusso_shared.postgres.catalog_reader import read_catalog
-from flusso_shared.seams import ChangeLog, ChangeWriter
+from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Progress, Tally
 
 logger = logging.getLogger(__name__)
 
-_RECORD_EVERY = 1.0
-_FULL_WAIT = 0.05
-_CLOSE_BUDGET = 2.0
+_RECORD_INTERVAL_SECONDS = 1.0
+_CLOSE_TIMEOUT_SECONDS = 2.0
 
 
 class TableGoneError(FlussoError):
-    """There is nothing to read; it is no reason to stop reading others."""
+    """The table does not exist, or has no primary key.  Snapshots of other tables go on."""
 
 
 @dataclass(slots=True)
 class _Chunk:
-    """Rows up to `last`, and how many of them are not acknowledged, published or not."""
+    """Rows up to the key `last`, and how many of them are not acknowledged, whether published or not."""
 
     last: tuple[str, ...]
     rows: int
     outstanding: int
 
-    def acknowledge(self) -> None:
+    def row_acknowledged(self) -> None:
         self.outstanding -= 1
 
 
@@ -77,8 +77,7 @@ class SnapshotRun:
     def run(self) -> TableSnapshot:
         """Publish what is left of the table; returns once its completion is recorded.
 
-        Raises `RetryableError` when a connection broke (run anew to go on), `TableGoneError`, `StoppedError` on a
-        stop.
+        Raises `RetryableError` when a connection broke (another run resumes), `TableGoneError`, `StoppedError`.
         """
         found = snapshots_of(self._log.control.load()).get(self._table)
         if found is not None and found.lineage == self._record.lineage and found.state == "running":
@@ -89,9 +88,9 @@ class SnapshotRun:
         self._published = self._record.rows
         try:
             self._publish_all()
-            self._note()
+            self._record_progress()
         except StoppedError:
-            self._note(force=True)
+            self._record_progress(force=True)
             raise
         finally:
             self._tally.give_up()
@@ -100,29 +99,31 @@ class SnapshotRun:
 
     def _publish_all(self) -> None:
         writer = self._log.writer()
+        publisher = Publisher(writer, self._context.stop, on_wait=self._record_progress)
         try:
-            self._publish_table(writer)
+            self._publish_table(publisher)
             while any(chunk.outstanding for chunk in self._chunks):
-                self._poll(writer)
+                publisher.await_acknowledgements()
         finally:
-            writer.close(_CLOSE_BUDGET)
+            writer.close(_CLOSE_TIMEOUT_SECONDS)
 
-    def _publish_table(self, writer: ChangeWriter) -> None:
+    def _publish_table(self, publisher: Publisher) -> None:
         options, stop = self._options, self._context.stop
         with session(options.conninfo, stop, f"read table {self._table}") as connection:
             table = read_catalog(connection, [self._table]).tables.get(self._table)
             if table is None or not table.primary_key:
                 raise TableGoneError(
-                    f"table {self._table} is gone, or has no primary key, so that its snapshot has to wait;"
+                    f"table {self._table} does not exist, or has no primary key, so that its snapshot has to wait;"
                     " bring it back, or change the schema file"
                 )
             reader = Reader(connection, table, self._links, options.snapshot_chunk)
             last = self._resume_at(table)
             self._record = replace(self._record, total=max(reader.estimate(), self._published))
-            self._begin()
+            self._log_begin()
             while rows := reader.after(last):
-                last = self._publish_chunk(writer, reader, rows)
-                self._note()
+                last = self._publish_chunk(publisher, reader, rows)
+                publisher.serve_acknowledgements()
+                self._record_progress()
                 failpoints.hit("snapshot_chunk")
                 if len(rows) < options.snapshot_chunk:
                     break
@@ -130,14 +131,14 @@ class SnapshotRun:
     def _resume_at(self, table: Table) -> tuple[str, ...]:
         last = self._record.last_key
         if len(last) != len(table.primary_key):
-            # Another key than when it was interrupted.
+            # The primary key was changed since the interruption.
             self._record = replace(self._record, last_key=(), rows=0)
             self._published = 0
             return ()
         return last
 
-    def _begin(self) -> None:
-        self._tell()
+    def _log_begin(self) -> None:
+        self._report_progress()
         logger.info(
             "snapshot of table %s %s, about %d rows",
             self._table,
@@ -146,35 +147,23 @@ class SnapshotRun:
             extra={"action": "snapshot_begin", "table": str(self._table)},
         )
 
-    def _publish_chunk(self, writer: ChangeWriter, reader: Reader, rows: Rows) -> tuple[str, ...]:
+    def _publish_chunk(self, publisher: Publisher, reader: Reader, rows: Rows) -> tuple[str, ...]:
         width, columns = len(reader.key), reader.columns
         now = int(self._context.clock.time() * 1_000_000)
         chunk = _Chunk(_key(rows[-1], width), len(rows), len(rows))
         self._chunks.append(chunk)
-        table, origin, publish, acknowledge = (
-            self._table,
-            self._origin,
-            writer.publish,
-            chunk.acknowledge,
-        )
+        table, origin = self._table, self._origin
+        publish, on_acknowledged = publisher.publish, chunk.row_acknowledged
         for row in reader.readable(rows):
             image = dict(zip(columns, row, strict=True))
             key = cast("tuple[str, ...]", row[:width])
             change = Change(Op.READ, table, key, None, image, (), 0, 0, now, 0, 0, origin)
-            while not publish(change, acknowledge):
-                self._poll(writer)
-        writer.poll(0)
+            publish(change, on_acknowledged)
         self._count(len(rows))
         return chunk.last
 
-    def _poll(self, writer: ChangeWriter) -> None:
-        if self._context.stop.is_set():
-            raise StoppedError("stop requested")
-        writer.poll(_FULL_WAIT)
-        self._note()
-
-    def _note(self, *, force: bool = False) -> None:
-        """Record how far everything is acknowledged, at most about once a second."""
+    def _record_progress(self, *, force: bool = False) -> None:
+        """Record up to which key all rows are acknowledged, at most once per second unless `force`."""
         record = self._record
         while self._chunks and not self._chunks[0].outstanding:
             chunk = self._chunks.popleft()
@@ -185,7 +174,7 @@ class SnapshotRun:
         changed = record.rows != self._record.rows
         self._record = record
         self._unrecorded = changed or self._unrecorded
-        if self._unrecorded and (force or now - self._recorded_at >= _RECORD_EVERY):
+        if self._unrecorded and (force or now - self._recorded_at >= _RECORD_INTERVAL_SECONDS):
             self._log.control.put(record.key, record.to_json())
             self._recorded_at = now
             self._unrecorded = False
@@ -209,9 +198,9 @@ class SnapshotRun:
         metrics.counter("flusso_snapshot_rows_total", str(self._table)).inc(rows)
         metrics.counter("flusso_changes_captured_total").inc(rows)
         self._tally.take(rows)
-        self._tell()
+        self._report_progress()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         total = max(self._record.total, self._published)
         self._context.status.set_progress(str(self._table), Progress(self._published, total))
 

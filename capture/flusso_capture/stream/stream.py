@@ -1,53 +1,53 @@
-"""Streaming: reads what the log has, publishes it, and confirms what is acknowledged.
+"""The stream: receives the log, publishes its changes, and confirms what is acknowledged.  Read `Stream.run` first.
 
-One thread owns the replication connection and the writer.  When the writer's buffer is full the socket is
-not read, but the standby status goes on.  Shutdown: stop reading -> last acks -> last status -> CopyDone.
+One thread owns the replication connection and the writer.
 """
 
 from __future__ import annotations
 
-import logging
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from flusso_capture.options import CaptureContext
+from flusso_capture.publisher import Publisher
 from flusso_capture.stream import pgoutput
 from flusso_capture.stream.change_builder import ChangeBuilder
 from flusso_capture.stream.checkpoint import CheckpointRecorder
 from flusso_capture.stream.relations import Relations
 from flusso_capture.stream.replication import Replication
-from flusso_capture.stream.watermark import Transaction, Watermark
+from flusso_capture.stream.watermark import Watermark
 from flusso_shared import failpoints
 from flusso_shared.change import Change
 from flusso_shared.errors import StoppedError
 from flusso_shared.seams import ChangeWriter
 from flusso_shared.status import Tally
 
-logger = logging.getLogger(__name__)
-
-_WAL_DATA: Final = ord("w")
+# The replication protocol: XLogData ("w": start LSN, end LSN, time, then the message of pgoutput) and keepalive ("k").
+_XLOG_DATA: Final = ord("w")
+_XLOG_DATA_HEADER_BYTES: Final = 25
 _KEEPALIVE: Final = ord("k")
-_ROWS: Final = frozenset(b"IUD")
-_HEADER: Final = 25
+_REPLY_REQUESTED_OFFSET: Final = 17
+_ROW_KINDS: Final = frozenset(b"IUD")
 _U64: Final = struct.Struct(">Q").unpack_from
 _U32: Final = struct.Struct(">I").unpack_from
 
-_MESSAGES_PER_ROUND: Final = 1000
-_IDLE_WAIT: Final = 0.25
-_ACK_WAIT: Final = 0.005
-_FULL_WAIT: Final = 0.05
-_STATUS_EVERY: Final = 10.0
-_STATUS_AT_MOST_EVERY: Final = 0.1
-_DRAIN_BUDGET: Final = 10.0
-_RECORD_BUDGET: Final = 3.0
-_FINISH_BUDGET: Final = 3.0
+_MESSAGES_PER_TURN: Final = 1000
+_IDLE_WAIT_SECONDS: Final = 0.25
+_MIN_ACKNOWLEDGEMENT_WAIT_SECONDS: Final = 0.005
+_MAX_ACKNOWLEDGEMENT_WAIT_SECONDS: Final = 0.05
+_MAX_STATUS_INTERVAL_SECONDS: Final = 10.0
+_MIN_STATUS_INTERVAL_SECONDS: Final = 0.1
+_DRAIN_TIMEOUT_SECONDS: Final = 10.0
+_CHECKPOINT_TIMEOUT_SECONDS: Final = 3.0
+_COPY_DONE_TIMEOUT_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class StreamInput:
-    """Where messages come from, and what makes changes of them."""
+    """The replication connection, and what makes changes of its messages."""
 
     replication: Replication
     relations: Relations
@@ -55,145 +55,159 @@ class StreamInput:
 
 
 class Stream:
-    """One stretch of streaming, over one connection and one writer."""
+    """One stream session, over one replication connection and one writer."""
 
     def __init__(
         self,
-        feed: StreamInput,
+        source: StreamInput,
         writer: ChangeWriter,
         watermark: Watermark,
         checkpoints: CheckpointRecorder,
         context: CaptureContext,
-        on_round: Callable[[], None],
+        on_turn: Callable[[], None],
     ) -> None:
-        """`on_round` runs in this thread at least every quarter of a second; what it raises ends `run`."""
-        self._replication = feed.replication
-        self._codec = feed.replication.codec
+        """`on_turn` runs in this thread at least every 0.25 s; what it raises ends `run`."""
+        self._replication = source.replication
+        self._codec = source.replication.codec
+        self._relations = source.relations
+        self._changes = source.changes
+        self._timeline = source.changes.timeline
         self._writer = writer
-        self._changes = feed.changes
-        self._relations = feed.relations
+        self._publisher = Publisher(writer, context.stop, on_wait=self._confirm_and_report)
         self._watermark = watermark
         self._checkpoints = checkpoints
-        self._timeline = feed.changes.timeline
         self._context = context
-        self._on_round = on_round
-        self._transaction: Transaction | None = None
-        self._acknowledge: Callable[[], None] | None = None
-        """What the changes of the open transaction are acknowledged with."""
-        self._status_every = _interval(feed.replication.sender_timeout())
-        self._sent = 0
-        self._sent_at = context.clock.monotonic()
-        self._reply = False
+        self._on_turn = on_turn
+        self._on_published: Callable[[], None] | None = None
+        """Counts a published change of the transaction that is being received; None between transactions."""
+        self._on_acknowledged: Callable[[], None] | None = None
+        """Counts an acknowledged change of that transaction."""
+        self._socket_empty = False
+        """Whether the last turn received everything that had arrived."""
+        self._wait_seconds = _MIN_ACKNOWLEDGEMENT_WAIT_SECONDS
+        self._status_interval = _status_interval(source.replication.sender_timeout())
+        self._status_lsn = 0
+        self._status_at = context.clock.monotonic()
+        self._reply_requested = False
         self._captured = 0
         self._acknowledged = 0
         self._tally = Tally(context.status)
 
     def run(self) -> None:
-        """Stream until a stop is requested, then drain.  Raises what the connections raise."""
+        """Stream until a stop is requested, then drain.  Raises what the connections raise.
+
+        This is the way of every change.  Changes are published as they are received, transaction by transaction in commit
+        order; the slot is confirmed up to the end of the last transaction before which everything is acknowledged.
+        """
         try:
-            self._follow()
+            # A stop while the buffer is full interrupts `_publish`.
+            with suppress(StoppedError):
+                while not self._context.stop.is_set():
+                    for message in self._receive():
+                        for change in self._decode(message):
+                            self._publish(change)
+                    self._acknowledge()
+                    self._confirm()
+                    self._report()
+                    self._await_messages()
             self._drain()
         finally:
             self._tally.give_up()
 
-    def _follow(self) -> None:
-        stop = self._context.stop
-        wait = _ACK_WAIT
-        try:
-            while not stop.is_set():
-                busy = self._read()
-                self._writer.poll(0)
-                self._round()
-                if busy:
-                    wait = _ACK_WAIT
-                    continue
-                wait = min(2 * wait, _FULL_WAIT) if self._watermark.outstanding else _IDLE_WAIT
-                if self._replication.wait(wait):
-                    wait = _ACK_WAIT
-                    self._replication.fill()
-        except StoppedError:
-            logger.debug("stopped while the buffer was full")
+    def _receive(self) -> Iterator[bytes]:
+        """XLogData messages that have arrived, at most 1000, so that acknowledgements and statuses are not delayed.
 
-    def _read(self) -> bool:
-        """Take what has arrived; whether there may be more."""
-        receive = self._replication.receive
-        for _ in range(_MESSAGES_PER_ROUND):
+        Keepalives are handled here.  Rows of tables outside the plan are skipped without being decoded.
+        """
+        receive, ignored = self._replication.receive, self._relations.ignored
+        for _ in range(_MESSAGES_PER_TURN):
             data = receive()
             if data is None:
-                return False
+                self._socket_empty = True
+                return
             kind = data[0]
-            if kind == _WAL_DATA:
-                if data[_HEADER] in _ROWS and _U32(data, _HEADER + 1)[0] in self._relations.ignored:
+            if kind == _XLOG_DATA:
+                is_row = data[_XLOG_DATA_HEADER_BYTES] in _ROW_KINDS
+                if is_row and _U32(data, _XLOG_DATA_HEADER_BYTES + 1)[0] in ignored:
                     continue
-                self._take(data)
+                yield data
             elif kind == _KEEPALIVE:
                 self._watermark.keepalive(_U64(data, 1)[0])
-                self._reply = self._reply or bool(data[17])
+                self._reply_requested = self._reply_requested or bool(data[_REPLY_REQUESTED_OFFSET])
             else:
                 raise pgoutput.DecodeError(
                     f"the replication stream has a message of unknown kind {data[:1]!r}"
                 )
-        return True
+        self._socket_empty = False
 
-    def _take(self, data: bytes) -> None:
-        payload = data[_HEADER:]
+    def _decode(self, data: bytes) -> Sequence[Change]:
+        """The changes of one message: of rows and truncates.  Other messages update the state, and have none."""
+        payload = data[_XLOG_DATA_HEADER_BYTES:]
         message = pgoutput.decode(payload, self._codec)
         match message:
             case pgoutput.Insert() | pgoutput.Update() | pgoutput.Delete() | pgoutput.Truncate():
-                for change in self._changes.build(message, _U64(data, 1)[0], len(payload)):
-                    self._publish(change)
+                return self._changes.build(message, _U64(data, 1)[0], len(payload))
             case pgoutput.Begin():
                 self._changes.begin_transaction(message)
-                self._transaction = self._watermark.begin_transaction()
-                self._acknowledge = failpoints.after(
-                    "after_broker_ack", self._transaction.change_acknowledged
+                transaction = self._watermark.begin_transaction()
+                self._on_published = failpoints.after("after_produce", transaction.change_published)
+                self._on_acknowledged = failpoints.after(
+                    "after_broker_ack", transaction.change_acknowledged
                 )
             case pgoutput.Commit():
                 self._watermark.commit_transaction(message.end_lsn)
-                self._transaction = self._acknowledge = None
+                self._on_published = self._on_acknowledged = None
             case pgoutput.Relation():
                 self._relations.learn(message)
             case _:
                 pass
+        return ()
 
     def _publish(self, change: Change) -> None:
-        transaction, acknowledge = self._transaction, self._acknowledge
-        if transaction is None or acknowledge is None:
+        """Publish one change.  While the buffer is full nothing is received, but statuses are sent."""
+        on_published, on_acknowledged = self._on_published, self._on_acknowledged
+        if on_published is None or on_acknowledged is None:
             raise pgoutput.DecodeError("the replication stream has a row outside any transaction")
-        while not self._writer.publish(change, acknowledge):
-            if self._context.stop.is_set():
-                raise StoppedError("stop requested")
-            self._writer.poll(_FULL_WAIT)
-            self._round()
-        transaction.change_published()
+        self._publisher.publish(change, on_acknowledged)
+        on_published()
         self._captured += 1
-        failpoints.hit("after_produce")
 
-    def _round(self) -> None:
-        """What is due from time to time, whatever else happens."""
-        confirmed = self._confirmed()
-        since = self._context.clock.monotonic() - self._sent_at
-        moved = confirmed > self._sent and since >= _STATUS_AT_MOST_EVERY
-        if moved or self._reply or since >= self._status_every:
-            self._send(confirmed)
-        self._count()
-        self._on_round()
+    def _acknowledge(self) -> None:
+        """Run the callbacks of the changes that the log has made durable."""
+        self._publisher.serve_acknowledgements()
 
-    def _confirmed(self) -> int:
-        """What may be confirmed: acknowledged, and not beyond what is on record."""
+    def _confirm(self) -> None:
+        """Send the confirmed LSN to the server, if it has advanced or a status is due."""
+        confirmed = self._confirmed_lsn()
+        since = self._context.clock.monotonic() - self._status_at
+        advanced = confirmed > self._status_lsn and since >= _MIN_STATUS_INTERVAL_SECONDS
+        if advanced or self._reply_requested or since >= self._status_interval:
+            self._send_status(confirmed)
+
+    def _confirmed_lsn(self) -> int:
+        """The LSN that may be confirmed: everything before it is acknowledged, and it is not after the checkpoint."""
         self._checkpoints.advance(self._watermark.received, self._timeline)
         return min(self._watermark.confirmed(), self._checkpoints.recorded_lsn)
 
-    def _send(self, confirmed: int) -> None:
-        moved = confirmed > self._sent
-        if moved:
+    def _send_status(self, confirmed: int) -> None:
+        advanced = confirmed > self._status_lsn
+        if advanced:
             failpoints.hit("before_slot_confirm")
         if self._replication.send_status(confirmed):
-            if moved:
+            if advanced:
                 failpoints.hit("after_slot_confirm")
-            self._sent = confirmed
-            self._sent_at = self._context.clock.monotonic()
-            self._reply = False
+            self._status_lsn = confirmed
+            self._status_at = self._context.clock.monotonic()
+            self._reply_requested = False
+
+    def _report(self) -> None:
+        """Update the metrics; supervise the background tasks."""
+        self._count()
+        self._on_turn()
+
+    def _confirm_and_report(self) -> None:
+        self._confirm()
+        self._report()
 
     def _count(self) -> None:
         metrics = self._context.metrics
@@ -208,21 +222,39 @@ class Stream:
             self._tally.finish(done)
             self._acknowledged += done
 
+    def _await_messages(self) -> None:
+        """Wait for the socket, unless messages are left; shortly while acknowledgements are outstanding."""
+        if not self._socket_empty:
+            self._wait_seconds = _MIN_ACKNOWLEDGEMENT_WAIT_SECONDS
+            return
+        if self._watermark.outstanding:
+            self._wait_seconds = min(2 * self._wait_seconds, _MAX_ACKNOWLEDGEMENT_WAIT_SECONDS)
+        else:
+            self._wait_seconds = _IDLE_WAIT_SECONDS
+        if self._replication.wait(self._wait_seconds):
+            self._wait_seconds = _MIN_ACKNOWLEDGEMENT_WAIT_SECONDS
+            self._replication.fill()
+
     def _drain(self) -> None:
-        """Last acks, last status, orderly end.  What is not acknowledged in time comes again later."""
+        """Last acknowledgements, last checkpoint, last status, CopyDone.
+
+        What is not acknowledged in time is received again by the next session.
+        """
         clock = self._context.clock
-        deadline = clock.monotonic() + _DRAIN_BUDGET
+        deadline = clock.monotonic() + _DRAIN_TIMEOUT_SECONDS
         while self._watermark.unacknowledged and clock.monotonic() < deadline:
-            self._writer.poll(_FULL_WAIT)
-            self._round()
-        deadline = clock.monotonic() + _RECORD_BUDGET
-        while self._confirmed() < self._watermark.confirmed() and clock.monotonic() < deadline:
-            self._writer.poll(_FULL_WAIT)
-        self._send(self._confirmed())
+            self._writer.poll(_MAX_ACKNOWLEDGEMENT_WAIT_SECONDS)
+            self._confirm_and_report()
+        deadline = clock.monotonic() + _CHECKPOINT_TIMEOUT_SECONDS
+        while self._confirmed_lsn() < self._watermark.confirmed() and clock.monotonic() < deadline:
+            self._writer.poll(_MAX_ACKNOWLEDGEMENT_WAIT_SECONDS)
+        self._send_status(self._confirmed_lsn())
         self._count()
-        self._replication.finish(_FINISH_BUDGET)
+        self._replication.finish(_COPY_DONE_TIMEOUT_SECONDS)
 
 
-def _interval(sender_timeout: float) -> float:
-    """Seconds between statuses: well within the server's patience."""
-    return min(_STATUS_EVERY, sender_timeout / 3) if sender_timeout > 0 else _STATUS_EVERY
+def _status_interval(sender_timeout: float) -> float:
+    """Seconds between two statuses: a third of `wal_sender_timeout` (in seconds; 0: none), at most 10."""
+    if sender_timeout <= 0:
+        return _MAX_STATUS_INTERVAL_SECONDS
+    return min(_MAX_STATUS_INTERVAL_SECONDS, sender_timeout / 3)
