@@ -3,6 +3,7 @@
 In reading order:
 
 * `model`: the document tree, the ways, the hash.
+* `field_paths`: the fields of a document tree with their dotted paths.
 * `ways`: the paths from each table up to the root.
 * `spelling`, `rename`, `bind`: from the names of the schema file to the names of the database.
 * `link_columns`: the columns that are compared with each other.

@@ -9,14 +9,13 @@ import psycopg
 from psycopg import sql
 
 from flusso_shared.names import TableName
+from flusso_shared.plan.field_paths import walk
 from flusso_shared.plan.model import (
     AggregateField,
     Columns,
     Edge,
-    Field,
     IndexPlan,
     JoinField,
-    ObjectField,
 )
 from flusso_shared.postgres.catalog import Catalog, Column
 
@@ -86,18 +85,9 @@ def pairs(index: IndexPlan) -> Iterator[Pair]:
     """Every pair of a bound plan; the root's key is compared with itself."""
     for column in index.key:
         yield Pair("primary_key", index.root, column, index.root, column)
-    yield from _pairs(index.fields, index.root, "")
-
-
-def _pairs(fields: tuple[Field, ...], table: TableName, path: str) -> Iterator[Pair]:
-    for field in fields:
-        here = f"{path}.{field.key}" if path else field.key
-        if isinstance(field, ObjectField):
-            yield from _pairs(field.fields, table, here)
-        elif isinstance(field, JoinField | AggregateField):
-            yield from _of_edge(field.edge, table, here)
-            if isinstance(field, JoinField):
-                yield from _pairs(field.fields, field.edge.table, here)
+    for placed in walk(index.fields):
+        if isinstance(placed.field, JoinField | AggregateField):
+            yield from _of_edge(placed.field.edge, placed.table(index.root), placed.path)
 
 
 def _of_edge(edge: Edge, parent: TableName, path: str) -> Iterator[Pair]:

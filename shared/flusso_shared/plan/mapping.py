@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
+from flusso_shared.plan.field_paths import join_path, walk
 from flusso_shared.plan.model import (
     ColumnField,
     ConstantField,
@@ -49,7 +50,9 @@ def index_body(
 
 def properties(fields: Iterable[Field], *, auto_subfields: bool, path: str = "") -> Json:
     """Field key -> property."""
-    return {field.key: _property(field, auto_subfields, _join(path, field.key)) for field in fields}
+    return {
+        field.key: _property(field, auto_subfields, join_path(path, field.key)) for field in fields
+    }
 
 
 def _property(field: Field, auto_subfields: bool, path: str) -> Json:
@@ -132,7 +135,10 @@ def _analysis(plan: IndexPlan, text_analysis: str) -> Json:
             }
         },
     }
-    for path, variants in _ordered(plan.fields, ""):
+    for path, field, _ in walk(plan.fields):
+        variants = field.mapping.variants
+        if not variants:
+            continue
         name, width = _sort_name(path), len(str(len(variants) - 1))
         ranks = [
             f"{_escaped(variant)} => {rank:0{width}d}" for rank, variant in enumerate(variants)
@@ -140,15 +146,6 @@ def _analysis(plan: IndexPlan, text_analysis: str) -> Json:
         analysis.setdefault("char_filter", {})[name] = {"type": "mapping", "mappings": ranks}
         analysis["normalizer"][name] = {"type": "custom", "char_filter": [name], "filter": []}
     return analysis
-
-
-def _ordered(fields: Iterable[Field], path: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for field in fields:
-        here = _join(path, field.key)
-        if field.mapping.variants:
-            yield here, field.mapping.variants
-        if isinstance(field, ObjectField | JoinField):
-            yield from _ordered(field.fields, here)
 
 
 def _escaped(variant: str) -> str:
@@ -159,7 +156,3 @@ def _escaped(variant: str) -> str:
 def _sort_name(path: str) -> str:
     # No document key holds a `-`, so that no two fields share a name.
     return "flusso_enumsort__" + path.replace(".", "-")
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key

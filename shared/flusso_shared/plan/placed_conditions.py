@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from flusso_shared.plan.field_paths import walk
 from flusso_shared.plan.model import (
     AggregateField,
     Condition,
     Field,
     JoinField,
-    ObjectField,
     SoftDelete,
 )
 
@@ -27,13 +27,8 @@ def placed(
             yield f"{path}.filters", condition
 
 
-def related(
-    fields: Sequence[Field], above: str = ""
-) -> Iterator[tuple[str, JoinField | AggregateField]]:
+def related(fields: Sequence[Field]) -> Iterator[tuple[str, JoinField | AggregateField]]:
     """Every relation and aggregate with its dotted path."""
-    for field in fields:
-        path = f"{above}{field.key}"
+    for path, field, _ in walk(fields):
         if isinstance(field, JoinField | AggregateField):
             yield path, field
-        if isinstance(field, JoinField | ObjectField):
-            yield from related(field.fields, f"{path}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from flusso_shared.names import TableName
+from flusso_shared.plan.field_paths import walk
 from flusso_shared.plan.model import (
     AggregateField,
     ColumnField,
@@ -18,7 +19,6 @@ from flusso_shared.plan.model import (
     IndexPlan,
     JoinField,
     NullCondition,
-    ObjectField,
     Plan,
 )
 from flusso_shared.postgres.catalog import Catalog, Table
@@ -102,7 +102,7 @@ def missing_requirements(
 
 def _key_widths(index: IndexPlan, catalog: Catalog) -> Iterator[MissingRequirement]:
     """Aggregates through a junction use the catalog's key, which `right_key` must fit."""
-    for path, field in dotted(index.fields):
+    for path, field, _ in walk(index.fields):
         if not isinstance(field, AggregateField) or field.edge.junction is None:
             continue
         far, right = catalog.tables.get(field.edge.table), field.edge.junction.right
@@ -138,15 +138,6 @@ def _missing(
     return "unknown-column", f"table `{table}` has no column `{column}`{near}"
 
 
-def dotted(fields: Iterable[Field], path: str = "") -> Iterator[tuple[str, Field]]:
-    """Every field of a tree with its dotted path, parents before children."""
-    for field in fields:
-        here = f"{path}.{field.key}" if path else field.key
-        yield here, field
-        if isinstance(field, ObjectField | JoinField):
-            yield from dotted(field.fields, here)
-
-
 def needs(index: IndexPlan) -> Iterator[Need]:
     """Every table and column that an index touches."""
     root = index.root
@@ -157,25 +148,20 @@ def needs(index: IndexPlan) -> Iterator[Need]:
         yield Need(root, index.soft_delete.column, "soft_delete")
         yield from _conditions(root, index.soft_delete.when, "soft_delete.when")
     yield from _conditions(root, index.filters, "filters")
-    yield from _fields(index.fields, root, "")
+    for placed in walk(index.fields):
+        yield from _field(placed.field, placed.table(root), placed.path)
 
 
-def _fields(fields: Iterable[Field], table: TableName, path: str) -> Iterator[Need]:
-    for field in fields:
-        here = f"{path}.{field.key}" if path else field.key
-        if isinstance(field, ColumnField):
-            yield Need(table, field.column, here)
-        elif isinstance(field, GeoField):
-            yield Need(table, field.lat, here)
-            yield Need(table, field.lon, here)
-        elif isinstance(field, ObjectField):
-            yield from _fields(field.fields, table, here)
-        elif isinstance(field, JoinField | AggregateField):
-            yield from _edge(field.edge, table, here)
-            if isinstance(field, JoinField):
-                yield from _fields(field.fields, field.edge.table, here)
-            elif field.column is not None:
-                yield Need(field.edge.table, field.column, here)
+def _field(field: Field, table: TableName, path: str) -> Iterator[Need]:
+    if isinstance(field, ColumnField):
+        yield Need(table, field.column, path)
+    elif isinstance(field, GeoField):
+        yield Need(table, field.lat, path)
+        yield Need(table, field.lon, path)
+    elif isinstance(field, JoinField | AggregateField):
+        yield from _edge(field.edge, table, path)
+        if isinstance(field, AggregateField) and field.column is not None:
+            yield Need(field.edge.table, field.column, path)
 
 
 def _edge(edge: Edge, parent: TableName, path: str) -> Iterator[Need]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flusso_shared.names import TableName
+from flusso_shared.plan.field_paths import join_path
 from flusso_shared.plan.link_columns import Place, SameText
 from flusso_shared.plan.model import (
     AggregateField,
@@ -62,7 +63,7 @@ class _Ways:
     ) -> Iterator[Way]:
         """Ways that start under rows of `table`; `up` leads from there to the root, nearest first."""
         for field in fields:
-            name = f"{path}.{field.key}" if path else field.key
+            name = join_path(path, field.key)
             if isinstance(field, ObjectField):
                 yield from self.under(field.fields, table, up, name)
             elif isinstance(field, JoinField | AggregateField):

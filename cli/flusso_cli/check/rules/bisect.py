@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import psycopg
 
+from flusso_shared.plan.field_paths import join_path
 from flusso_shared.plan.model import (
     AggregateField,
     CompareCondition,
@@ -74,7 +75,7 @@ def _field(field: Field, wrap: _Wrap, attempt: Attempt, above: str) -> list[Faul
     error = attempt(wrap(field))
     if error is None:
         return []
-    path = f"{above}.{field.key}" if above else field.key
+    path = join_path(above, field.key)
     if isinstance(field, JoinField | AggregateField):
         found = _edge(field, wrap, attempt, path)
         if found:

@@ -9,6 +9,7 @@ from flusso_cli.check.rules import relations, types
 from flusso_cli.check.rules.column_facts import ColumnFacts
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.names import TableName
+from flusso_shared.plan.field_paths import walk
 from flusso_shared.plan.model import (
     AggregateField,
     ColumnField,
@@ -17,7 +18,6 @@ from flusso_shared.plan.model import (
     GeoField,
     IndexPlan,
     JoinField,
-    ObjectField,
 )
 
 
@@ -25,28 +25,26 @@ def check_fields(index: IndexPlan, facts: DatabaseFacts) -> list[Diagnostic]:
     """Types and nullability of everything that is there."""
     known = ColumnFacts(index, facts)
     found = [*_soft_delete(known), *relations.root_key(known)]
-    return [*found, *_level(known, index.fields, index.root, index.key, "")]
+    for placed in walk(index.fields):
+        key = index.key if placed.relation is None else placed.relation.primary_key
+        found.extend(_field(known, placed.field, placed.table(index.root), key, placed.path))
+    return found
 
 
-def _level(
-    known: ColumnFacts, fields: tuple[Field, ...], table: TableName, key: Columns, above: str
+def _field(
+    known: ColumnFacts, field: Field, table: TableName, key: Columns, path: str
 ) -> Iterator[Diagnostic]:
-    for field in fields:
-        path = f"{above}.{field.key}" if above else field.key
-        match field:
-            case ColumnField():
-                yield from _column(known, field, table, key, path)
-            case GeoField():
-                yield from _geo(known, field, table, path)
-            case ObjectField():
-                yield from _level(known, field.fields, table, key, path)
-            case JoinField():
-                yield from relations.join(known, field, table, path)
-                yield from _level(known, field.fields, field.edge.table, field.primary_key, path)
-            case AggregateField():
-                yield from relations.aggregate(known, field, table, path)
-            case _:
-                pass
+    match field:
+        case ColumnField():
+            yield from _column(known, field, table, key, path)
+        case GeoField():
+            yield from _geo(known, field, table, path)
+        case JoinField():
+            yield from relations.join(known, field, table, path)
+        case AggregateField():
+            yield from relations.aggregate(known, field, table, path)
+        case _:
+            pass
 
 
 def _column(

@@ -13,6 +13,7 @@ from psycopg import sql
 from flusso_cli.check.probe.facts import DatabaseFacts, Index
 from flusso_cli.diagnostics.model import Diagnostic, text
 from flusso_shared.names import TableName
+from flusso_shared.plan.field_paths import walk
 from flusso_shared.plan.model import (
     AggregateField,
     Columns,
@@ -20,7 +21,6 @@ from flusso_shared.plan.model import (
     IndexPlan,
     JoinField,
 )
-from flusso_shared.plan.requirements import dotted
 from flusso_shared.problems import listed
 
 _LONGEST_NAME = 63
@@ -64,7 +64,7 @@ def serves(index: Index, columns: Columns) -> bool:
 
 def _lookups(index: IndexPlan) -> Iterator[Lookup]:
     yield Lookup(index.root, index.key, "primary_key")
-    for path, field in dotted(index.fields):
+    for path, field, _ in walk(index.fields):
         if isinstance(field, JoinField | AggregateField):
             yield from _of_edge(field.edge, path)
     for way in index.ways:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from flusso_shared.plan.field_paths import join_path
 from flusso_shared.plan.model import Field, IndexPlan, JoinField, ObjectField
 
 
@@ -26,7 +27,7 @@ def pruned(index: IndexPlan, lacking: Collection[str]) -> IndexPlan | None:
 def _fields(fields: Iterable[Field], lacking: Collection[str], above: str) -> tuple[Field, ...]:
     kept: list[Field] = []
     for field in fields:
-        path = f"{above}.{field.key}" if above else field.key
+        path = join_path(above, field.key)
         if path in lacking:
             continue
         if isinstance(field, ObjectField | JoinField):
