@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -66,12 +66,8 @@ def forever(
                 if left <= 0:
                     raise
                 delay = min(delays.next(), left)
-                logger.warning(
-                    "cannot %s yet, next try in %.1f s: %s",
-                    doing,
-                    delay,
-                    error,
-                    extra={"action": "retry", "attempt": delays.attempt},
+                log_next_try(
+                    logger, f"cannot {doing} yet", delay, error, {"attempt": delays.attempt}
                 )
                 if status is not None and delays.attempt >= TOLD_AFTER:
                     status.retrying(doing, f"cannot {doing} yet: {error}")
@@ -79,3 +75,20 @@ def forever(
     finally:
         if status is not None:
             status.retried(doing)
+
+
+def log_next_try(
+    log: logging.Logger,
+    what: str,
+    delay: float,
+    reason: object,
+    fields: Mapping[str, object] | None = None,
+    *,
+    level: int = logging.WARNING,
+) -> None:
+    """Log, as the module of `log`, that `what` failed for this reason and is tried again after `delay` seconds.
+
+    `fields` are added to the line where lines are JSON objects; `action` is `retry` unless they contain one.
+    """
+    extra = {"action": "retry", **(fields or {})}
+    log.log(level, "%s, next try in %.1f s: %s", what, delay, reason, extra=extra)

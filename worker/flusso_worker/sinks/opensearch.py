@@ -11,7 +11,7 @@ from http import HTTPStatus
 from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError, StaleBatchError
-from flusso_shared.retry import TOLD_AFTER, Backoff
+from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
 from flusso_shared.seams import (
     Batch,
     Conflict,
@@ -196,17 +196,10 @@ class OpenSearchSink:
 
     def _pause(self, backoff: Backoff, batch: Batch, reason: str) -> None:
         delay = backoff.next()
+        told = f"sink {self.name}: cannot {_doing(batch)} yet"
         if backoff.attempt >= TOLD_AFTER:
-            told = f"sink {self.name}: cannot {_doing(batch)} yet: {reason}"
-            self._status.retrying(_doing(batch), told)
-        logger.warning(
-            "sink %s: cannot write to %s yet, next try in %.1f s: %s",
-            self.name,
-            batch.generation.physical,
-            delay,
-            reason,
-            extra={"action": "retry", "index": batch.generation.index},
-        )
+            self._status.retrying(_doing(batch), f"{told}: {reason}")
+        log_next_try(logger, told, delay, reason, {"index": batch.generation.index})
         self._clock.wait(delay)
 
     def _gone(self, batch: Batch, reason: str) -> FatalError:
