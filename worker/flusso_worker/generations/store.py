@@ -41,7 +41,7 @@ _BODY = {
 
 
 class GenerationStore:
-    """Reads and changes the bookkeeping of one cluster."""
+    """Reads and changes the bookkeeping of one cluster.  Thread-safe."""
 
     def __init__(self, cluster: Cluster, prefix: str) -> None:
         self._cluster = cluster
@@ -91,12 +91,13 @@ class GenerationStore:
             if hit["_source"]["kind"] == "generation"
         }
         # A plan is large and hardly ever changes; it is looked at several times a second while seeding.
-        self._parsed = {
+        parsed = {
             version: self._parsed.get(version) or self._read(hit) for version, hit in hits.items()
         }
+        self._parsed = parsed
         stored = [
             Stored(generation, seq_no, primary_term)
-            for (_, seq_no, primary_term), generation in self._parsed.items()
+            for (_, seq_no, primary_term), generation in parsed.items()
         ]
         asked = [
             Asked(Reindex.from_json(hit["_source"]), hit["_seq_no"], hit["_primary_term"])
