@@ -1,7 +1,7 @@
-"""Keeps the generations of one index: makes, seeds, promotes and retires them, a step at a time.
+"""Manages the generations of one index: creates, seeds, promotes and retires them, one step at a time.
 
-Any number of workers run the same steps at once and any may die anywhere: every step may be repeated, and
-what must happen once is a compare-and-set in the bookkeeping of the first sink.
+Any number of workers run the same steps concurrently, and any of them may crash at any point.  So every step may be
+repeated, and what must happen once is a compare-and-set in the bookkeeping of the first sink.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from flusso_shared.status import Progress
 from flusso_worker.generations import decide as plan
 from flusso_worker.generations.eviction import Eviction
 from flusso_worker.generations.leadership import Leadership
+from flusso_worker.generations.progress import seeding_progress
 from flusso_worker.generations.record import Generation, Known, State, Stored
 from flusso_worker.generations.schema_order import DEFAULT_HEARTBEAT, HeartbeatOptions
 from flusso_worker.generations.steps import GenerationSteps, Names, Telemetry
@@ -26,20 +27,21 @@ from flusso_worker.sinks.cluster import Cluster
 
 __all__ = ["Active", "GenerationKeeper", "Names", "Telemetry"]
 
-_INSPECT_EVERY = 10.0
-_MOST_ACTIONS = 10
-_REFRESH_EVERY = 0.4
-"""Parts of a seeding after which what is there is refreshed."""
-_ASK_FOR, _PAUSE = 25.0, 5.0
-"""Seconds that a snapshot is asked for, and not asked for: one is taken again only after a pause."""
+_INSPECTION_INTERVAL_SECONDS = 10.0
+_MAX_ACTIONS_PER_ROUND = 10
+_REFRESH_AFTER_PART = 0.4
+"""Part of a seeding, between 0 and 1, after which the index is refreshed again."""
+_REQUEST_SECONDS, _REQUEST_PAUSE_SECONDS = 25.0, 5.0
+"""A snapshot is requested for the first and not requested for the second, in turn: capture takes one again only after
+a pause."""
 _RENAMED = plan.Damage(
-    "names in its schema mean other tables or columns of the database now", writable=True
+    "names in its schema refer to other tables or columns of the database now", writable=True
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A generation to be run now."""
+    """A generation that needs a running pipeline."""
 
     name: GenerationName
     plan: IndexPlan
@@ -49,7 +51,7 @@ class Active:
 
 
 class GenerationKeeper:
-    """Looks after one index.  Owned by one thread."""
+    """Manages one index.  Owned by one thread."""
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class GenerationKeeper:
         telemetry: Telemetry,
         heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
     ) -> None:
-        """`clusters` are the OpenSearch sinks by name; the first one's bookkeeping is the truth."""
+        """`clusters` are the OpenSearch sinks in the order of their names; the bookkeeping of the first one counts."""
         self._plan = index
         self._log = log
         self._steps = GenerationSteps(index, clusters, log, names, telemetry)
@@ -69,7 +71,7 @@ class GenerationKeeper:
             index.name, index.hash, self._steps, telemetry.clock, heartbeat
         )
         self._found: frozenset[GenerationName] | None = None
-        """Generations that were there before this process's first step."""
+        """Generations that existed before the first step of this process."""
         self._damaged: dict[str, plan.Damage] = {}
         self._inspect_at = 0.0
         self._ensured = self._begun = False
@@ -78,12 +80,12 @@ class GenerationKeeper:
         self._swept: GenerationName | None = None
         self._wanted: TableName | None = None
         self._refreshed: tuple[GenerationName, float] | None = None
-        """How much of which seeding had been committed at the last refresh."""
+        """The seeding that was refreshed last, and the part of it that was committed then."""
         self._wanted_since: float | None = None
         self._committed: dict[GenerationName, Offsets] = {}
 
     def step(self) -> list[Active]:
-        """One round: do what can be done now; gives the generations to run.
+        """Run one round: do what can be done now; return the generations to run.
 
         Empty while it waits for capture.  Raises `RetryableError` and `FatalError`.
         """
@@ -94,25 +96,25 @@ class GenerationKeeper:
             raise
 
     def wanted_snapshot(self) -> TableName | None:
-        """The root table, while its newest generation is seeded and needs a snapshot of it."""
+        """The root table, while the newest generation is being seeded and needs a snapshot of it; else None."""
         return self._wanted
 
     @property
     def standby(self) -> bool:
-        """Whether this process's schema was superseded, by one that living workers carry."""
+        """Whether the schema of this process was superseded by one that living workers have."""
         return self._leadership.standby
 
     def before_streaming(self) -> None:
-        """Changes flow as soon as all keepers have been told.
+        """Prepare for changes, which capture streams once this has returned for every keeper.
 
-        In a log that does not outlive the process, a keeper that has not begun by then holds none of them: that it
-        will have to seed anew is durable when this returns.  Raises `RetryableError` while it cannot be.
+        A log in memory retains no changes for a keeper that has not started by then.  That its generations must be
+        seeded again is durable when this returns.  Raises `RetryableError` while it cannot be recorded.
         """
         if not self._begun and not self._log.durable:
             self._eviction.mark_all_missed()
 
     def evict(self, stopped: Collection[GenerationName]) -> None:
-        """The pipelines of these generations have ended: do not let others wait for them."""
+        """Evict these generations, whose pipelines have ended, if other indexes wait for them."""
         if not self._log.durable and stopped:
             self._eviction.evict(stopped)
 
@@ -134,7 +136,7 @@ class GenerationKeeper:
         elif not self._log.durable:
             self._eviction.restart_due()
         facts = self._facts(lineage, snapshot)
-        for _ in range(_MOST_ACTIONS):
+        for _ in range(_MAX_ACTIONS_PER_ROUND):
             action = plan.decide(facts)
             if action is None:
                 break
@@ -151,14 +153,14 @@ class GenerationKeeper:
         return active
 
     def _refresh_ahead(self, active: Sequence[Active]) -> None:
-        """Make a seeding searchable while it goes on: the refresh before the swap, a single thread's work, is short then."""
+        """Refresh a seeding at intervals, so that the refresh before the swap of aliases, which one thread does, is short."""
         for item in active:
             progress = item.progress
             if progress is None or not progress.total:
                 continue
             part = progress.done / progress.total
             name, before = self._refreshed or (item.name, 0.0)
-            if part - (before if name == item.name else 0.0) >= _REFRESH_EVERY:
+            if part - (before if name == item.name else 0.0) >= _REFRESH_AFTER_PART:
                 self._refreshed = (item.name, part)
                 for indexes in self._steps.indexes:
                     indexes.refresh(item.name)
@@ -168,13 +170,13 @@ class GenerationKeeper:
         return []
 
     def _begin(self) -> None:
-        """The first round of this process in which capture is there."""
+        """Run what the first round with a slot needs."""
         if not self._log.durable:
             self._eviction.restart_all()
         self._begun = True
 
     def _sweep(self, stored: Sequence[Stored]) -> None:
-        """Once for each generation that this process finds live."""
+        """Delete unknown older indexes, once for each generation that this process finds live."""
         newest = stored[-1].generation if stored else None
         if newest is not None and newest.state == "live" and self._swept != newest.name:
             self._steps.sweep(stored, newest.name)
@@ -190,7 +192,7 @@ class GenerationKeeper:
         now = self._clock.monotonic()
         if now >= self._inspect_at:
             self._damaged = self._inspect(stored)
-            self._inspect_at = now + _INSPECT_EVERY
+            self._inspect_at = now + _INSPECTION_INTERVAL_SECONDS
         seeding = [item.generation for item in stored if item.generation.state == "seeding"]
         self._committed = {item.name: self._read_committed(item) for item in seeding}
         return plan.Facts(
@@ -207,7 +209,7 @@ class GenerationKeeper:
         )
 
     def _inspect(self, stored: Sequence[Stored]) -> dict[str, plan.Damage]:
-        """Notice what was removed by hand (I6), and names that mean something else now."""
+        """Detect what was removed by hand (I6), and names that refer to something else now."""
         found: dict[str, plan.Damage] = {}
         # While the aliases move, an older generation may lack them.
         moving = [
@@ -222,7 +224,7 @@ class GenerationKeeper:
             )
             if generation.state not in ("seeding", "live"):
                 continue
-            if self._means_others(generation):
+            if self._refers_to_others(generation):
                 found[generation.name.physical] = _RENAMED
             for indexes in self._steps.indexes:
                 damage = indexes.damage(generation.name, live=published)
@@ -231,19 +233,19 @@ class GenerationKeeper:
                     found[generation.name.physical] = damage
         return found
 
-    def _means_others(self, generation: Generation) -> bool:
-        """Whether names of the schema were bound differently when an earlier process made the generation."""
+    def _refers_to_others(self, generation: Generation) -> bool:
+        """Whether names of the schema were bound differently when an earlier process created the generation."""
         earlier = self._found is not None and generation.name in self._found
         if generation.name.hash != self._plan.hash or not earlier:
             return False
         return not same_names(generation.plan, self._plan)
 
     def _will_read_all(self, generation: Generation, snapshot: TableSnapshot | None) -> bool:
-        """Whether the snapshot is complete and all of it stands after the generation's start."""
+        """Whether the snapshot is complete, and all of it comes after the offsets at which the generation starts."""
         if snapshot is None or snapshot.state != "complete" or generation.missed:
             return False
-        # A topic keeps what was published before, unless somebody lets it delete; a log in memory has it only
-        # for groups that were there.
+        # A topic retains what was published before, unless its retention is limited; a log in memory retains it only
+        # for groups that existed then.
         return all(offset >= generation.starts.get(at, 0) for at, offset in snapshot.begun.items())
 
     def _reached(self, generation: Generation) -> bool:
@@ -259,7 +261,7 @@ class GenerationKeeper:
     # --- what follows ---------------------------------------------------------------------------
 
     def _want(self, facts: plan.Facts) -> None:
-        """Ask for the root's snapshot while a seeding generation needs one."""
+        """Request a snapshot of the root table while a seeding generation needs one."""
         wanting = any(
             item.generation.state == "seeding"
             and item.generation.targets is None
@@ -273,7 +275,8 @@ class GenerationKeeper:
         elif self._wanted_since is None:
             self._wanted_since = now
         asked = self._wanted_since is not None and (
-            (now - self._wanted_since) % (_ASK_FOR + _PAUSE) < _ASK_FOR
+            (now - self._wanted_since) % (_REQUEST_SECONDS + _REQUEST_PAUSE_SECONDS)
+            < _REQUEST_SECONDS
         )
         self._wanted = self._plan.root if asked else None
 
@@ -295,13 +298,8 @@ class GenerationKeeper:
     def _progress(self, generation: Generation) -> Progress | None:
         if generation.state != "seeding":
             return None
-        goal = generation.targets or self._log.groups.ends(generation.plan.tables)
-        committed, starts = self._committed[generation.name], generation.starts
-        total = sum(max(0, end - starts.get(at, 0)) for at, end in goal.items())
-        done = sum(
-            max(0, min(committed.get(at, 0), end) - starts.get(at, 0)) for at, end in goal.items()
-        )
-        return Progress(done, total)
+        ends = generation.targets or self._log.groups.ends(generation.plan.tables)
+        return seeding_progress(generation, self._committed[generation.name], ends)
 
 
 def _writable(damage: plan.Damage | None) -> bool:

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flusso_shared.errors import RetryableError
-from flusso_shared.seams import Groups, Offsets
-from flusso_worker.generations.record import Generation, Known, Stored
+from flusso_shared.seams import Groups
+from flusso_worker.generations.progress import changes_between, seeding_progress
+from flusso_worker.generations.record import Known, Stored
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationView:
-    """One generation.  Numbers that cannot be had from here are None."""
+    """One generation.  Numbers that this process cannot find out are None."""
 
     index: str
     generation: str
@@ -23,11 +24,11 @@ class GenerationView:
     lag: int | None
     """Changes that it has not applied."""
     done: int | None
-    """While it is seeded: changes applied."""
+    """During seeding: changes applied."""
     total: int | None
-    """While it is seeded: changes to apply, as far as they are published."""
+    """During seeding: changes to apply, of those published so far."""
     to_be_replaced: bool
-    """Whether a reindex was asked for."""
+    """Whether a reindex was requested."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -38,7 +39,7 @@ class GenerationView:
 
 
 def views(known: Known, groups: Groups | None, topic_prefix: str) -> list[GenerationView]:
-    """Every generation that is known of an index; `groups` of the log that it reads, where that can be asked."""
+    """Every recorded generation of an index; `groups` of the log that it reads, None where this process cannot ask it."""
     return [_view(item, known, groups, topic_prefix) for item in known.stored]
 
 
@@ -53,9 +54,10 @@ def _view(stored: Stored, known: Known, groups: Groups | None, prefix: str) -> G
         except RetryableError:
             committed, ends = {}, {}
         if committed:
-            lag = _between(committed, ends)
+            lag = changes_between(committed, ends)
             if generation.state == "seeding":
-                done, total = _progress(generation, committed, ends)
+                progress = seeding_progress(generation, committed, ends)
+                done, total = progress.done, progress.total
     return GenerationView(
         index=generation.name.index,
         generation=generation.name.physical,
@@ -68,18 +70,8 @@ def _view(stored: Stored, known: Known, groups: Groups | None, prefix: str) -> G
     )
 
 
-def _progress(generation: Generation, committed: Offsets, ends: Offsets) -> tuple[int, int]:
-    goal = generation.targets or ends
-    reached = {at: min(committed.get(at, 0), end) for at, end in goal.items()}
-    return _between(generation.starts, reached), _between(generation.starts, goal)
-
-
-def _between(earlier: Offsets, later: Offsets) -> int:
-    return sum(max(0, end - earlier.get(at, 0)) for at, end in later.items())
-
-
 def states(found: Iterable[GenerationView]) -> dict[str, str]:
-    """Per index the state that counts: of what queries see, or of what they will."""
+    """Per index the state of the generation that queries see, or will see."""
     names = {"creating": "pending", "seeding": "backfilling", "live": "seeded"}
     result: dict[str, str] = {}
     for view in found:
