@@ -233,7 +233,7 @@ def run_quarantine(scene: Scene, folder: Path, *arguments: str) -> tuple[int, st
 def test_what_is_in_quarantine_is_listed_shown_retried_and_dropped(
     scene: Scene, tmp_path: Path
 ) -> None:
-    """Case 13: retry builds again, in a snapshot of now, while the worker runs."""
+    """Case 13: a retry builds the document again, in a new snapshot, while the worker runs."""
     scene.snapshot()
     scene.start().await_state("seeded")
     scene.edit(
@@ -259,7 +259,7 @@ def test_what_is_in_quarantine_is_listed_shown_retried_and_dropped(
     kept = scene.entries()["7"]
     assert kept.change is not None
     assert kept.change["key"] == ["7"]
-    # Not published: only the retry can find it.
+    # This change is not published: only the retry can see it.
     scene.edit("UPDATE users SET name = 'short' WHERE id = 7")
     code, text = run_quarantine(scene, tmp_path, "retry", "--id", "7", "--format", "json")
     assert code == 0

@@ -1,4 +1,4 @@
-"""A reindex ends with exactly one live generation and no orphans, whichever process asks and whichever dies (issue 5)."""
+"""A reindex ends with exactly one live generation and no orphans, whichever process requests it or crashes."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_a_generation_of_a_changed_schema_is_not_cancelled(scene: Scene) -> None
 
 
 def test_an_unknown_index_is_not_reindexed(scene: Scene) -> None:
-    with pytest.raises(FatalError, match="nothing is known of an index nothing"):
+    with pytest.raises(FatalError, match="nothing is recorded of an index nothing"):
         reindex.ask(scene.process(PLAN).store, "nothing", 0.0)
 
 

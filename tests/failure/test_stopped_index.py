@@ -44,8 +44,8 @@ def await_status(site: Site, index: str, number: int, status: str) -> None:
 def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
     site: Site, tmp_path: Path
 ) -> None:
-    """`flusso run`: with the queue full, what the stopped index holds is released, and the need to seed it
-    again is on record before the slot moves on.  The record outlives a kill.  (Shown to fail without the record.)"""
+    """`flusso run`: with the queue full, the changes held for the stopped index are discarded.  That it has to be seeded
+    again is recorded before the slot advances, and outlives a kill.  (Shown to fail without the record.)"""
     store.load_store(site.database_url)
     scenario = Scenario.over("flusso run", site, tmp_path)
     (process,) = scenario.pipeline.daemons

@@ -59,7 +59,7 @@ class Process:
         try:
             active = self._keeper.step()
         except RetryableError:
-            return []  # another worker was at it
+            return []  # another worker was faster
         for item in active:
             ends = self._log.groups.ends(item.plan.tables)
             if self._log.groups.committed(item.group, item.plan.tables) != ends:

@@ -1,4 +1,4 @@
-"""Control records in the bookkeeping index: where `flusso run` keeps the lineage over restarts."""
+"""Control records in the bookkeeping index: where `flusso run` stores the lineage of the slot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flusso_worker.sinks.cluster import Cluster, path
 
 
 class OpenSearchControl:
-    """A `Control` in one document per slot.  Written by the one process that has the slot."""
+    """A `Control` in one document per slot.  Only the process that owns the slot writes it."""
 
     def __init__(self, cluster: Cluster, prefix: str, slot: str) -> None:
         self._cluster = cluster

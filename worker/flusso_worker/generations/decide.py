@@ -12,11 +12,11 @@ from flusso_worker.generations.record import Generation, Stored
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What was removed from a generation by somebody else."""
+    """What another user or program removed from a generation."""
 
     reason: str
     writable: bool = False
-    """Whether it can be kept fresh until another takes its place."""
+    """Whether changes can still be applied to it until another takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +24,29 @@ class Facts:
     """What a worker knows in one round."""
 
     hash: str
-    """Of the schema that this process was started with."""
+    """Of the schema of this process."""
     leading: str
-    """The schema that counts: of this process, or a newer one of another that lives."""
+    """The schema that counts: of this process, or a newer one of another living worker."""
     lineage: Lineage
     stored: Sequence[Stored]
     """By number, then hash: every worker sees the same order."""
     damaged: Mapping[str, Damage]
     """By physical name."""
     complete: Set[str]
-    """Physical names of the seeding generations that will read all of the root's snapshot, which is complete."""
+    """Physical names of the seeding generations that read all of the snapshot of the root table, which is complete."""
     reached: Set[str]
     """Physical names of the seeding generations whose group has committed up to its targets."""
     superseded: int = 0
-    """Somebody asked for generations up to this number to be replaced."""
+    """A reindex was requested of generations up to this number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make a new generation, for this reason."""
+    """Create a new generation, for this reason."""
 
     reason: str
     noticed: bool = False
-    """Whether something was lost that nobody asked to lose."""
+    """Whether something was lost without a request: it is logged as a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +58,25 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """The snapshot is complete: note what the group must reach."""
+    """The snapshot is complete: record the offsets that the group must reach."""
 
     stored: Stored
 
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Everything is in: swap the aliases, go `live`."""
+    """The group has reached its targets: swap the aliases, go to `live`."""
 
     stored: Stored
 
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Superseded or gone: stop its pipelines, then delete it."""
+    """It is superseded or was deleted: stop its pipelines, then delete it."""
 
     stored: Stored
     heir: GenerationName | None = None
-    """The live generation that carries the aliases from then on; None while there is none."""
+    """The live generation that has the aliases from then on; None while there is none."""
 
 
 Action = Create | Prepare | Aim | Promote | Retire
@@ -86,7 +86,7 @@ def decide(facts: Facts) -> Action | None:
     """The next step, or None when there is nothing to do now."""
     usable = [item for item in facts.stored if unusable(item.generation, facts) is None]
     if not usable:
-        # Only who carries the schema can make a generation of it.
+        # Only a process that has the schema can create a generation of it.
         return _create(facts) if facts.leading == facts.hash else None
     newest = usable[-1]
     return _advance(newest, facts) or _retire(newest, facts)
@@ -104,9 +104,9 @@ def unusable(generation: Generation, facts: Facts) -> str | None:
     if damage := facts.damaged.get(generation.name.physical):
         return damage.reason
     if generation.missed and generation.state == "live":
-        return "changes passed while it had stopped"
+        return "it missed changes while it had stopped"
     if generation.name.number <= facts.superseded:
-        return "a reindex was asked for"
+        return "a reindex was requested"
     if generation.name.hash != facts.leading:
         return "its schema has changed"
     return None

@@ -1,4 +1,4 @@
-"""Whether this process's schema of an index leads, or the process stands by for one with a newer schema."""
+"""Whether the schema of this process leads, or the process stands by because living workers have a newer one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from flusso_worker.generations.steps import GenerationSteps
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 10
+_MAX_ATTEMPTS = 10
 
 
 class Leadership:
-    """Of one index in one process.  Owned by its keeper."""
+    """Of the schemas of one index, as one process sees it.  Owned by its keeper."""
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Leadership:
         return self.leading != self._own
 
     def look(self) -> Known:
-        """What is known of the index, once this process's schema has its place in the order.
+        """What is recorded of the index, once the schema of this process has its place in the order.
 
         Raises `RetryableError` when other workers keep changing the order.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in range(_MAX_ATTEMPTS):
             known = self._steps.look()
             self._liveness.observe(self._clock.monotonic(), known.carriers)
             living = {carrier.hash for carrier in self._liveness.living}
@@ -59,9 +59,7 @@ class Leadership:
             took_over = self._own in order.hashes and wanted is not None
             done = self._steps.store.put_order(wanted or order, known.ordered)
             if done and took_over:
-                self._tell(
-                    "its workers with a newer schema are gone; schema %s takes over", self._own
-                )
+                self._tell("no worker with a newer schema is left; schema %s takes over", self._own)
         raise RetryableError(
             f"other workers keep changing the order of the schemas of {self._index}"
         )
@@ -82,8 +80,8 @@ class Leadership:
         leading = order.leading(self._own, living)
         if leading != self.leading and leading != self._own:
             self._tell(
-                "stands by: living workers carry schema %s, which is newer than %s of this worker; it takes over"
-                " %.0f s after they ended, %.0f s after their last heartbeat, or with `flusso reindex %s --take-over`",
+                "stands by: living workers have schema %s, which is newer than %s of this worker; it takes over"
+                " %.0f s after they end, %.0f s after their last heartbeat, or with `flusso reindex %s --take-over`",
                 leading,
                 self._own,
                 self._heartbeat.grace,

@@ -25,7 +25,7 @@ class GenerationIndexes:
     def create(self, name: GenerationName, plan: IndexPlan) -> None:
         """Create the index with its write alias; no error when it is there.
 
-        It is not refreshed while it is seeded: nobody searches it.  Deletes are remembered for an hour, so
+        It is not refreshed during seeding, when no query reads it.  Deletes are remembered for an hour, so
         that no older write can bring a document back (I3).
         """
         self.require_free_aliases(name)
@@ -50,11 +50,11 @@ class GenerationIndexes:
             )
 
     def refresh(self, name: GenerationName) -> None:
-        """Make searchable what was written so far."""
+        """Make all writes so far visible to queries."""
         self._cluster.request("POST", path(name.physical, "_refresh"))
 
     def publish(self, name: GenerationName) -> None:
-        """Make searchable what was seeded, then point the aliases here, away from all others, in one call."""
+        """Make what was seeded visible to queries, then move the aliases to this index, in one request."""
         self.refresh(name)
         self._point_aliases(name)
         settings = {"index": {"refresh_interval": self._cluster.config.refresh_interval}}
@@ -66,9 +66,9 @@ class GenerationIndexes:
             holders = self._holders(alias)
             if newer := [holder for holder in holders if _number(holder) > name.number]:
                 raise RetryableError(
-                    f"sink {self._cluster.name}: {newer[0]} carries alias {alias}, {name.physical} is older"
+                    f"sink {self._cluster.name}: {newer[0]} has alias {alias}, and {name.physical} is older"
                 )
-            # `must_exist`: when another process has moved the alias since, nothing is done.
+            # `must_exist`: if another process has moved the alias meanwhile, the request changes nothing.
             actions += [
                 {"remove": {"index": holder, "alias": alias, "must_exist": True}}
                 for holder in sorted(holders - {name.physical})
@@ -81,7 +81,7 @@ class GenerationIndexes:
             )
 
     def _change_aliases(self, actions: list[dict[str, Any]], otherwise: str) -> None:
-        """All of `actions` in one step, or, when something that they name is gone, none of them.
+        """Apply all of `actions` in one request, or none of them when an alias or index that they name does not exist.
 
         Raises `RetryableError` with `otherwise` then.
         """
@@ -92,10 +92,10 @@ class GenerationIndexes:
             raise RetryableError(f"sink {self._cluster.name}: {otherwise}")
 
     def delete(self, name: GenerationName, heir: GenerationName | None) -> bool:
-        """Delete a generation's index, if there is one; False when that has to wait for another call.
+        """Delete the index of a generation, if there is one; False when that has to wait for another call.
 
         An index that queries see stays until the `heir` has its aliases, and for one call more: a query that was
-        on its way to it would find no shard, and be answered 503.
+        already routed to it would find no shard and fail with 503.
         """
         aliases = self._aliases(name)
         if aliases is None:
@@ -132,7 +132,7 @@ class GenerationIndexes:
         return set(reply.json().get(name.physical, {}).get("aliases", {}))
 
     def damage(self, name: GenerationName, *, live: bool) -> Damage | None:
-        """What is missing of a generation that should be there, or None."""
+        """What is missing of a generation, or None; a `live` one must have the aliases that queries use."""
         aliases = self._aliases(name)
         if aliases is None:
             return Damage(f"its index is gone from sink {self._cluster.name}")
@@ -162,6 +162,6 @@ class GenerationIndexes:
 
 
 def _number(physical: str) -> int:
-    """Of a generation, from the name of its index; 0 for an index that is none."""
+    """The number of a generation, from the name of its index; 0 for another index."""
     number = physical.rpartition("_")[2]
     return int(number) if number.isdecimal() else 0

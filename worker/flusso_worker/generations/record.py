@@ -1,4 +1,4 @@
-"""What is known of one generation, as it stands in the bookkeeping index."""
+"""What the bookkeeping index records of one index of the configuration."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ State = Literal["creating", "seeding", "live", "retired"]
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation.  `plan` is its own: an older one's differs from what this process was started with."""
+    """One generation.  `plan` is its own: that of an older generation may differ from the plan of this process."""
 
     name: GenerationName
     state: State
     lineage: Lineage
     plan: IndexPlan
     starts: Mapping[TopicPartition, int]
-    """Where its group begins; chosen once, so that setting them again can only replay."""
+    """The offsets at which its group starts; chosen once, so that setting them again can only replay changes."""
     targets: Mapping[TopicPartition, int] | None = None
-    """What its group must have committed to be seeded; None until the root's snapshot is complete."""
+    """The offsets that its group must commit; None until the snapshot of the root table is complete."""
     created_at: float = 0.0
-    """Seconds since the epoch, by its maker's clock: to be shown, never compared."""
+    """Seconds since the epoch, by the clock of the worker that created it: for display, never compared."""
     durable: bool = True
     """Whether its changes come through a log that outlives the process."""
     missed: bool = False
-    """Whether changes passed that it did not get: a live one is replaced, a seeding one begins anew."""
+    """Whether it missed changes: a live one is replaced, a seeding one starts again."""
     promoting: bool = False
-    """Whether its aliases are being moved, or were: from then on it is not cancelled."""
+    """Whether moving its aliases has started: from then on it cannot be cancelled."""
 
     def evolve(self, **changes: Any) -> Generation:
         """A copy with some attributes changed."""
@@ -79,12 +79,12 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Reindex:
-    """Somebody asked for a new generation of an index in place of all up to `above`."""
+    """A request for a new generation of an index, in place of all with a number up to `above`."""
 
     index: str
     above: int
     at: float
-    """When, seconds since the epoch, by the asker's clock: to be shown, never compared."""
+    """When, in seconds since the epoch, by the clock of the requester: for display, never compared."""
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "reindex", "index": self.index, "above": self.above, "at": self.at}
@@ -96,7 +96,7 @@ class Reindex:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request and the place of its document in the order of writes."""
+    """A request, and the sequence number and primary term of its document."""
 
     reindex: Reindex
     seq_no: int = 0
@@ -105,7 +105,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A generation and the place of its document in the order of writes."""
+    """A generation, and the sequence number and primary term of its document."""
 
     generation: Generation
     seq_no: int = 0
@@ -114,7 +114,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """The order of an index's schemas and the place of its document in the order of writes."""
+    """The order of the schemas of an index, and the sequence number and primary term of its document."""
 
     order: SchemaOrder
     seq_no: int = 0
@@ -131,7 +131,7 @@ class Known:
     ordered: Ordered | None = None
     """The order of its schemas; None before a worker has recorded any."""
     carriers: Sequence[Carrier] = ()
-    """The workers that keep it."""
+    """The workers that manage it."""
 
     @property
     def live(self) -> Stored | None:
@@ -141,5 +141,5 @@ class Known:
 
     @property
     def superseded(self) -> int:
-        """Generations up to this number are to be replaced."""
+        """Generations with a number up to this one are to be replaced; 0 without a request."""
         return self.asked.reindex.above if self.asked is not None else 0

@@ -1,4 +1,4 @@
-"""A worker's entry in the bookkeeping: which schemas it carries, and a heartbeat that shows that it lives."""
+"""The entry of a worker in the bookkeeping: its schemas, and a heartbeat that shows that it lives."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from flusso_worker.generations.store import GenerationStore
 
 logger = logging.getLogger(__name__)
 
-
-_LAST = 5.0
-"""Seconds for the last entry, in the end."""
+_LAST_ENTRY_SECONDS = 5.0
+"""How long the end of a process waits for the last entry."""
 
 
 class Registration:
-    """The entry of one worker.  Thread-safe as its store is; its calls come one after the other."""
+    """The entry of one worker.  Used by one thread at a time."""
 
     def __init__(self, store: GenerationStore, schemas: Mapping[str, str]) -> None:
-        """`schemas`: per index the hash of the schema that the worker carries."""
+        """`schemas`: per index the hash of the schema of this worker."""
         self._store = store
         self._schemas = schemas
         self._worker = f"worker:{uuid.uuid4()}"
         self._sequence = 0
 
     def beat(self) -> None:
-        """Show that the worker lives.  The first call makes the entry, and every search sees it then."""
+        """Write a heartbeat.  The first call creates the entry, which every search finds when it returns."""
         self._put(ended=False)
 
     def end(self) -> None:
-        """Say that the worker ends: others wait for its next start for a short time only."""
+        """Record that the worker ends: others wait only for the grace period."""
         self._put(ended=True)
 
     def _put(self, *, ended: bool) -> None:
@@ -49,7 +48,7 @@ class Registration:
 
 
 class Heartbeat:
-    """A thread that beats until it is stopped, and says in the end that the worker ends."""
+    """A thread that writes heartbeats until it is stopped, and then records that the worker ends."""
 
     def __init__(self, registration: Registration, every: float) -> None:
         self._registration = registration
@@ -57,10 +56,10 @@ class Heartbeat:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.failure: BaseException | None = None
-        """An unexpected error that ended it."""
+        """An unexpected error that ended the thread."""
 
     def start(self) -> None:
-        """Beat from now on; the entry is there already."""
+        """Start the thread; the entry exists already."""
         self._thread.start()
 
     def _run(self) -> None:
@@ -78,6 +77,6 @@ class Heartbeat:
             logger.warning("cannot renew this worker's entry in flusso_meta: %s", error)
 
     def finish(self) -> None:
-        """Stop; a server that does not answer is not waited for long."""
+        """Stop the thread, waiting a few seconds at most for a server that does not answer."""
         self._stop.set()
-        self._thread.join(_LAST)
+        self._thread.join(_LAST_ENTRY_SECONDS)

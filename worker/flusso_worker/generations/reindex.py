@@ -1,7 +1,7 @@
-"""Asks for a new generation of an index, and takes that back: one document in the bookkeeping, compare-and-set.
+"""Requests a new generation of an index, or cancels the request: one document in the bookkeeping, compare-and-set.
 
-The request says which generations are not wanted any more: all up to the live one.  Keepers do the rest as when a
-schema has changed, so asking twice is asking once, and whoever dies at it leaves a request that stands or none.
+The request names the generations to replace: all up to the live one.  Keepers do the rest as for a changed schema.  So
+a repeated request has no further effect, and a process that crashes here leaves a complete request or none.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from flusso_worker.generations.record import Known, Reindex, Stored
 from flusso_worker.generations.schema_order import SchemaOrder
 from flusso_worker.generations.store import GenerationStore
 
-_ATTEMPTS = 20
+_MAX_ATTEMPTS = 20
 
 
 def ask(store: GenerationStore, index: str, now: float) -> str:
-    """Ask for a new generation in place of the live one; says what follows.
+    """Request a new generation in place of the live one; return what happens next, for the operator.
 
-    Raises `FatalError` when nothing is known of the index, `RetryableError` when somebody else keeps changing it.
+    Raises `FatalError` when nothing is recorded of the index, `RetryableError` when other processes keep changing it.
     """
     store.ensure()
-    for _ in range(_ATTEMPTS):
+    for _ in range(_MAX_ATTEMPTS):
         known = store.look(index)
         live = known.live
         if live is None:
@@ -29,49 +29,49 @@ def ask(store: GenerationStore, index: str, now: float) -> str:
         if known.superseded >= number:
             return f"reindex of {index} queued already"
         if _unfinished(known, live):
-            return f"reindex of {index} not queued: a newer generation is being made already"
+            return f"reindex of {index} not queued: a newer generation is being created already"
         if store.ask(Reindex(index, number, now), known.asked):
             return f"reindex of {index} queued"
-    raise RetryableError(f"somebody else keeps changing what is known of {index}")
+    raise RetryableError(f"other processes keep changing what is recorded of {index}")
 
 
 def cancel(store: GenerationStore, index: str) -> str:
-    """Take the request back and give up the generation that is made for it; says what became of it.
+    """Cancel the request and retire the generation that is created for it; return the result, for the operator.
 
-    Raises `FatalError` when there is nothing to take back.
+    Raises `FatalError` when there is nothing to cancel.
     """
     known = store.look(index)
     live = known.live
     if live is None or not (_wanted(known, live) or _unfinished(known, live)):
         raise FatalError(
-            f"no reindex of {index} is in progress: nobody asked for one, or it is live already"
+            f"no reindex of {index} is in progress: none was requested, or its generation is live already"
         )
-    for _ in range(_ATTEMPTS):
+    for _ in range(_MAX_ATTEMPTS):
         _require_cancellable(known, live, index)
-        # In this order: without the request nobody begins another one.
+        # In this order: without the request, no worker creates another generation.
         if (known.asked is None or store.withdraw(known.asked)) and _give_up(store, known, live):
             return f"reindex of {index} cancelled; {live.generation.name.physical} stays"
         known = store.look(index)
         if known.live is None or known.live.generation.name != live.generation.name:
             raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
         live = known.live
-    raise RetryableError(f"somebody else keeps changing what is known of {index}")
+    raise RetryableError(f"other processes keep changing what is recorded of {index}")
 
 
 def take_over(store: GenerationStore, index: str, hash: str) -> str:
-    """Record a schema as the newest of its index; says what follows.
+    """Record a schema as the newest of its index; return what happens next, for the operator.
 
     Raises `RetryableError` when other processes keep changing the record.
     """
     store.ensure()
-    for _ in range(_ATTEMPTS):
+    for _ in range(_MAX_ATTEMPTS):
         known = store.look(index)
         order = SchemaOrder(index) if known.ordered is None else known.ordered.order
         if order.hashes[-1:] == (hash,):
             return f"schema {hash} of {index} is the newest already"
         if store.put_order(order.with_newest(hash), known.ordered):
-            return f"schema {hash} of {index} takes over once a worker carries it"
-    raise RetryableError(f"other processes keep changing what is known of {index}")
+            return f"schema {hash} of {index} takes over once a worker has it"
+    raise RetryableError(f"other processes keep changing what is recorded of {index}")
 
 
 def _require_cancellable(known: Known, live: Stored, index: str) -> None:
@@ -81,8 +81,8 @@ def _require_cancellable(known: Known, live: Stored, index: str) -> None:
             raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
         if generation.name.hash != live.generation.name.hash:
             raise FatalError(
-                f"{generation.name.physical} is made because the schema of {index} has changed, not by a reindex:"
-                " it would be made again. Start the workers with the earlier schema instead"
+                f"{generation.name.physical} is being created because the schema of {index} has changed, not by a reindex:"
+                " it would be created again. Start the workers with the earlier schema instead"
             )
 
 
@@ -107,7 +107,7 @@ def _unfinished(known: Known, live: Stored) -> list[Stored]:
 
 def _already_seeding(known: Known, index: str) -> str:
     if known.stored:
-        return f"reindex of {index} not queued: its first generation is being made already"
+        return f"reindex of {index} not queued: its first generation is being created already"
     raise FatalError(
-        f"nothing is known of an index {index}: no worker has kept it yet, or it has another name or prefix"
+        f"nothing is recorded of an index {index}: no worker has managed it yet, or it has another name or prefix"
     )

@@ -1,7 +1,7 @@
-"""Which schema of an index is newer, and which one leads: the newest that a living worker carries.  Pure.
+"""Which schema of an index is newer, and which one leads: the newest that a living worker has.  Pure.
 
-The order is recorded when a worker with a schema is first seen.  Whether a worker lives is judged by each observer for
-itself, from how often the worker's heartbeat changes: clocks of two machines are never compared.
+The order is recorded when a worker with a schema is first seen.  Each observer decides for itself whether a worker
+lives, by the changes of the worker's heartbeat.  Clocks of two machines are never compared.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_MOST = 20
-"""Schemas that are remembered."""
-_LONGEST = 5.0
-"""Seconds between two looks that count: nothing is known of the time in which the bookkeeping did not answer."""
+_MAX_RECORDED_SCHEMAS = 20
+_MAX_COUNTED_SECONDS = 5.0
+"""Of the time between two observations: while the bookkeeping does not answer, no heartbeat can be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +40,17 @@ class SchemaOrder:
     def with_newest(self, hash: str) -> SchemaOrder:
         """The order in which `hash` is the newest."""
         others = [each for each in self.hashes if each != hash]
-        return SchemaOrder(self.index, (*others, hash)[-_MOST:])
+        return SchemaOrder(self.index, (*others, hash)[-_MAX_RECORDED_SCHEMAS:])
 
     def leading(self, own: str, living: Collection[str]) -> str:
-        """The newest among `own` and those of living workers; what is not recorded yet does not count."""
+        """The newest of `own` and the schemas of living workers; schemas that are not recorded yet do not count."""
         if own not in self.hashes:
             return own
         carried = {own, *living}
         return [each for each in self.hashes if each in carried][-1]
 
     def changed(self, own: str, living: Collection[str]) -> SchemaOrder | None:
-        """What is to be recorded, or None: a new schema, or one that leads since all workers with newer ones are gone."""
+        """The order to record, or None: for a new schema, or one that leads since no worker with a newer one is left."""
         recorded = own in self.hashes
         if not recorded or (self.leading(own, living) == own and self.hashes[-1] != own):
             return self.with_newest(own)
@@ -67,7 +66,7 @@ class SchemaOrder:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A worker that keeps an index, as its entry says."""
+    """A worker that manages an index, from its entry in the bookkeeping."""
 
     worker: str
     """The id of its document."""
@@ -75,13 +74,14 @@ class Carrier:
     sequence: int
     """Counts its heartbeats."""
     ended: bool = False
-    """Whether it said that it ends."""
+    """Whether the worker recorded that it ends."""
 
 
 @dataclass(slots=True)
 class _Observation:
     carrier: Carrier
     unchanged: float = 0.0
+    """Seconds since the entry changed."""
 
 
 class Liveness:
@@ -90,12 +90,14 @@ class Liveness:
     def __init__(self, heartbeat: HeartbeatOptions) -> None:
         self._heartbeat = heartbeat
         self._observations: dict[str, _Observation] = {}
-        self._looked_at: float | None = None
+        self._observed_at: float | None = None
 
     def observe(self, now: float, carriers: Sequence[Carrier]) -> None:
-        """Note one look.  A worker that is seen for the first time lives."""
-        passed = 0.0 if self._looked_at is None else min(now - self._looked_at, _LONGEST)
-        self._looked_at = now
+        """Record one observation at `now`, in monotonic seconds.  A worker that is seen for the first time lives."""
+        passed = (
+            0.0 if self._observed_at is None else min(now - self._observed_at, _MAX_COUNTED_SECONDS)
+        )
+        self._observed_at = now
         observations: dict[str, _Observation] = {}
         for carrier in carriers:
             observation = self._observations.get(carrier.worker)
@@ -117,7 +119,7 @@ class Liveness:
 
     @property
     def gone(self) -> list[Carrier]:
-        """The others that have an entry."""
+        """The other workers that have an entry."""
         return [
             observation.carrier
             for observation in self._observations.values()

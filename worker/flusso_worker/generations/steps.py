@@ -1,4 +1,4 @@
-"""Carries out what is decided in `decide`.  Each step may be repeated, by anybody, from anywhere it broke off."""
+"""Carries out what `decide` decides.  Any process may repeat each step, from any point at which it was interrupted."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from flusso_worker.sinks.cluster import Cluster
 
 logger = logging.getLogger(__name__)
 
-_RECENT = 60.0
-"""Seconds: a change published so long before the newest is visible to every read that follows."""
+_VISIBLE_AFTER_SECONDS = 60.0
+"""A change that was published so long before the newest one is visible to every later read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Prefixes of everything that is made."""
+    """Prefixes of the topics and indexes that are created."""
 
     topic_prefix: str
     index_prefix: str
@@ -37,7 +37,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Where a keeper tells what it does."""
+    """Where a keeper reports what it does, and its clock."""
 
     metrics: Metrics
     status: Status
@@ -55,7 +55,7 @@ class GenerationSteps:
         names: Names,
         telemetry: Telemetry,
     ) -> None:
-        """The first cluster's bookkeeping is the truth; the others' is for information."""
+        """The bookkeeping of the first cluster counts; that of the others is a copy, for information."""
         self._plan = index
         self._log = log
         self._names = names
@@ -73,15 +73,15 @@ class GenerationSteps:
             mirror.ensure()
 
     def load(self) -> list[Stored]:
-        """What is known, by number, then hash."""
+        """The recorded generations, by number, then hash."""
         return self.store.load(self._plan.name)
 
     def look(self) -> Known:
-        """What is known, and what was asked for."""
+        """Everything that is recorded of the index."""
         return self.store.look(self._plan.name)
 
     def finish_reindex(self, known: Known) -> None:
-        """Forget a request once a generation that came after it is live."""
+        """Remove a request once a newer generation is live."""
         asked, live = known.asked, known.live
         if (
             asked is not None
@@ -95,7 +95,7 @@ class GenerationSteps:
         return generation.name.group(self._names.topic_prefix)
 
     def take(self, action: plan.Action, facts: plan.Facts) -> bool:
-        """Do it; False when there is nothing more to do before the next round."""
+        """Run one action; False when there is nothing more to do before the next round."""
         match action:
             case plan.Create():
                 return self._create(action, facts)
@@ -110,7 +110,7 @@ class GenerationSteps:
                 return self._retire(stored, heir)
 
     def put(self, stored: Stored, generation: Generation) -> bool:
-        """Change what is known, unless somebody else has."""
+        """Change what is recorded; False when another process has changed it meanwhile."""
         done = self.store.update(stored, generation)
         if done:
             for mirror in self._mirrors:
@@ -118,7 +118,7 @@ class GenerationSteps:
         return done
 
     def sweep(self, stored: Sequence[Stored], newest: GenerationName) -> None:
-        """Delete older indexes that nothing is known of any more, as after the bookkeeping was lost."""
+        """Delete older indexes that are not recorded, as after the bookkeeping was lost."""
         known = {item.generation.name for item in stored}
         for name in self._physical():
             if name.number < newest.number and name not in known:
@@ -128,7 +128,7 @@ class GenerationSteps:
     def _create(self, action: plan.Create, facts: plan.Facts) -> bool:
         known = self.look()
         if list(known.stored) != list(facts.stored) or known.superseded != facts.superseded:
-            return True  # somebody was quicker, or this process was stopped in between
+            return True  # another worker was faster, or this process was suspended meanwhile
         lineage, physical = facts.lineage, self._physical()
         names = [item.generation.name for item in facts.stored]
         number = max([facts.superseded, *(name.number for name in [*names, *physical])]) + 1
@@ -149,10 +149,10 @@ class GenerationSteps:
 
     def _starts(self) -> dict[TopicPartition, int]:
         others = set(self._plan.tables) - {self._plan.root}
-        return dict(self._log.groups.starts({self._plan.root}, others, _RECENT))
+        return dict(self._log.groups.starts({self._plan.root}, others, _VISIBLE_AFTER_SECONDS))
 
     def _tell_created(self, action: plan.Create, name: GenerationName, *, orphaned: bool) -> None:
-        reason = "what was known of the older ones is gone" if orphaned else action.reason
+        reason = "the bookkeeping has no record of the older ones" if orphaned else action.reason
         logger.log(
             logging.WARNING if action.noticed or orphaned else logging.INFO,
             "index %s: making generation %s: %s",
@@ -167,9 +167,9 @@ class GenerationSteps:
         for indexes in self.indexes:
             indexes.create(generation.name, generation.plan)
         if not self._log.durable:
-            # Chosen in an earlier process, perhaps: there is nothing older than now.
+            # An earlier process may have chosen them, and its log is lost: the log of this process starts now.
             generation = generation.evolve(starts=self._starts())
-        # Without a cluster nothing is known of an earlier process but its offsets.
+        # Without a cluster, the committed offsets are all that is left of an earlier process.
         committed = self._log.groups.committed(self.group(generation), generation.plan.tables)
         if self.indexes or not committed:
             try:
@@ -177,18 +177,18 @@ class GenerationSteps:
             except RetryableError:
                 if self.load_one(stored) == stored:
                     raise
-                return True  # another worker has done it, and reads already
+                return True  # another worker has done it, and its pipeline reads already
         failpoints.hit("generation_prepared")
         self.put(stored, generation.evolve(state="seeding"))
         return True
 
     def load_one(self, stored: Stored) -> Stored | None:
-        """What is known of the same generation now."""
+        """What is recorded of the same generation now, or None."""
         found = [item for item in self.load() if item.generation.name == stored.generation.name]
         return found[0] if found else None
 
     def _promote(self, stored: Stored) -> bool:
-        """Say that the aliases are about to be moved, so that no cancellation comes in between; then move them."""
+        """Record that the aliases are about to be moved, so that it cannot be cancelled meanwhile; then move them."""
         generation = stored.generation
         if not generation.promoting:
             for indexes in self.indexes:
@@ -212,9 +212,9 @@ class GenerationSteps:
         return True
 
     def _retire(self, stored: Stored, heir: GenerationName | None) -> bool:
-        """Say so; once every worker has seen it and stopped its pipeline, delete.
+        """Record that it is retired; delete it once every worker has seen that and has stopped its pipeline.
 
-        An index that queries see stays until another can take the alias.
+        An index that queries see stays until another one can take its aliases.
         """
         generation = stored.generation
         if generation.state != "retired":
@@ -247,7 +247,7 @@ class GenerationSteps:
         return True
 
     def _physical(self) -> list[GenerationName]:
-        """What has the name of a generation of this index, known or not, in any cluster."""
+        """The indexes in any cluster that are named like a generation of this index, recorded or not."""
         found: set[GenerationName] = set()
         for store in (self.store, *self._mirrors):
             found |= set(store.physical(self._plan.name))

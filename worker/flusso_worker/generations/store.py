@@ -1,7 +1,7 @@
 """The bookkeeping index `flusso_meta`: one document per generation, every change a compare-and-set.
 
-Beside them, per index the order of its schemas and a request for a reindex; and an entry of each worker, which that
-worker alone writes.
+It also contains, per index, the order of its schemas and a request for a reindex; and an entry per worker, which only
+that worker writes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from flusso_worker.generations.schema_order import Carrier, SchemaOrder
 from flusso_worker.sinks.cluster import Cluster, create_index, path
 
 _STARTED = {"wait_for_active_shards": "1", "timeout": "20s"}
-"""Not `wait_for_status`: an index that is just being made is yellow before its primary has started."""
+"""Not `wait_for_status`: an index that is being created is yellow before its primary shard has started."""
 _KINDS = ["generation", "reindex", "schemas", "worker"]
-_MOST = 1000
-_SEEN = {"refresh": "true"}
-"""A write is answered when every search sees it: searches are many, writes few."""
+_MAX_HITS = 1000
+_REFRESH = {"refresh": "true"}
+"""A write is answered when every search finds it: writes are rare, searches frequent."""
 _BODY = {
     "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
     "mappings": {
@@ -50,7 +50,7 @@ class GenerationStore:
         self._parsed: dict[tuple[str, int, int], Generation] = {}
 
     def ensure(self) -> None:
-        """Create the bookkeeping index unless it is there; it can be searched when this returns.
+        """Create the bookkeeping index unless it exists; it can be searched when this returns.
 
         Raises `RetryableError` with OpenSearch's reason while it cannot be created.
         """
@@ -59,7 +59,7 @@ class GenerationStore:
         if found.status != HTTPStatus.NOT_FOUND or not create_index(
             self._cluster, self._meta, _BODY
         ):
-            # Another worker may be making it this moment; only its maker is answered when its shard has started.
+            # Another worker may be creating it at this moment, and only the request that creates it waits for its shard.
             where = path("_cluster", "health", self._meta)
             self._cluster.request(
                 "GET", where, params=_STARTED, allow=(HTTPStatus.REQUEST_TIMEOUT,)
@@ -70,9 +70,9 @@ class GenerationStore:
         return list(self.look(index).stored)
 
     def look(self, index: str) -> Known:
-        """Everything about a logical index."""
+        """Everything that is recorded of a logical index."""
         query = {
-            "size": _MOST,
+            "size": _MAX_HITS,
             "seq_no_primary_term": True,
             "query": {
                 "bool": {"filter": [{"terms": {"kind": _KINDS}}, {"term": {"index": index}}]}
@@ -81,7 +81,7 @@ class GenerationStore:
         where = path(self._meta, "_search")
         reply = self._cluster.request("POST", where, query, allow=(HTTPStatus.NOT_FOUND,))
         if reply.status == HTTPStatus.NOT_FOUND:
-            # Somebody deleted it.  By itself it would come back with another mapping.
+            # It was deleted.  The next write would create it with another mapping.
             self.ensure()
             return Known()
         found = reply.json()["hits"]["hits"]
@@ -90,7 +90,7 @@ class GenerationStore:
             for hit in found
             if hit["_source"]["kind"] == "generation"
         }
-        # A plan is large and hardly ever changes; it is looked at several times a second while seeding.
+        # A plan is large and hardly ever changes, and during seeding it is read several times a second.
         parsed = {
             version: self._parsed.get(version) or self._read(hit) for version, hit in hits.items()
         }
@@ -112,11 +112,11 @@ class GenerationStore:
         )
 
     def indexes(self) -> list[str]:
-        """The logical indexes that anything is known of."""
+        """The logical indexes that have a recorded generation."""
         query = {
             "size": 0,
             "query": {"term": {"kind": "generation"}},
-            "aggs": {"indexes": {"terms": {"field": "index", "size": _MOST * 10}}},
+            "aggs": {"indexes": {"terms": {"field": "index", "size": _MAX_HITS * 10}}},
         }
         reply = self._cluster.request(
             "POST", path(self._meta, "_search"), query, allow=(HTTPStatus.NOT_FOUND,)
@@ -126,7 +126,7 @@ class GenerationStore:
         return sorted(item["key"] for item in reply.json()["aggregations"]["indexes"]["buckets"])
 
     def ask(self, reindex: Reindex, earlier: Asked | None) -> bool:
-        """Note a request, in place of `earlier`; False when it has changed since it was read."""
+        """Record a request, in place of `earlier`; False when that has changed since it was read."""
         params = {"op_type": "create"} if earlier is None else _only_if(earlier)
         return self._put_document(f"reindex:{reindex.index}", reindex.to_json(), params)
 
@@ -135,23 +135,23 @@ class GenerationStore:
         return self._delete_document(f"reindex:{asked.reindex.index}", _only_if(asked))
 
     def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
-        """Record the order of an index's schemas, in place of `earlier`; False when it has changed since it was read."""
+        """Record the order of the schemas of an index, in place of `earlier`; False when that has changed since it was read."""
         params = {"op_type": "create"} if earlier is None else _only_if(earlier)
         return self._put_document(f"schemas:{order.index}", order.to_json(), params)
 
     def put_worker(self, worker: str, entry: Mapping[str, Any], *, seen: bool) -> None:
-        """Put a worker's entry, which it alone writes; `seen`: every search sees it when this returns."""
+        """Put the entry of a worker, which only that worker writes; with `seen` every search finds it when this returns."""
         self.ensure()
         where = path(self._meta, "_doc", worker)
-        self._cluster.request("PUT", where, entry, params=_SEEN if seen else {})
+        self._cluster.request("PUT", where, entry, params=_REFRESH if seen else {})
 
     def forget_worker(self, carrier: Carrier) -> None:
-        """Remove the entry of a worker that is gone."""
+        """Remove the entry of a worker that no longer lives."""
         where = path(self._meta, "_doc", carrier.worker)
         self._cluster.request("DELETE", where, allow=(HTTPStatus.NOT_FOUND,))
 
     def create(self, generation: Generation) -> bool:
-        """Put a new document; False when somebody else has."""
+        """Put a new document; False when it exists already."""
         return self._put(generation, {"op_type": "create"})
 
     def update(self, stored: Stored, generation: Generation) -> bool:
@@ -163,16 +163,16 @@ class GenerationStore:
         return self._delete_document(stored.generation.name.physical, _only_if(stored))
 
     def mirror(self, generation: Generation) -> None:
-        """Put a document whatever stands there: the lead's bookkeeping, for information."""
+        """Put a document, replacing what is there: a copy of the bookkeeping that counts, for information."""
         self._put(generation, {})
 
     def forget(self, name: GenerationName) -> None:
-        """Remove a document whatever stands there; no error when there is none."""
+        """Remove a document, whatever its version; no error when there is none."""
         where = path(self._meta, "_doc", name.physical)
-        self._cluster.request("DELETE", where, params=_SEEN, allow=(HTTPStatus.NOT_FOUND,))
+        self._cluster.request("DELETE", where, params=_REFRESH, allow=(HTTPStatus.NOT_FOUND,))
 
     def physical(self, index: str) -> list[GenerationName]:
-        """Every concrete index that is named like a generation of `index`."""
+        """Every concrete index whose name is that of a generation of `index`."""
         start = f"{self._prefix}{index}_"
         reply = self._cluster.request(
             "GET",
@@ -182,8 +182,8 @@ class GenerationStore:
         )
         if reply.status == HTTPStatus.NOT_FOUND:
             return []
-        shape = re.compile(re.escape(start) + r"([0-9a-f]{8})_([0-9]+)")
-        found = [shape.fullmatch(str(row["index"])) for row in reply.json()]
+        pattern = re.compile(re.escape(start) + r"([0-9a-f]{8})_([0-9]+)")
+        found = [pattern.fullmatch(str(row["index"])) for row in reply.json()]
         return [
             GenerationName(index, match[1], int(match[2]), self._prefix) for match in found if match
         ]
@@ -193,9 +193,9 @@ class GenerationStore:
             return Generation.from_json(hit["_source"])
         except (KeyError, TypeError, ValueError) as error:
             raise FatalError(
-                f"sink {self._cluster.name}: cannot read what is noted of generation {hit['_id']} in"
-                f" {self._meta} ({error}); another version wrote it, or somebody changed it. Run that version,"
-                " or delete the document to have the index built anew"
+                f"sink {self._cluster.name}: cannot read the record of generation {hit['_id']} in"
+                f" {self._meta} ({error}); another version wrote it, or it was edited by hand. Run that version,"
+                " or delete the document to rebuild the index"
             ) from error
 
     def _put(self, generation: Generation, params: Mapping[str, str]) -> bool:
@@ -204,7 +204,7 @@ class GenerationStore:
     def _put_document(self, name: str, value: Any, params: Mapping[str, str]) -> bool:
         where = path(self._meta, "_doc", name)
         reply = self._cluster.request(
-            "PUT", where, value, params={**params, **_SEEN}, allow=(HTTPStatus.CONFLICT,)
+            "PUT", where, value, params={**params, **_REFRESH}, allow=(HTTPStatus.CONFLICT,)
         )
         return reply.status != HTTPStatus.CONFLICT
 
@@ -213,14 +213,14 @@ class GenerationStore:
         reply = self._cluster.request(
             "DELETE",
             where,
-            params={**params, **_SEEN},
+            params={**params, **_REFRESH},
             allow=(HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND),
         )
         return reply.status != HTTPStatus.CONFLICT
 
 
 class LocalStore:
-    """Bookkeeping of one process, where no cluster is configured.  Thread-safe; gone with the process."""
+    """Bookkeeping in the memory of one process, for a configuration without a cluster.  Thread-safe."""
 
     def __init__(self) -> None:
         self._generations: dict[GenerationName, Stored] = {}
@@ -240,7 +240,7 @@ class LocalStore:
         return Known(self.load(index), ordered=self._ordered.get(index))
 
     def withdraw(self, asked: Asked) -> bool:
-        """Nobody can ask for anything here."""
+        """There are no requests without a cluster."""
         return True
 
     def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
@@ -275,7 +275,7 @@ class LocalStore:
             return True
 
     def mirror(self, generation: Generation) -> None:
-        """There is no other place."""
+        """There is no copy to write."""
 
     def physical(self, index: str) -> list[GenerationName]:
         return [item.generation.name for item in self.load(index)]

@@ -1,8 +1,8 @@
-"""The worker's side of Postgres.
+"""How the worker reads from Postgres.
 
 In reading order:
 
-* `database`: a session that gives results as bytes.
-* `snapshot`: what a snapshot sees, and the version that it gives to documents.
-* `visibility_gate`: waits until a snapshot sees all changes of a batch.
+* `database`: a session whose results stay bytes.
+* `snapshot`: what a snapshot sees, and the version of the documents built in it.
+* `visibility_gate`: waits for a snapshot that sees all changes of a batch.
 """

@@ -1,4 +1,4 @@
-"""The worker's connection to Postgres: snapshots, and SQL whose results stay bytes.  Decides nothing."""
+"""A session of the worker: transactions with a known snapshot, and SQL whose results stay bytes."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ SELECT pg_current_snapshot()::text,
             THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END"""
 _SYSTEM = b"SELECT system_identifier::text FROM pg_control_system()"
 
-# Below deadlock_timeout: should our locks and those of a migration ever cross, it is ours that give way.
+# Below deadlock_timeout: in a deadlock with a migration, this session is the one that gives up.
 _LOCK_TIMEOUT = "500ms"
-_LOCKED = "55P03"
-_CANCEL_TIMEOUT = 2.0
+_LOCK_NOT_AVAILABLE = "55P03"
+_CANCEL_TIMEOUT_SECONDS = 2.0
 
-# What the values of a row can cause.  Everything else is the connection's, the server's or the schema's.
+# SQLSTATE classes of errors that the values of a row cause.  The connection, the server or the schema cause all others.
 _ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54000", "54001")
 _QUOTED = re.compile(r'"[^"]*"')
 
-_FINE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+_SUCCESS = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
 class RowError(PoisonError):
@@ -48,17 +48,18 @@ class RowError(PoisonError):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What the catalog said when the SQL of an index was composed (`binding.bind_to`)."""
+    """The catalog for which the SQL of an index was composed (`binding.bind_to`)."""
 
     digest: bytes
-    """An expression that gives it as of the transaction's snapshot."""
+    """An SQL expression of the digest of the catalog in the snapshot of the transaction."""
     value: bytes
+    """Its value then."""
 
 
 class Database:
-    """One connection that heals itself: after an error the next `begin` or `run` connects anew.
+    """One connection, which is replaced after an error by the next `begin` or `run`.
 
-    Owned by one thread, but for `cancel`.
+    Owned by one thread, except for `cancel`.
     """
 
     def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
@@ -78,11 +79,11 @@ class Database:
         return self._connection
 
     def hold(self, tables: Collection[TableName], binding: Binding | None = None) -> None:
-        """Keep DDL out of the tables while a transaction reads them, from before its snapshot is taken.
+        """Lock the tables in ACCESS SHARE mode in every later transaction, before its snapshot is taken.
 
-        Some of it rewrites a table, which then is empty to every snapshot from before: each of its documents
-        would be taken for deleted, and no change would ever tell that it is not.  With a `binding`, `begin` raises
-        `SchemaChangedError` in a snapshot whose catalog says something else.
+        Some DDL rewrites a table, which is then empty to every earlier snapshot: each of its documents would be
+        deleted, and no later change would restore it.  With a `binding`, `begin` raises `SchemaChangedError` in a
+        snapshot whose catalog differs.
         """
         names = sql.SQL(", ").join([sql.Identifier(*table) for table in sorted(tables)])
         lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE;").format(names)
@@ -92,16 +93,16 @@ class Database:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open, and no error has ended it."""
+        """Whether a transaction is open and has not failed."""
         return (
             self._connection is not None
             and self._connection.pgconn.transaction_status == pq.TransactionStatus.INTRANS
         )
 
     def begin(self) -> Snapshot:
-        """Start a read-only transaction, ending an open one; its snapshot is taken before this returns.
+        """Start a read-only transaction and take its snapshot; an open transaction is rolled back, and cursors are closed.
 
-        Cursors end too.
+        Raises `SchemaChangedError` (see `hold`), `RetryableError` (also on a standby) and `FatalError`.
         """
         self.finish()
         if self._cursors:
@@ -123,28 +124,29 @@ class Database:
         return parse(text, origin, taken_at)
 
     def finish(self) -> None:
-        """End the transaction, if there is one."""
+        """Roll back the transaction, if there is one."""
         if self._connection is not None and self._connection.pgconn.transaction_status != _IDLE:
             self.run(b"ROLLBACK")
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A block whose `RowError` leaves an open transaction as it was before."""
+        """A block after whose `RowError` an open transaction can continue."""
         if not self.in_transaction:
             yield
             return
-        self.run(b"SAVEPOINT apart")
+        self.run(b"SAVEPOINT flusso")
         try:
             yield
         except RowError:
-            self.run(b"ROLLBACK TO apart; RELEASE apart")
+            self.run(b"ROLLBACK TO flusso; RELEASE flusso")
             raise
-        self.run(b"RELEASE apart")
+        self.run(b"RELEASE flusso")
 
     def run(self, sql: bytes, params: Sequence[bytes] = ()) -> pq.abc.PGresult:
-        """Run one statement (several, when there are no parameters: the last one's result).
+        """Run one statement and return its result; without parameters several, of which the last one's is returned.
 
-        Parameters are text in `$n`.  Raises `RowError` when a row's values are the reason.
+        `params` are the values of `$n` in text format.  Raises `RowError` for errors that the values of a row cause,
+        else `RetryableError` or `FatalError`.
         """
         pgconn = self.connection().pgconn
         try:
@@ -152,16 +154,16 @@ class Database:
         except psycopg.Error as error:
             self.close()
             raise translate(error, "read from Postgres") from error
-        if result.status not in _FINE:
+        if result.status not in _SUCCESS:
             raise self._failure(result)
         return result
 
     def each(
         self, sql: bytes, params: Sequence[bytes], take: Callable[[pq.abc.PGresult], bool]
     ) -> bool:
-        """Run one statement and hand its rows to `take` as they arrive, one result each; no more are in memory.
+        """Run one statement in single-row mode and call `take` with each row, as a result of its own.
 
-        When `take` gives False the statement is cancelled, which fails an open transaction, and this gives False.
+        If `take` returns False the statement is cancelled, which fails an open transaction, and this returns False.
         Raises as `run` does.
         """
         connection = self.connection()
@@ -171,8 +173,8 @@ class Database:
                 if result.status == pq.ExecStatus.SINGLE_TUPLE:
                     if wanted and not take(result):
                         wanted = False
-                        connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
-                elif result.status not in _FINE:
+                        connection.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
+                elif result.status not in _SUCCESS:
                     failed = result
         except psycopg.Error as error:
             self.close()
@@ -182,21 +184,21 @@ class Database:
         return wanted
 
     def rows(self, sql: bytes, params: Sequence[bytes] = ()) -> list[tuple[str, ...]]:
-        """The rows of a statement as text; rows with a NULL are left out."""
+        """The rows of a statement as text, without rows that contain a NULL."""
         return _texts(self.run(sql, params))
 
     def commit(self) -> None:
-        """End the transaction; the cursors declared in it stay."""
+        """Commit the transaction; cursors that it declared remain open."""
         self.run(b"COMMIT")
 
     def declare(self, name: str, sql: bytes, params: Sequence[bytes]) -> None:
-        """Make a cursor that outlives the transaction: the server keeps its rows, in a file if they are many."""
+        """Declare a cursor that outlives the transaction: the server stores its rows, in a file if there are many."""
         self._cursors = True
         declare = b"DECLARE " + name.encode() + b" NO SCROLL CURSOR WITH HOLD FOR "
         self.run(declare + sql, params)
 
     def fetch(self, name: str, size: int) -> Iterator[list[tuple[str, ...]]]:
-        """The rows of a cursor, in lists of at most `size`."""
+        """The rows of a cursor, in lists of at most `size`; the cursor is closed after the last."""
         cursor = name.encode()
         fetch = b"FETCH " + str(size).encode() + b" FROM " + cursor
         while (result := self.run(fetch)).ntuples:
@@ -204,11 +206,11 @@ class Database:
         self.run(b"CLOSE " + cursor)
 
     def cancel(self) -> None:
-        """Interrupt the statement that is running, from another thread."""
+        """Cancel the running statement, from another thread."""
         connection = self._connection
         if connection is not None and not connection.closed:
             try:
-                connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
+                connection.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
             except psycopg.Error as error:
                 logger.debug("cancel failed: %s", error)
 
@@ -234,7 +236,7 @@ class Database:
                 return RetryableError("the connection to Postgres broke while reading")
             return translate(error, "read from Postgres")
         if error.sqlstate and error.sqlstate.startswith(_ROW_CLASSES):
-            # What stands in quotes may be a value of the row: it must not reach the logs.
+            # What is quoted may be a value of the row, which must not be logged.
             reason = _QUOTED.sub('"..."', error.diag.message_primary or "")
             return RowError(f"{reason} (SQLSTATE {error.sqlstate})")
         if error.sqlstate == DENIED:
@@ -242,10 +244,10 @@ class Database:
             self.close()
             return explained
         self.close()
-        if error.sqlstate == _LOCKED:
+        if error.sqlstate == _LOCK_NOT_AVAILABLE:
             return RetryableError(
-                "cannot read from Postgres: somebody holds or waits for an exclusive lock on one of the tables"
-                f" (ALTER TABLE, TRUNCATE, VACUUM FULL: see pg_locks; SQLSTATE {_LOCKED})"
+                "cannot read from Postgres: another session holds or waits for an exclusive lock on one of the tables"
+                f" (ALTER TABLE, TRUNCATE, VACUUM FULL: see pg_locks; SQLSTATE {_LOCK_NOT_AVAILABLE})"
             )
         return translate(error, "read from Postgres")
 

@@ -1,8 +1,8 @@
-"""What a snapshot of Postgres sees, and the version that it gives to documents (I2, I3).  Pure.
+"""What a snapshot of Postgres sees, and the version of the documents that are built in it (I2, I3).  Pure.
 
-The count of transactions that are completed in a snapshot orders the snapshots of one primary: their completed
-sets are nested, so the count never falls, and equal counts see the same data.  The timeline keeps the order
-over a failover.
+The number of transactions that are completed in a snapshot orders the snapshots of one primary: the completed sets are
+nested, so the number never decreases, and snapshots with equal numbers see the same data.  The timeline keeps the order
+across a failover.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from flusso_shared.change import Origin
 _TIMELINE_SHIFT = 48
 
 Xids = Mapping[Origin, Collection[int]]
-"""Transactions that a build must see, per history that their ids belong to."""
+"""Ids of transactions that a build must see, by the database system and timeline that they belong to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A transaction's view of one database system."""
+    """The view that a transaction has of one database system."""
 
     origin: Origin
     xmax: int
-    """The first transaction id that was not completed yet: it and later ones are invisible."""
+    """No transaction with this id or a later one was completed: all of them are invisible."""
     running: frozenset[int]
-    """Ids below `xmax` that were in progress."""
+    """Ids below `xmax` of transactions in progress."""
     taken_at: float
     """`Clock.monotonic()`, not later than the snapshot itself."""
 
     @property
     def completed(self) -> int:
-        """How many transaction ids are completed in this snapshot."""
+        """The number of transactions that are completed in this snapshot."""
         return self.xmax - len(self.running)
 
     @property
     def version(self) -> int:
-        """The version of every document that is built in this snapshot."""
+        """The version of every document that is built in this snapshot; see `version`."""
         return version(self.origin.timeline, self.completed)
 
     def sees(self, xid: int) -> bool:
-        """Whether the effects of that transaction, if it committed, are visible."""
+        """Whether the changes of that transaction, if it committed, are visible."""
         return xid < self.xmax and xid not in self.running
 
     def hidden(self, xids: Xids) -> list[int]:
-        """Which of the transactions this snapshot does not see.
+        """Those of the transactions that this snapshot does not see.
 
-        Ids of another system or timeline count as visible: a failover may have lost them for good.
+        Ids of another system or timeline count as visible: a failover may have lost these transactions.
         """
         return [xid for xid in xids.get(self.origin, ()) if not self.sees(xid)]
 
@@ -60,10 +60,10 @@ def parse(text: str, origin: Origin, taken_at: float) -> Snapshot:
 
 
 def version(timeline: int, completed: int) -> int:
-    """The version for a count of completed transactions on a timeline."""
+    """The version for a number of completed transactions on a timeline: 64 bits, of which 48 are the number."""
     return timeline << _TIMELINE_SHIFT | completed
 
 
 def split_version(value: int) -> tuple[int, int]:
-    """The timeline and the count that a version was made of."""
+    """The timeline and the number of completed transactions of a version."""
     return value >> _TIMELINE_SHIFT, value & ((1 << _TIMELINE_SHIFT) - 1)

@@ -12,15 +12,15 @@ from flusso_worker.postgres.snapshot import Snapshot, Xids
 
 logger = logging.getLogger(__name__)
 
-_FIRST_WAIT = 0.002
-_LONGEST_WAIT = 0.05
-_QUIET = 1.0
-_SAY_AGAIN = 30.0
+_FIRST_WAIT_SECONDS = 0.002
+_LONGEST_WAIT_SECONDS = 0.05
+_FIRST_LOG_SECONDS = 1.0
+_LOG_INTERVAL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Opens snapshots of `database` for one index."""
+    """Starts transactions of `database` for one index."""
 
     database: Database
     clock: Clock
@@ -28,12 +28,12 @@ class Gate:
     index: str
 
     def open(self, xids: Xids) -> Snapshot:
-        """Begin a transaction that sees all of `xids`; waits for as long as it takes, never opens silently.
+        """Start a transaction whose snapshot sees all of `xids`; wait without limit until there is one.
 
-        Raises `StoppedError` on shutdown.
+        Raises `StoppedError` on shutdown, and as `Database.begin` does.
         """
-        shut_since = self.clock.monotonic()
-        wait, speak_at = _FIRST_WAIT, shut_since + _QUIET
+        waiting_since = self.clock.monotonic()
+        wait, log_at = _FIRST_WAIT_SECONDS, waiting_since + _FIRST_LOG_SECONDS
         while True:
             snapshot = self.database.begin()
             hidden = snapshot.hidden(xids)
@@ -42,13 +42,13 @@ class Gate:
             self.database.finish()
             self.metrics.counter("flusso_visibility_gate_waits_total", self.index).inc()
             now = self.clock.monotonic()
-            if now >= speak_at:
-                speak_at = now + _SAY_AGAIN
-                self._say(hidden, now - shut_since)
+            if now >= log_at:
+                log_at = now + _LOG_INTERVAL_SECONDS
+                self._log_wait(hidden, now - waiting_since)
             self.clock.wait(wait)
-            wait = min(wait * 1.5, _LONGEST_WAIT)
+            wait = min(wait * 1.5, _LONGEST_WAIT_SECONDS)
 
-    def _say(self, hidden: list[int], seconds: float) -> None:
+    def _log_wait(self, hidden: list[int], seconds: float) -> None:
         logger.warning(
             "index %s: transaction %s is in the log but has not been visible to other sessions for %.0f s; "
             "waiting (a synchronous standby that lags or is gone delays visibility: see pg_stat_replication)",

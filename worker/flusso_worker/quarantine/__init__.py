@@ -1,9 +1,9 @@
-"""Documents that cannot be built or written: stop, or keep them aside and go on.
+"""Documents that cannot be built or written: the index stops, or stores them here and continues.
 
 In reading order:
 
-* `quarantine`: what `on_error` decides.
-* `record`: what is kept of a document.
+* `quarantine`: the effect of `on_error`.
+* `record`: what is stored of a document.
 * `store`: the index `flusso_quarantine`.
-* `causes`: the change that a document goes back to.
+* `causes`: the change that caused a document to be built.
 """

@@ -1,6 +1,6 @@
-"""Which change of a batch a document goes back to, for whoever looks into the quarantine later.  Pure.
+"""Which change of a batch caused a document to be built, for the operator who reads the quarantine.  Pure.
 
-Made only where documents may be quarantined.  It keeps positions and link columns, never whole rows, and looks
+Used only where documents may be quarantined.  It stores positions and link columns, never whole rows, and searches
 for a cause only when a document could not be written.
 """
 
@@ -13,13 +13,13 @@ from flusso_shared.change import Record
 from flusso_worker.documents.built import Key
 
 Reached = Callable[[Sequence[Record], Collection[Key]], set[Key]]
-"""Those of some root keys whose documents hold rows that the records changed."""
+"""The root keys, of those given, whose documents contain rows that the records changed."""
 Trace = Callable[[Sequence[Record], Collection[Key]], Mapping[Key, Record]]
-"""The record that each of some root keys goes back to, as far as one is found."""
+"""Root key -> the record that caused its document to be built, for the keys with such a record."""
 
 
 class BatchCauses:
-    """The causes of one batch's documents."""
+    """The causes of the documents of one batch."""
 
     def __init__(self, records: Sequence[Record], trace: Trace) -> None:
         self._records = records
@@ -34,7 +34,7 @@ class BatchCauses:
 
 
 class KnownCause:
-    """What was noted before."""
+    """The cause that an existing entry recorded."""
 
     def __init__(self, change: Mapping[str, Any] | None) -> None:
         self._change = change
@@ -46,7 +46,7 @@ class KnownCause:
 def last_reaching(
     records: Sequence[Record], keys: Collection[Key], reached: Reached
 ) -> dict[Key, Record]:
-    """For each of `keys` the last record that reaches it, if any does; found by halving the batch."""
+    """For each of `keys` the last record whose change reaches it, if there is one; found by bisecting the batch."""
     here = reached(records, keys) if keys else set()
     if len(records) == 1 or not here:
         return dict.fromkeys(here, records[0])
@@ -69,7 +69,7 @@ def _change(record: Record) -> dict[str, Any]:
 
 
 def _batch(records: Sequence[Record]) -> dict[str, Any]:
-    """Where the batch stands: one of its changes is the cause."""
+    """The offsets of the batch: one of its changes is the cause."""
     ends: dict[tuple[str, int], tuple[int, int]] = {}
     for (topic, partition, offset), _ in records:
         first, last = ends.get((topic, partition), (offset, offset))

@@ -1,9 +1,10 @@
-"""What happens to a document that can not be had: `on_error` of its index decides (I8).
+"""What happens to a document that cannot be built or written: `on_error` of its index decides (I8).
 
-`stop` ends the index' pipeline at it.  `skip` puts it into the quarantine and goes on; a later build of the same
-document that succeeds, by whichever worker, takes it out again.  For that every worker looks, after it has written
-documents, whether somebody has put one of them into quarantine since it looked last; and who puts one in
-builds it once more afterwards (see `Flusher`).  Of two such workers at least one sees the other.
+With `stop` the pipeline of the index ends at it.  With `skip` the document is put into the quarantine and the pipeline
+continues; a later build of the same document that succeeds, by any worker, removes it from the quarantine.  So every
+worker checks, after it has written documents, whether another worker has put one of them into the quarantine since its
+last check; and a worker that puts one in builds it once more afterwards (see `Flusher`).  Of two such workers at least
+one sees the write of the other.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ _VALUES = re.compile(
     re.DOTALL,
 )
 """What OpenSearch and Postgres quote of a value in a message."""
-_SHOWN = 500
+_MAX_REASON_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration says of an index."""
+    """The configuration of one index."""
 
     on_error: OnError = "stop"
     limit: int = DEFAULT_LIMIT
-    """Documents in quarantine at which the index stops."""
+    """Number of documents in quarantine at which the index stops."""
 
 
 class Quarantine:
@@ -58,7 +59,7 @@ class Quarantine:
         status: Status,
         clock: Clock,
     ) -> None:
-        """Without a `store` (no OpenSearch sink) documents are skipped, counted and told, not kept."""
+        """Without a `store` (no OpenSearch sink) documents are skipped, counted and logged, not stored."""
         self.generation = generation
         self.policy = policy
         self._store = store
@@ -71,10 +72,10 @@ class Quarantine:
         self._loaded = False
 
     def take(self, failures: Sequence[Failure], causes: Causes | None) -> None:
-        """Keep the documents in quarantine; durable when it returns.
+        """Put documents into the quarantine; durable when it returns.
 
-        Raises `PoisonError` when the index is to stop: at the first of them, or because there is no room.
-        What the index holds for the documents stays as it is.
+        Raises `PoisonError` when the index must stop: at the first of them, or because the limit is reached.
+        What the index contains of the documents stays as it is.
         """
         if not failures:
             return
@@ -82,33 +83,33 @@ class Quarantine:
             raise self._stopped_at(failures[0])
         new, left = self._keep(failures, causes)
         failpoints.hit("after_quarantine")
-        self._tell(new)
+        self._report(new)
         if left:
             raise self._full(left[0])
 
     def clear(self, versions: Mapping[str, int]) -> None:
-        """These documents are written, at these versions: they need no quarantine any more."""
+        """Remove these documents, which are written now, at these versions."""
         if self._store is None or not versions:
             return
         with self._lock:
             known = self._refreshed(self._store)
-            healed = {name: versions[name] for name in known if name in versions}
-            if not healed:
+            written = {name: versions[name] for name in known if name in versions}
+            if not written:
                 return
-            self._persist("clear", lambda store: store.remove(self.generation.physical, healed))
-            self._known -= healed.keys()
+            self._persist("clear", lambda store: store.remove(self.generation.physical, written))
+            self._known -= written.keys()
             self._count()
         logger.info(
             "index %s: %d document(s) left the quarantine",
             self.generation.index,
-            len(healed),
+            len(written),
             extra={"action": "quarantine_cleared", "index": self.generation.index},
         )
 
     def _keep(
         self, failures: Sequence[Failure], causes: Causes | None
     ) -> tuple[list[Failure], list[Failure]]:
-        """Put in what there is room for; gives what is new and what there is no room for."""
+        """Put in as many as the limit allows; return those that are new, and those that are over the limit."""
         with self._lock:
             known = self._refreshed(self._store) if self._store is not None else self._known
             new = [failure for failure in failures if failure.id not in known]
@@ -127,19 +128,19 @@ class Quarantine:
         return new, left
 
     def _refreshed(self, store: QuarantineStore) -> set[str]:
-        """The documents in quarantine, with what other workers put in since the last look."""
+        """The ids of the documents in quarantine, with those that other workers put in since the last check."""
         if self._loaded and self.policy.on_error == "stop":
-            return self._known  # nobody adds any
+            return self._known  # no worker adds any
         physical = self.generation.physical
 
-        def look() -> None:
+        def read() -> None:
             stamp = store.stamp(physical)
             if stamp != self._stamp or not self._loaded:
                 self._known = store.ids(physical) if stamp is not None else set()
                 self._stamp, self._loaded = stamp, True
                 self._count()
 
-        retry.forever(look, doing="read the quarantine", clock=self._clock)
+        retry.forever(read, doing="read the quarantine", clock=self._clock)
         return self._known
 
     def _persist(self, what: str, action: Callable[[QuarantineStore], None]) -> None:
@@ -162,7 +163,7 @@ class Quarantine:
             len(self._known)
         )
 
-    def _tell(self, failures: Sequence[Failure]) -> None:
+    def _report(self, failures: Sequence[Failure]) -> None:
         if not failures:
             return
         self._metrics.counter("flusso_documents_quarantined_total", self.generation.index).inc(
@@ -184,20 +185,20 @@ class Quarantine:
 
     def _stopped_at(self, failure: Failure) -> PoisonError:
         return PoisonError(
-            f"index {self.generation.index}: document {failure.id!r} can not be written:"
+            f"index {self.generation.index}: document {failure.id!r} cannot be written:"
             f" {without_values(failure.reason)}."
-            ' Repair the row or the schema, or set on_error = "skip" to go on without such documents'
+            ' Repair the row or the schema, or set on_error = "skip" to continue without such documents'
         )
 
     def _full(self, failure: Failure) -> PoisonError:
         index = self.generation.index
         return PoisonError(
             f"index {index}: {self.policy.limit} documents are in quarantine, which is its quarantine_limit, and"
-            f" document {failure.id!r} can not be written either: {without_values(failure.reason)}. See `flusso"
+            f" document {failure.id!r} cannot be written either: {without_values(failure.reason)}. See `flusso"
             f" quarantine list --index {index}`; repair them, or raise quarantine_limit"
         )
 
 
 def without_values(reason: str) -> str:
-    """A reason for the log: what it quotes may be a value of the row."""
-    return _VALUES.sub("...", reason)[:_SHOWN]
+    """A reason for the log, without what it quotes, which may be a value of the row."""
+    return _VALUES.sub("...", reason)[:_MAX_REASON_CHARACTERS]

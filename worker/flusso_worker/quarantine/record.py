@@ -1,4 +1,4 @@
-"""What is kept of a document in quarantine.  Pure."""
+"""What is stored of a document in quarantine.  Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from flusso_shared.names import GenerationName
 from flusso_worker.documents.built import Failure, Key
 
-MAX_DOCUMENT = 1024 * 1024
-"""Characters of a document that are kept: the rest is cut off, for the entry itself must always be accepted."""
-_MAX_REASON = 10_000
+MAX_DOCUMENT_CHARACTERS = 1024 * 1024
+"""Characters of a document that are stored: the rest is cut off, so that OpenSearch always accepts the entry."""
+_MAX_REASON_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One document that is not in its index as it should be."""
+    """One document that could not be built or written."""
 
     generation: GenerationName
     id: str
@@ -27,13 +27,13 @@ class Entry:
     version: int
     """Of the build that failed; a build at this version or a later one clears the entry."""
     sink: str
-    """Who refused it; empty where the SQL of the build failed."""
+    """The sink that refused it; empty where the SQL of the build failed."""
     reason: str
     document: str | None
-    """JSON text, as it was refused; None where nothing could be built."""
+    """JSON text, as it was refused; None where it could not be built."""
     document_bytes: int
     change: Mapping[str, Any] | None
-    """What it was built for."""
+    """The change that caused it to be built."""
     at: str
     """When, ISO 8601."""
 
@@ -53,8 +53,10 @@ class Entry:
             key=failure.key,
             version=failure.version,
             sink=failure.sink,
-            reason=failure.reason[:_MAX_REASON],
-            document=None if document is None else document.decode(errors="replace")[:MAX_DOCUMENT],
+            reason=failure.reason[:_MAX_REASON_CHARACTERS],
+            document=None
+            if document is None
+            else document.decode(errors="replace")[:MAX_DOCUMENT_CHARACTERS],
             document_bytes=0 if document is None else len(document),
             change=change,
             at=datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
@@ -104,5 +106,5 @@ class Entry:
 
 
 def entry_id(generation: str, document: str) -> str:
-    """The entry's own id: one per document of a generation, however long the document's id is."""
+    """The id of the entry: one per document of a generation, of 40 characters however long the id of the document is."""
     return hashlib.sha256(f"{generation}\0{document}".encode()).hexdigest()[:40]

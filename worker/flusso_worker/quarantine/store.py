@@ -1,7 +1,7 @@
 """The index `flusso_quarantine`: one entry per document that could not be written, versioned like documents.
 
-An entry has the version of the build that failed, and is removed at the version of the build that did not: so
-whichever worker comes last, what stands is what the newest build says.
+An entry has the version of the build that failed, and is removed with the version of the build that succeeded.  So the
+newest build decides whether there is an entry, in whatever order workers write.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from flusso_worker.sinks import bulk, bulk_reply
 from flusso_worker.sinks.cluster import Cluster, create_index, path
 from flusso_worker.sinks.scan import hits
 
-_BATCH, _BYTES = 200, 5 * 1024 * 1024
-_PAGE = 100
-_IDS = 5000
+_MAX_BULK_ENTRIES, _MAX_BULK_BYTES = 200, 5 * 1024 * 1024
+_ENTRIES_PER_PAGE = 100
+_IDS_PER_PAGE = 5000
 _KEYWORD = {"type": "keyword", "ignore_above": 512}
 _BODY: dict[str, Any] = {
     "settings": {
         "index": {"number_of_shards": 1, "auto_expand_replicas": "0-1", "gc_deletes": "1h"}
     },
-    # What is not named here is kept and never parsed: nothing in it can be refused.
+    # Fields that are not listed here are stored and never parsed: no value of theirs can be refused.
     "mappings": {
         "dynamic": False,
         "properties": {
@@ -44,22 +44,25 @@ _BODY: dict[str, Any] = {
 
 
 class QuarantineStore:
-    """Reads and changes the quarantine of one cluster.  Thread-safe."""
+    """Reads and changes the quarantine of one cluster.  Thread-safe.
+
+    Its methods raise `RetryableError`, and `FatalError` for what an operator has to repair.
+    """
 
     def __init__(self, cluster: Cluster, prefix: str) -> None:
         self._cluster = cluster
         self._name = f"{prefix}flusso_quarantine"
         self._alias = f"{self._name}_write"
-        """Writes go through it with `require_alias`: by itself the index would come with another mapping."""
+        """Writes use it with `require_alias`: otherwise the first write would create the index with another mapping."""
 
     def ensure(self) -> None:
-        """Create the index unless it is there."""
+        """Create the index and its alias unless they exist."""
         create_index(self._cluster, self._name, {**_BODY, "aliases": {self._alias: {}}})
         add = {"add": {"index": self._name, "alias": self._alias}}
         self._cluster.request("POST", "/_aliases", {"actions": [add]})
 
     def put(self, entries: Sequence[Entry]) -> None:
-        """Keep entries of one generation, unless newer ones are there; then leave a new stamp."""
+        """Put entries of one generation, unless newer ones exist; then change the stamp of the generation."""
         if not entries:
             return
         physical = entries[0].generation.physical
@@ -85,9 +88,9 @@ class QuarantineStore:
         )
 
     def stamp(self, physical: str) -> str | None:
-        """Changes with every entry that is put for a generation; None before the first.
+        """A text that changes with every entry that is put for a generation; None before the first.
 
-        Read after a document was written, it tells whether there may be an entry of it.
+        A worker that reads it after writing a document knows whether there may be an entry for it.
         """
         where = path(self._name, "_doc", _stamp_id(physical))
         reply = self._cluster.request("GET", where, allow=(HTTPStatus.NOT_FOUND,))
@@ -96,40 +99,40 @@ class QuarantineStore:
         return str(reply.json()["_source"]["stamp"])
 
     def ids(self, physical: str) -> set[str]:
-        """The documents of a generation that are in quarantine."""
+        """The ids of the documents of a generation that are in quarantine."""
         query = {"bool": {"filter": [*_ENTRIES, {"term": {"generation": physical}}]}}
-        found = self._search(query, {"_source": ["id"]}, _IDS)
+        found = self._search(query, {"_source": ["id"]}, _IDS_PER_PAGE)
         return {str(hit["_source"]["id"]) for hit in found}
 
     def entries(
         self, indexes: Iterable[str] = (), documents: Iterable[str] = (), *, brief: bool = False
     ) -> Iterator[Entry]:
-        """Entries, all or those of some indexes and document ids, a page at a time.
+        """Entries, all or those of some indexes and document ids, read page by page.
 
-        `brief` ones come without the document.
+        `brief` entries are without the document.
         """
         wanted, names = set(documents), list(indexes)
         filters: list[dict[str, Any]] = [*_ENTRIES]
         if names:
             filters.append({"terms": {"index": names}})
         more = {"_source": {"excludes": ["document"]}} if brief else {}
-        for hit in self._search({"bool": {"filter": filters}}, more, _PAGE):
+        for hit in self._search({"bool": {"filter": filters}}, more, _ENTRIES_PER_PAGE):
             entry = self._read(hit)
             if not wanted or entry.id in wanted:
                 yield entry
 
     def get(self, physical: str, document: str) -> Entry | None:
-        """The entry of a document as it is now."""
+        """The current entry of a document; None without one."""
         where = path(self._name, "_doc", entry_id(physical, document))
         reply = self._cluster.request("GET", where, allow=(HTTPStatus.NOT_FOUND,))
         return None if reply.status == HTTPStatus.NOT_FOUND else self._read(reply.json())
 
     def drop(self, entry: Entry) -> None:
-        """Remove an entry unless it has changed."""
+        """Remove an entry unless a newer one has replaced it."""
         self.remove(entry.generation.physical, {entry.id: entry.version})
 
     def forget(self, physical: str) -> None:
-        """Remove all of a generation that is gone."""
+        """Remove all entries of a generation that was deleted."""
         query = {"query": {"term": {"generation": physical}}}
         self._cluster.request(
             "POST",
@@ -140,7 +143,7 @@ class QuarantineStore:
         )
 
     def _write(self, operations: Iterable[Operation]) -> None:
-        for chunk in bulk.chunks(operations, _BATCH, _BYTES):
+        for chunk in bulk.chunks(operations, _MAX_BULK_ENTRIES, _MAX_BULK_BYTES):
             if self._write_chunk(chunk):
                 continue
             self.ensure()
@@ -148,7 +151,7 @@ class QuarantineStore:
                 raise RetryableError(f"{self._name} was deleted again")
 
     def _write_chunk(self, chunk: bulk.Chunk) -> bool:
-        """Send one request; False when the index is not there."""
+        """Send one request; False when the index does not exist."""
         reply = self._cluster.request(
             "POST",
             path(self._alias, "_bulk"),
@@ -161,13 +164,13 @@ class QuarantineStore:
         verdicts = bulk_reply.judge(chunk.operations, reply.text)
         if verdicts.gone:
             return False
-        if verdicts.retry or verdicts.doubtful:
-            raise RetryableError(f"{self._name} takes no entries now: {verdicts.reason}")
+        if verdicts.retry or verdicts.uncertain:
+            raise RetryableError(f"{self._name} does not accept entries now: {verdicts.reason}")
         if verdicts.refused or verdicts.rejected:
             reason = verdicts.refused or verdicts.rejected[0].reason
             raise FatalError(
-                f"OpenSearch refuses to keep an entry in {self._name}: {reason}; check the privileges of the"
-                f" user of [sinks.{self._cluster.name}], or delete {self._name}: it is made anew"
+                f"OpenSearch refuses to store an entry in {self._name}: {reason}; check the privileges of the"
+                f" user of [sinks.{self._cluster.name}], or delete {self._name}: it is created again"
             )
         return True
 
@@ -183,7 +186,7 @@ class QuarantineStore:
         except (KeyError, TypeError) as error:
             raise FatalError(
                 f"cannot read entry {hit['_id']} of {self._name} ({error!r}): another version wrote it, or"
-                " somebody changed it; delete it"
+                " it was edited by hand; delete it"
             ) from error
 
 

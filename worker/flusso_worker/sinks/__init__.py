@@ -2,9 +2,9 @@
 
 In reading order:
 
-* `opensearch`: writes batches, and retries what passes by itself.
-* `bulk`, `bulk_reply`: the bodies of bulk requests, and what their replies mean.
-* `cluster`: one cluster: connections and errors.
+* `opensearch`: writes batches, and retries transient errors.
+* `bulk`, `bulk_reply`: the bodies of bulk requests, and the meaning of their replies.
+* `cluster`: the connections to one cluster, and its errors.
 * `scan`: reads all hits of a search.
 * `stdout`: one JSON object per operation.
 """

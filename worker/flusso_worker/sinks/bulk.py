@@ -10,21 +10,22 @@ from typing import NamedTuple
 from flusso_shared.seams import Operation, Rejection
 
 MAX_ID_BYTES = 512
+"""OpenSearch's limit."""
 
 GUARD = b'{"index":{"_id":""}}\n{}\n'
-"""An item that never succeeds.  `require_alias` holds for index items only: a request of nothing but versioned
-deletes creates what it names, as an index.  One index item in the request is enough to prevent that."""
+"""An item that never succeeds.  `require_alias` applies to index items only: a request that consists of versioned
+deletes creates an index with the name in its path.  One index item in the request prevents that."""
 
 
 class Chunk(NamedTuple):
-    """One bulk request.  The reply may have one item more than there are operations: the guard's, the last."""
+    """One bulk request.  Its reply may have one item more than there are operations: the last, of the guard."""
 
     operations: Sequence[Operation]
     body: bytes
 
 
 def chunks(operations: Iterable[Operation], batch_size: int, max_bytes: int) -> Iterator[Chunk]:
-    """Split into requests; a document larger than `max_bytes` goes alone."""
+    """Split into requests of at most `batch_size` operations and `max_bytes` bytes; a larger document is sent alone."""
     taken: list[Operation] = []
     lines: list[bytes] = []
     size = 0
@@ -55,22 +56,22 @@ def whole(operations: Sequence[Operation]) -> Chunk:
 
 
 def sort_out(operations: Iterable[Operation]) -> tuple[list[Operation], list[Rejection]]:
-    """What can be sent, and what OpenSearch would refuse together with its whole request: impossible ids.
+    """Operations that can be sent, and those whose ids are invalid, for which OpenSearch would refuse the whole request.
 
-    No document can have such an id, so deleting it is done already.
+    No document can have such an id, so deleting it needs no request.
     """
-    sound: list[Operation] = []
+    valid: list[Operation] = []
     refused: list[Rejection] = []
     for operation in operations:
-        reason = _impossible(operation.id)
+        reason = _invalid_id(operation.id)
         if reason is None:
-            sound.append(operation)
+            valid.append(operation)
         elif operation.document is not None:
             refused.append(Rejection(operation.id, HTTPStatus.BAD_REQUEST, reason))
-    return sound, refused
+    return valid, refused
 
 
-def _impossible(document_id: str) -> str | None:
+def _invalid_id(document_id: str) -> str | None:
     if not document_id:
         return "the document id is empty, which OpenSearch does not allow"
     # No character takes more than four bytes.
@@ -88,14 +89,14 @@ def _chunk(operations: Sequence[Operation], lines: list[bytes]) -> Chunk:
 
 
 def _action(operation: Operation) -> bytes:
-    """The action line without its end.  The index stands in the request's path."""
+    """The action line without a line end.  The index is in the path of the request."""
     document_id, version, document = operation
-    # Ids are mostly numbers; only others may need JSON's escapes.
+    # Ids are mostly numbers; only others may need escapes of JSON.
     quoted = f'"{document_id}"' if document_id.isalnum() else json.dumps(document_id)
     meta = f'{{"_id":{quoted},"version":{version},"version_type":"external_gte"}}}}'
     return (b'{"delete":' if document is None else b'{"index":') + meta.encode()
 
 
 def _line(document: bytes) -> bytes:
-    # Never inside a JSON string: there it would be escaped.
+    # Inside a JSON string a line end is escaped, so this one is white space.
     return document.replace(b"\n", b" ") if b"\n" in document else document

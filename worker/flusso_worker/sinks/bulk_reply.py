@@ -1,14 +1,14 @@
-"""A bulk request's reply -> what became of each item (I8).  Pure.
+"""The reply to a bulk request -> the result of each item (I8).  Pure.
 
-409                                  done: the destination has something newer, or is told as a conflict
-404 on a delete (no error)           done: there is nothing left to delete
-408, 429, 502, 503, 504              passes: retry this item
-cluster_block_exception              passes: a full disk, a read-only index
-404 but the index is there           passes: a shard is on its way
-500 and other 5xx                    doubtful: mostly passes, but may be a document that trips the server
-index_not_found, index_closed        fatal: the generation is gone
-401, 403, an ingest pipeline missing fatal: somebody has to set something right
-400 and other 4xx                    poison: this document will never be accepted
+409                                  done: the index has a newer version; reported as a conflict
+404 on a delete (no error)           done: there is nothing to delete
+408, 429, 502, 503, 504              transient: retry this item
+cluster_block_exception              transient: a full disk, a read-only index
+404 but the index exists             transient: a shard is being started or moved
+500 and other 5xx                    uncertain: mostly transient, but the document may cause the error
+index_not_found, index_closed        fatal: the generation was deleted or closed
+401, 403, missing ingest pipeline    fatal: an operator has to repair something
+400 and other 4xx                    permanent: this document will never be accepted
 """
 
 from __future__ import annotations
@@ -23,40 +23,41 @@ from typing import Any, Literal
 from flusso_shared.errors import RetryableError
 from flusso_shared.seams import Conflict, Operation, Rejection
 
-Verdict = Literal["conflict", "retry", "doubtful", "gone", "refused", "poison"]
+Verdict = Literal["conflict", "retry", "uncertain", "gone", "refused", "poison"]
 
-_PASSING = frozenset({404, 408, 429, 502, 503, 504})
+_TRANSIENT = frozenset({404, 408, 429, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
 _STORED = re.compile(r"current version \[(\d+)\]")
 _GONE = frozenset({"index_not_found_exception", "index_closed_exception"})
 _PIPELINE = re.compile(r"pipeline with id \[.*\] does not exist")
-_HEAD = 200
+_HEAD_CHARACTERS = 200
+"""Of a reply, in which `errors` is, and which messages quote."""
 
 
 @dataclass(slots=True)
 class Verdicts:
-    """What became of the operations of one request; those in no list are done."""
+    """The results of the operations of one request; those in no list are done."""
 
     retry: list[Operation] = field(default_factory=list)
-    doubtful: list[tuple[Operation, Rejection]] = field(default_factory=list)
-    """To be retried a few times; then they are refused like this."""
+    uncertain: list[tuple[Operation, Rejection]] = field(default_factory=list)
+    """Operations to retry a few times, and their rejections if that does not help."""
     reason: str = ""
-    """Of the last that is to be retried."""
+    """Of the last operation that has to be retried."""
     rejected: list[Rejection] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     gone: str = ""
-    """Why the index cannot be written at all, if so."""
+    """Why the index does not exist or is closed; else empty."""
     refused: str = ""
-    """What somebody has to set right before anything can be written, if so."""
+    """What an operator has to repair before anything can be written; else empty."""
 
 
 def judge(operations: Sequence[Operation], text: str) -> Verdicts:
-    """Read the reply to `operations`; only one that tells of errors is parsed.
+    """Read the reply to `operations`; only a reply that reports errors is parsed.
 
-    Raises `RetryableError` when it is no bulk reply at all.
+    Raises `RetryableError` when the text is not a bulk reply.
     """
     verdicts = Verdicts()
-    if '"errors":false' in text[:_HEAD]:
+    if '"errors":false' in text[:_HEAD_CHARACTERS]:
         return verdicts
     for operation, answer in zip(operations, _answers(text, len(operations)), strict=True):
         if "error" in answer:
@@ -65,20 +66,20 @@ def judge(operations: Sequence[Operation], text: str) -> Verdicts:
 
 
 def classify(status: int, kind: str, reason: str) -> Verdict:
-    """What one item's error means; the table above."""
+    """The meaning of the error of one item, by the table above."""
     if status == HTTPStatus.CONFLICT:
         return "conflict"
     if kind in _GONE or "require_alias" in reason:
         return "gone"
-    if status in _PASSING or kind == "cluster_block_exception":
+    if status in _TRANSIENT or kind == "cluster_block_exception":
         return "retry"
     if status in _REFUSED or _PIPELINE.search(reason):
         return "refused"
-    return "doubtful" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "poison"
+    return "uncertain" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "poison"
 
 
 def is_error(text: str) -> bool:
-    """Whether it is OpenSearch that refused a whole request, in its own words."""
+    """Whether the text is an error of OpenSearch itself, not of a proxy before it."""
     try:
         return isinstance(json.loads(text)["error"], Mapping)
     except (ValueError, TypeError, KeyError):
@@ -90,8 +91,10 @@ def _answers(text: str, count: int) -> list[Mapping[str, Any]]:
         items = json.loads(text)["items"]
         answers = [next(iter(item.values())) for item in items]
     except (ValueError, TypeError, KeyError, AttributeError, StopIteration) as error:
-        raise RetryableError(f"the answer is none to a bulk request: {text[:_HEAD]!r}") from error
-    # One more is the guard of a request that only deletes.
+        raise RetryableError(
+            f"the answer is not the reply to a bulk request: {text[:_HEAD_CHARACTERS]!r}"
+        ) from error
+    # A request that only deletes has one item more, the guard.
     if len(answers) not in (count, count + 1):
         raise RetryableError(f"the answer has {len(answers)} items to {count} operations")
     return answers[:count]
@@ -102,7 +105,7 @@ def _judge_one(operation: Operation, answer: Mapping[str, Any], verdicts: Verdic
     if not isinstance(error, Mapping):
         error = {"type": "", "reason": str(error)}
     kind, reason = str(error.get("type", "")), _reason(error)
-    told = f"{kind}: {reason}"
+    text = f"{kind}: {reason}"
     match classify(status, kind, reason):
         case "conflict":
             found = _STORED.search(reason)
@@ -111,20 +114,20 @@ def _judge_one(operation: Operation, answer: Mapping[str, Any], verdicts: Verdic
                 verdicts.conflicts.append(Conflict(operation.id, operation.version, stored))
         case "retry":
             verdicts.retry.append(operation)
-            verdicts.reason = f"{status} {told}"
-        case "doubtful":
-            verdicts.doubtful.append((operation, Rejection(operation.id, status, told)))
-            verdicts.reason = f"{status} {told}"
+            verdicts.reason = f"{status} {text}"
+        case "uncertain":
+            verdicts.uncertain.append((operation, Rejection(operation.id, status, text)))
+            verdicts.reason = f"{status} {text}"
         case "gone":
             verdicts.gone = reason
         case "refused":
-            verdicts.refused = f"{status} {told}"
+            verdicts.refused = f"{status} {text}"
         case "poison":
-            verdicts.rejected.append(Rejection(operation.id, status, told))
+            verdicts.rejected.append(Rejection(operation.id, status, text))
 
 
 def _reason(error: Mapping[str, Any]) -> str:
-    """The reason and what caused it, which names the field."""
+    """The reason and its cause, which names the field."""
     reason = str(error.get("reason", ""))
     cause = error.get("caused_by")
     if isinstance(cause, Mapping) and cause.get("reason"):

@@ -1,4 +1,4 @@
-"""One OpenSearch cluster over opensearch-py; turns its errors into ours, in one place."""
+"""One OpenSearch cluster over opensearch-py, whose errors are translated here, in one place."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from flusso_shared.errors import FatalError, RetryableError
 
 logger = logging.getLogger(__name__)
 
-_PASSING = frozenset({408, 429, 502, 503, 504})
-_NO_TLS = (
+_TRANSIENT = frozenset({408, 429, 502, 503, 504})
+_TLS_FAILURES = (
     "CERTIFICATE_VERIFY_FAILED",
     "WRONG_VERSION_NUMBER",
     "doesn't match",
     "Hostname mismatch",
 )
 _JSON = "application/json"
-_SHOWN = 200
-_TOLD = 1000
+_QUOTED_CHARACTERS = 200
+"""Of an answer that is not from OpenSearch."""
+_QUOTED_REASON_CHARACTERS = 1000
 _NDJSON = "application/x-ndjson"
 
 
 class CutError(RetryableError):
-    """The connection broke while a request was sent or answered, or a gateway says so.
+    """The connection broke during a request or its answer, or a gateway reports that.
 
-    An outage, or a server on the way that does not take such a request.
+    The reason is an outage, or a proxy that does not accept such a request.
     """
 
 
 class Reply(NamedTuple):
-    """An answer, unparsed: bulk replies are large and mostly say that all went well."""
+    """An answer, not parsed: bulk replies are large, and most report no error."""
 
     status: int
     text: str
@@ -49,24 +50,24 @@ class Reply(NamedTuple):
     def json(self) -> Any:
         """The parsed body; an empty one is an empty object.
 
-        Raises `RetryableError` for anything but JSON: no OpenSearch said that.
+        Raises `RetryableError` for anything but JSON, which OpenSearch does not send.
         """
         try:
             return json.loads(self.text) if self.text.strip() else {}
         except ValueError as error:
             raise RetryableError(
-                f"the answer is not from OpenSearch: {self.text[:_SHOWN]!r}"
+                f"the answer is not from OpenSearch: {self.text[:_QUOTED_CHARACTERS]!r}"
             ) from error
 
 
 class Cluster:
-    """A cluster as one sink sees it.  Thread-safe: requests share a pool of connections."""
+    """The cluster of one sink.  Thread-safe: requests share a pool of connections."""
 
     def __init__(self, connection: OpenSearchConnection, connections: int = 8) -> None:
         self.name = connection.name
         self.config = connection.config
         self._url = redacted(connection.url)
-        self._user = connection.username
+        self._who = f"`{connection.username}`" if connection.username else "none"
         auth = None
         if connection.username is not None:
             password = connection.password.get_secret_value() if connection.password else ""
@@ -82,7 +83,7 @@ class Cluster:
             pool_maxsize=connections,
             max_retries=0,
         )
-        # Failed attempts are ours to tell, with what follows from them.
+        # The callers log failed attempts, and what follows from them.
         logging.getLogger("opensearch").setLevel(logging.CRITICAL)
 
     def request(
@@ -93,10 +94,10 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         allow: Collection[int] = (),
     ) -> Reply:
-        """Ask; gives the answer when it is a success or its status is in `allow`.
+        """Send a request; return the answer if it is a success or its status is in `allow`.
 
-        `body` is sent as it is when it is bytes (NDJSON), else as JSON.  Raises `RetryableError` for what
-        passes, `FatalError` for the rest.
+        `body` is sent unchanged if it is bytes (NDJSON), else as JSON.  Raises `RetryableError` for transient
+        errors, `FatalError` for all others.
         """
         raw = isinstance(body, bytes)
         data = body if raw or body is None else json.dumps(body).encode()
@@ -120,8 +121,8 @@ class Cluster:
         return Reply(status, text)
 
     def _tls(self, reason: str) -> Exception:
-        if not any(hint in reason for hint in _NO_TLS):
-            # A connection that was cut; OpenSSL words that in many ways.
+        if not any(hint in reason for hint in _TLS_FAILURES):
+            # The connection broke, for which OpenSSL has many messages.
             return CutError(f"OpenSearch at {self._url} does not answer: {reason}")
         return FatalError(
             f"OpenSearch at {self._url}: TLS failed: {reason}; check the url and the certificate, or set"
@@ -130,19 +131,19 @@ class Cluster:
 
     def _translated(self, error: TransportError, code: int, what: str) -> Exception:
         where = f"OpenSearch at {self._url}: {what} was answered {code}"
-        if code in _PASSING:
+        if code in _TRANSIENT:
             kind = CutError if code == HTTPStatus.BAD_GATEWAY else RetryableError
             return kind(f"{where}: {_whole_reason(error)}")
         if code == HTTPStatus.UNAUTHORIZED:
             return FatalError(
-                f"{where}: wrong user or password for `{self._user or 'nobody'}`; check username and"
+                f"{where}: wrong user or password (user: {self._who}); check username and"
                 f" password of [sinks.{self.name}]"
             )
         if code == HTTPStatus.FORBIDDEN:
             if "cluster_block_exception" in str(error.error):  # a full disk, a read-only index
                 return RetryableError(f"{where}: {_whole_reason(error)}")
             return FatalError(
-                f"{where}: user `{self._user or 'nobody'}` lacks a privilege: {_reason(error)}; it must be"
+                f"{where}: user {self._who} lacks a privilege: {_reason(error)}; it must be"
                 " allowed to create, write and delete its indexes, their aliases and `flusso_meta`"
             )
         return FatalError(f"{where}: {_reason(error)}")
@@ -152,10 +153,10 @@ class Cluster:
 
 
 def create_index(cluster: Cluster, name: str, body: Mapping[str, Any]) -> bool:
-    """Create an index for bookkeeping; False when it is there already.
+    """Create an index for bookkeeping; False when it exists already.
 
-    Raises `RetryableError` when OpenSearch refuses it: what it is made of is always the same, so the reason is in the
-    cluster (its limit of shards, a template), and passes when that is changed.
+    Raises `RetryableError` when OpenSearch refuses it: its settings are always the same, so the reason is in the
+    cluster (its limit of shards, a template), and goes away when that is changed.
     """
     reply = cluster.request("PUT", path(name), body, allow=(HTTPStatus.BAD_REQUEST,))
     if reply.status != HTTPStatus.BAD_REQUEST:
@@ -163,7 +164,7 @@ def create_index(cluster: Cluster, name: str, body: Mapping[str, Any]) -> bool:
     if "resource_already_exists" in reply.text:
         return False
     raise RetryableError(
-        f"sink {cluster.name}: OpenSearch refuses to create {name}: {reply.text[:_TOLD]}"
+        f"sink {cluster.name}: OpenSearch refuses to create {name}: {reply.text[:_QUOTED_REASON_CHARACTERS]}"
     )
 
 
@@ -173,13 +174,13 @@ def path(*parts: str) -> str:
 
 
 def _text(error: TransportError) -> str:
-    """The body of an answer that opensearch-py takes for an error."""
+    """The body of an answer that opensearch-py reports as an error."""
     info = error.info
     return str(error.error) if info is None else json.dumps(info)
 
 
 def _whole_reason(error: TransportError) -> str:
-    """The kind of error, and OpenSearch's sentence about it."""
+    """The type of the error, and its reason."""
     reason = _reason(error)
     return reason if str(error.error) in reason else f"{error.error}: {reason}"
 

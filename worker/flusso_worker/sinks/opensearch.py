@@ -1,4 +1,4 @@
-"""Writes batches to one OpenSearch cluster; retries what passes, only the items concerned."""
+"""Writes batches to one OpenSearch cluster; retries transient errors, of the items concerned only."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ from flusso_worker.sinks.scan import hits
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH_AGE = 120.0
-"""Seconds after which a batch is built anew: far below `index.gc_deletes`, so no delete is forgotten by then."""
+MAX_BATCH_AGE_SECONDS = 120.0
+"""After which a batch is built again: far below `index.gc_deletes`, so that OpenSearch remembers every delete."""
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 _REFUSALS = (HTTPStatus.BAD_REQUEST, _TOO_LARGE)
-"""Of a request as a whole."""
-_MOST_DOUBTS = 8
-"""Attempts with one document that the server fails over, half a minute of them, until it is taken for the culprit."""
-_MOST_CUTS = 6
-"""Times that a request of one document is cut while small ones are answered, until its size is taken for the reason."""
-_MOST_KNOWN_CUTS = 2
-"""The same for a document not smaller than one of those."""
-_LEAST = 64 * 1024
-"""Bytes of a request that are tried at least."""
-_SHOWN = 500
+"""The statuses with which OpenSearch or a proxy refuses a whole request."""
+_MAX_SERVER_ERRORS = 8
+"""Attempts with one document, over half a minute, that end in an error of the server, until the document is rejected."""
+_MAX_CUTS = 6
+"""Times that the connection breaks over a request of one document while small requests are answered, until the document
+is rejected as too large."""
+_MAX_CUTS_IF_LARGER = 2
+"""The same for a document that is not smaller than one that was rejected so."""
+_MIN_REQUEST_BYTES = 64 * 1024
+"""To which the limit of a request shrinks at most."""
+_QUOTED_CHARACTERS = 500
+"""Of an answer, in a message."""
 
 
 class OpenSearchSink:
@@ -49,10 +51,10 @@ class OpenSearchSink:
         self,
         cluster: Cluster,
         clock: Clock,
-        max_age: float = MAX_BATCH_AGE,
+        max_age: float = MAX_BATCH_AGE_SECONDS,
         status: Status | None = None,
     ) -> None:
-        """Waits between attempts end with `clock`; what is tried for long is told to `status`."""
+        """`clock` ends waits between attempts; lasting problems are reported to `status`.  `max_age` is in seconds."""
         self._status = status or Status()
         self._cluster = cluster
         self._clock = clock
@@ -82,7 +84,7 @@ class OpenSearchSink:
         return Written(tuple(outcome.rejected), tuple(outcome.conflicts))
 
     def close(self) -> None:
-        """The cluster's connections belong to whoever made them."""
+        """Nothing to close: the owner of the cluster closes its connections."""
 
     def _write_chunk(self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome) -> None:
         backoff = Backoff()
@@ -92,7 +94,7 @@ class OpenSearchSink:
             try:
                 again, reason = self._write_once(batch, chunk, outcome)
             except RetryableError as error:
-                again, reason = self._not_taken(batch, chunk, error, outcome)
+                again, reason = self._unanswered(batch, chunk, error, outcome)
             waiting.extend(again)
             if not waiting:
                 return
@@ -105,10 +107,10 @@ class OpenSearchSink:
     def _write_once(
         self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome
     ) -> tuple[Sequence[Sequence[Operation]], str]:
-        """Send one request; gives what is left to be written, and why, if that has to wait."""
+        """Send one request; return the operations still to write, in requests, and the reason to wait, if any."""
         reply = self._send(batch, chunk.body)
         if reply.status == HTTPStatus.NOT_FOUND:
-            raise self._gone(batch, reply.text[:_SHOWN])
+            raise self._gone(batch, reply.text[:_QUOTED_CHARACTERS])
         if reply.status in _REFUSALS:
             return self._refused_whole(batch, chunk, reply, outcome)
         verdicts = bulk_reply.judge(chunk.operations, reply.text)
@@ -132,7 +134,7 @@ class OpenSearchSink:
     def _refused_whole(
         self, batch: Batch, chunk: bulk.Chunk, reply: Reply, outcome: _Outcome
     ) -> tuple[Sequence[Sequence[Operation]], str]:
-        """Halves of a request that was refused as a whole; a single document that is, is refused for good."""
+        """Split a request that was refused as a whole; reject its document if it has only one.  Returns as `_write_once`."""
         if len(chunk.operations) > 1:
             if reply.status == _TOO_LARGE:
                 self._limit.refused(len(chunk.body))
@@ -140,30 +142,30 @@ class OpenSearchSink:
         if not bulk_reply.is_error(reply.text) and not self._refused_again(
             batch, chunk.operations[0], outcome
         ):
-            # Not OpenSearch's own words: it may be an outage of something on the way.
+            # The answer is not from OpenSearch: it may be an outage of a proxy.
             return [chunk.operations], f"a bulk request was answered {reply.status}"
-        reason = _large(chunk) if reply.status == _TOO_LARGE else reply.text[:_SHOWN]
+        reason = _large(chunk) if reply.status == _TOO_LARGE else reply.text[:_QUOTED_CHARACTERS]
         outcome.rejected.append(Rejection(chunk.operations[0].id, reply.status, reason))
         return (), ""
 
     def _refused_again(self, batch: Batch, operation: Operation, outcome: _Outcome) -> bool:
-        """Whether a document alone is refused a second time in a row, while a small request is answered."""
-        if not self._takes_small(batch):
+        """Whether a single document is refused for the second time in a row, while a small request is answered."""
+        if not self._answers_small_request(batch):
             outcome.cuts[operation.id] = 0
             return False
         outcome.cuts[operation.id] += 1
-        return outcome.cuts[operation.id] >= _MOST_KNOWN_CUTS
+        return outcome.cuts[operation.id] >= _MAX_CUTS_IF_LARGER
 
-    def _not_taken(
+    def _unanswered(
         self, batch: Batch, chunk: bulk.Chunk, error: RetryableError, outcome: _Outcome
     ) -> tuple[Sequence[Sequence[Operation]], str]:
-        """What is to be sent after a request without an answer, and why, if that has to wait.
+        """What to send after a request without an answer.  Returns as `_write_once`.
 
-        While a small request is answered it may be the size: halves.  A single document that is cut again and
-        again meanwhile is refused for good.  In an outage nothing is answered: all is tried again.
+        While a small request is answered, the reason may be the size: the request is split, and a single document
+        is rejected after some attempts.  In an outage no request is answered, and all is sent again.
         """
         operations = chunk.operations
-        if not self._takes_small(batch):
+        if not self._answers_small_request(batch):
             outcome.cuts.clear()
             return [operations], str(error)
         if len(operations) > 1:
@@ -173,7 +175,7 @@ class OpenSearchSink:
             name = operations[0].id
             outcome.cuts[name] += 1
             known = self._limit.cut_alone is not None and len(chunk.body) >= self._limit.cut_alone
-            if outcome.cuts[name] >= (_MOST_KNOWN_CUTS if known else _MOST_CUTS):
+            if outcome.cuts[name] >= (_MAX_CUTS_IF_LARGER if known else _MAX_CUTS):
                 self._limit.cut_alone = min(
                     self._limit.cut_alone or len(chunk.body), len(chunk.body)
                 )
@@ -181,8 +183,8 @@ class OpenSearchSink:
                 return (), ""
         return [operations], str(error)
 
-    def _takes_small(self, batch: Batch) -> bool:
-        """Whether a bulk request that writes nothing is answered now, on the same way."""
+    def _answers_small_request(self, batch: Batch) -> bool:
+        """Whether a bulk request that writes nothing is answered now, on the same route."""
         try:
             reply = self._send(batch, bulk.GUARD)
         except RetryableError:
@@ -204,30 +206,30 @@ class OpenSearchSink:
 
     def _gone(self, batch: Batch, reason: str) -> FatalError:
         return FatalError(
-            f"sink {self.name}: the index {batch.generation.physical} is gone or closed ({reason}); unless it"
+            f"sink {self.name}: the index {batch.generation.physical} does not exist or is closed ({reason}); unless it"
             " was superseded, it is rebuilt as a new generation; if it was closed, open it"
         )
 
 
 @dataclass(slots=True)
 class _Outcome:
-    """What is known so far of a batch that is being written."""
+    """The result so far of a batch that is being written."""
 
     rejected: list[Rejection] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
-    doubts: Counter[str] = field(default_factory=Counter)
-    """How often the server failed over a document."""
+    server_errors: Counter[str] = field(default_factory=Counter)
+    """Document id -> attempts that ended in an error of the server."""
     cuts: Counter[str] = field(default_factory=Counter)
-    """How often the request of a document alone was cut."""
+    """Document id -> times that the connection broke over a request of that document alone."""
 
     def take(self, verdicts: bulk_reply.Verdicts) -> list[Operation]:
-        """Note what was decided; gives what is to be tried again."""
+        """Record the verdicts; return the operations to send again."""
         self.rejected.extend(verdicts.rejected)
         self.conflicts.extend(verdicts.conflicts)
         again = verdicts.retry
-        for operation, rejection in verdicts.doubtful:
-            self.doubts[operation.id] += 1
-            if self.doubts[operation.id] < _MOST_DOUBTS:
+        for operation, rejection in verdicts.uncertain:
+            self.server_errors[operation.id] += 1
+            if self.server_errors[operation.id] < _MAX_SERVER_ERRORS:
                 again.append(operation)
             else:
                 self.rejected.append(rejection)
@@ -236,19 +238,22 @@ class _Outcome:
 
 @dataclass(slots=True)
 class _Limit:
-    """The size of requests that OpenSearch, or a proxy before it, takes; learned.  Races only cost a request."""
+    """The size in bytes of requests that OpenSearch, or a proxy before it, accepts; learned from refusals.
+
+    Shared by threads without a lock: a race costs one request.
+    """
 
     most: int
     bytes: int
     cut_alone: int | None = None
-    """The smallest request of one document that was cut again and again."""
+    """Bytes of the smallest document that was rejected because the connection broke over it."""
 
     def refused(self, size: int) -> None:
-        """A request of several documents was."""
-        self.bytes = min(self.most, max(_LEAST, size // 2))
+        """A request of several documents was refused."""
+        self.bytes = min(self.most, max(_MIN_REQUEST_BYTES, size // 2))
 
     def passed(self, size: int) -> None:
-        """Try a little more, by and by."""
+        """A request was accepted: raise the limit by a little if the request was near it."""
         if self.bytes < self.most and size >= self.bytes // 2:
             self.bytes = min(self.most, self.bytes + self.bytes // 8)
 
@@ -258,7 +263,7 @@ def _doing(batch: Batch) -> str:
 
 
 def _halves(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
-    """The last of a list is sent first."""
+    """Both halves; the last of a list is sent first."""
     middle = len(operations) // 2
     return [operations[middle:], operations[:middle]]
 
@@ -266,7 +271,7 @@ def _halves(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
 def _large(chunk: bulk.Chunk) -> str:
     return (
         f"a bulk request of {len(chunk.body)} bytes for this document alone is larger than OpenSearch, or"
-        " a proxy before it, takes (http.max_content_length)"
+        " a proxy before it, accepts (http.max_content_length)"
     )
 
 

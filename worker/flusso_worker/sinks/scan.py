@@ -1,4 +1,4 @@
-"""Reads all hits of a search, whatever their number, page by page."""
+"""Reads all hits of a search page by page, however many."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 from flusso_worker.sinks.cluster import Cluster, path
 
-_KEPT = "30m"
-"""Whoever reads may take its time over a page."""
+_SCROLL_TIMEOUT = "30m"
+"""The caller may take long over a page."""
 
 
 def hits(
     cluster: Cluster, target: str, body: Mapping[str, Any], size: int, *, absent: bool = False
 ) -> Iterator[list[dict[str, Any]]]:
-    """The hits in the order of the index, after a refresh; with `absent` an index that is not there has none."""
+    """The hits in the order of the index, after a refresh; with `absent`, a missing index has none."""
     allow = (HTTPStatus.NOT_FOUND,) if absent else ()
     refreshed = cluster.request("POST", path(target, "_refresh"), allow=allow)
     if refreshed.status == HTTPStatus.NOT_FOUND:
         return
     query = {"size": size, "sort": ["_doc"], **body}
     asked = cluster.request(
-        "POST", path(target, "_search"), query, params={"scroll": _KEPT}, allow=allow
+        "POST", path(target, "_search"), query, params={"scroll": _SCROLL_TIMEOUT}, allow=allow
     )
     if asked.status == HTTPStatus.NOT_FOUND:
         return
@@ -31,7 +31,7 @@ def hits(
     try:
         while found := reply["hits"]["hits"]:
             yield found
-            again = {"scroll": _KEPT, "scroll_id": scroll}
+            again = {"scroll": _SCROLL_TIMEOUT, "scroll_id": scroll}
             reply = cluster.request("POST", "/_search/scroll", again).json()
             scroll = reply["_scroll_id"]
     finally:

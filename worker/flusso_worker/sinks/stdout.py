@@ -1,4 +1,4 @@
-"""Prints what is written, one JSON object per operation (runtime reference, section 7)."""
+"""Prints operations, one JSON object each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flusso_shared.seams import Batch, Operation, Written
 
 
 class StdoutSink:
-    """A `Sink` on a stream.  Thread-safe; refuses nothing."""
+    """A `Sink` on a stream, which refuses no operation.  Thread-safe."""
 
     def __init__(self, config: StdoutSinkConfig, out: TextIO | None = None) -> None:
         self._config = config
@@ -37,7 +37,7 @@ class StdoutSink:
         return Written()
 
     def close(self) -> None:
-        """The stream is not ours."""
+        """Nothing to close: the stream belongs to the process."""
 
     def _text(self, index: str, operation: Operation, now: str) -> str:
         self._sequence += 1

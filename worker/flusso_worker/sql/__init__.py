@@ -1,13 +1,13 @@
-"""SQL as text: composed from a plan and the catalog, and run elsewhere.
+"""Composes SQL from a plan and the catalog.  Nothing is run here.
 
 In reading order:
 
 * `document`: the statements of one index.
 * `objects`: one level of a document.
-* `values`, `json_values`: one field, and how Postgres makes JSON of its type.
+* `values`, `json_values`: one field, and the JSON of its type.
 * `conditions`: filters, soft delete and order.
-* `hops`: one step up to the root, for all keys of a batch.
+* `hops`: one hop on the way up to the root, for all keys of a batch.
 * `keys`: keys as text, in ids and parameters.
-* `identifiers`, `parameters`: names and values.
-* `column_types`: whether columns still have their types.
+* `identifiers`, `parameters`: names of tables, and values of parameters.
+* `column_types`: a check whether columns still have their types.
 """

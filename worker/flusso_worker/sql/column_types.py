@@ -1,4 +1,4 @@
-"""SQL that asks whether columns still have the types of the catalog.  Pure."""
+"""SQL that checks whether columns still have the types of the catalog.  Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AND (attname, format_type(atttypid, atttypmod)) IN ({types}) HAVING count(*) = {
 
 
 def types_sql(place: Place, catalog: Catalog) -> bytes:
-    """One row if the columns have the types of the catalog, else none."""
+    """A statement with one row if the columns have the types of the catalog, else none."""
     columns = catalog.tables[place.table].columns
     types = [
         sql.SQL("({}, {})").format(sql.Literal(name), sql.Literal(columns[name].type))

@@ -35,10 +35,10 @@ _OPERATORS: dict[str, LiteralString] = {
 def filtered(
     row: Table, filters: Sequence[Condition], soft_delete: SoftDelete | None = None
 ) -> sql.Composable:
-    """The table as a FROM item that holds only the rows that count.
+    """The table as a FROM item with only the rows that pass the filters and are not deleted.
 
-    Conditions stand in a sub-select of their own, so that unqualified names, which raw filters use, can mean
-    nothing but this table's columns.  Postgres pulls such a sub-select up: it costs nothing.
+    The conditions are in a sub-select of their own, so that unqualified names, which raw filters use, can refer
+    only to columns of this table.  Postgres pulls such a sub-select up, so it costs nothing.
     """
     kept = [_condition(item, "") for item in filters]
     if soft_delete is not None:
@@ -50,15 +50,15 @@ def filtered(
 
 
 def conditions(filters: Iterable[Condition], alias: str) -> sql.Composable:
-    """All conditions, over columns of `alias`; none of them raw."""
+    """All conditions, over columns of `alias`; raw ones are not allowed."""
     return sql.SQL(" AND ").join([_condition(item, alias) for item in filters])
 
 
 def _condition(item: Condition, alias: str) -> sql.Composable:
-    """One condition in parentheses.  Operands are untyped literals: Postgres gives them the column's type."""
+    """One condition in parentheses.  Operands are untyped literals, to which Postgres gives the type of the column."""
     match item:
         case RawCondition(text):
-            return sql.SQL("(" + text + "\n)")  # pyright: ignore[reportArgumentType]  # the user's own SQL
+            return sql.SQL("(" + text + "\n)")  # pyright: ignore[reportArgumentType]  # SQL of the user
         case NullCondition(column, negated):
             test = sql.SQL("IS NOT NULL" if negated else "IS NULL")
             return sql.SQL("({} {})").format(_column(column, alias), test)
@@ -83,19 +83,19 @@ def _compare(item: CompareCondition, alias: str) -> sql.Composable:
 
 
 def _kept(soft_delete: SoftDelete, row: Table) -> sql.Composable:
-    """Not (the marker is truthy and every `when` holds).  A boolean counts by its value, others when not NULL.
+    """Not (the marker is set and every `when` is true).  A boolean marker is set if true, others if not NULL.
 
-    A `when` that comes to NULL under a truthy marker leaves the row out, as a root filter would.
+    A `when` that is NULL while the marker is set excludes the row, as a root filter would.
     """
     marker = sql.Identifier(soft_delete.column)
     boolean = row.columns[soft_delete.column].base_type == "boolean"
-    truthy = sql.SQL("({} IS TRUE)" if boolean else "({} IS NOT NULL)").format(marker)
-    parts = [truthy, *(_condition(item, "") for item in soft_delete.when)]
+    marked = sql.SQL("({} IS TRUE)" if boolean else "({} IS NOT NULL)").format(marker)
+    parts = [marked, *(_condition(item, "") for item in soft_delete.when)]
     return sql.SQL("(NOT ({}))").format(sql.SQL(" AND ").join(parts))
 
 
 def ordered(alias: str, order_by: Sequence[OrderBy], tie_break: Sequence[str]) -> sql.Composable:
-    """ORDER BY terms: the declared ones, then the key, so that equal data gives equal documents."""
+    """ORDER BY terms: the declared ones, then the key, so that equal rows always produce equal documents."""
     own = sql.Identifier(alias)
     terms = [
         sql.SQL("{}.{} {}").format(

@@ -1,4 +1,4 @@
-"""Plan and catalog -> the SQL that builds documents.  Pure; Postgres makes the JSON."""
+"""Plan and catalog -> the SQL that builds documents as JSON.  Pure."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class DocumentSql:
     """The statements of one index."""
 
     build: bytes
-    """Rows (document id, document as JSON text) for the root keys in `$1`, ...; a key without a row is no document."""
+    """Rows (document id, document as JSON text) for the root keys in `$1`, ...; a key without a row has no document."""
     all_keys: bytes
     """Every root key as text columns, in key order."""
     rows: bytes
-    """Rows (document id, key columns as text) that root keys find, whatever becomes of their documents."""
+    """Rows (document id, key columns as text) for root keys that exist, filtered or not."""
     values: bytes
-    """Fails for what cannot be a root key at all."""
+    """A statement that fails for values that cannot be a root key."""
     types: bytes
-    """A row if the root key's columns still have the types that all this is composed for."""
+    """One row if the columns of the root key still have the types that these statements are composed for."""
     texts: tuple[Callable[[str], str], ...]
-    """Per key column: the log's text form of a value -> the one in document ids."""
+    """Per key column: the text of a value in the log -> its text in document ids."""
     possible: tuple[Callable[[str], object], ...]
-    """Per key column: whether a text may stand for it in a document id."""
+    """Per key column: whether a text can be its part of a document id."""
 
     def id_of(self, key: Sequence[str]) -> str:
         """The document id of a root key, the same that `build` gives."""
@@ -46,7 +46,7 @@ class DocumentSql:
 
 
 def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
-    """The SQL of `plan`, whose tables and columns the catalog has (see `plan.requirements`)."""
+    """The SQL of `plan`, whose tables and columns the catalog contains (see `plan.requirements`)."""
     plan = bind(plan, catalog)
     root = catalog.tables[plan.root]
     objects = Objects(catalog)

@@ -1,4 +1,4 @@
-"""A value and what it is made of -> the SQL of its JSON, where `to_json` alone loses or bends something.  Pure."""
+"""A value and its type -> the SQL of its JSON, where `to_json` alone loses or changes something.  Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from psycopg import sql
 
 from flusso_shared.postgres.catalog import TypeShape
 
-_MOST_DIMENSIONS = 6
+_MAX_DIMENSIONS = 6
+"""Of an array in Postgres."""
 _DATES = ("date", "timestamp", "timestamptz")
 _BASE64: LiteralString = "translate(encode({0}, 'base64'), E'\\n', '')"
 
-# ISO 8601, which OpenSearch reads: years beyond 9999 have a sign, and the year before 1 is 0.
+# ISO 8601, which OpenSearch reads: years after 9999 have a sign, and the year before 1 is 0.
 _DATE: LiteralString = """CASE WHEN ({0} < '0001-01-01' OR {0} >= '10000-01-01') AND isfinite({0})
  THEN to_json(CASE WHEN {0} < '0001-01-01'
   THEN CASE WHEN extract(year FROM {0}) < -1 THEN '-' ELSE '' END
@@ -21,9 +22,9 @@ _DATE: LiteralString = """CASE WHEN ({0} < '0001-01-01' OR {0} >= '10000-01-01')
    || regexp_replace(to_json({0})::text, '^"[0-9]+|( BC)?"$', '', 'g')
   ELSE '+' || btrim(to_json({0})::text, '"') END)
  ELSE to_json({0}) END"""
-# What the type prints, also where it has a cast to text.
+# The output of the type, even if it has a cast to text.
 _TEXT: LiteralString = "CASE WHEN {0} IS NOT NULL THEN format('%s', {0}) END"
-# OpenSearch takes no member `crs` in a point.
+# OpenSearch does not accept a member `crs` in a point.
 _GEO_JSON: LiteralString = """(SELECT CASE WHEN jsonb_typeof(g.j) = 'object' THEN g.j - 'crs' ELSE g.j END
  FROM (SELECT to_json({0}{1})::jsonb) AS g(j))"""
 _ODD_DATES: LiteralString = "'0001-01-01' > ANY({0}) OR '10000-01-01' <= ANY({0})"
@@ -32,8 +33,8 @@ Convert = Callable[[sql.Composable], sql.Composable]
 
 
 def json_value(value: sql.Composable, shape: TypeShape) -> sql.Composable:
-    """The value in a type from which Postgres makes the right JSON."""
-    if not _bends(shape):
+    """The value, converted to a type from which Postgres makes the JSON of docs/types.md."""
+    if not _needs_conversion(shape):
         return value
     if shape.json_cast:
         return sql.SQL(_TEXT).format(value)
@@ -53,13 +54,13 @@ def json_value(value: sql.Composable, shape: TypeShape) -> sql.Composable:
 
 
 def geo_json(value: sql.Composable, shape: TypeShape) -> sql.Composable | None:
-    """The JSON that a cast to json makes of the value: of geometries GeoJSON.  None where there is no such cast."""
+    """The result of the cast of the type to json: GeoJSON for geometries.  None where there is no such cast."""
     element = shape.element or shape
     if not element.json_cast and not element.json_type:
         return None
 
     def one(item: sql.Composable) -> sql.Composable:
-        # Made with quote_ident().
+        # `json_type` was quoted with quote_ident().
         cast = sql.SQL(f"::{element.json_type}" if element.json_type else "")  # pyright: ignore[reportArgumentType]
         return sql.SQL(_GEO_JSON).format(item, cast)
 
@@ -67,9 +68,9 @@ def geo_json(value: sql.Composable, shape: TypeShape) -> sql.Composable | None:
 
 
 def json_elements(value: sql.Composable, convert: Convert) -> sql.Composable:
-    """An array of any dimensions as JSON, each element that is not NULL as `convert` makes it.
+    """An array of any dimensions as JSON; `convert` is applied to each element that is not NULL.
 
-    Text in the order of the elements, with brackets where a slice of some dimension begins or ends.
+    The text of the elements in their order, with brackets where a slice of a dimension starts or ends.
     """
     element = sql.SQL("e.v")
     return sql.SQL(
@@ -82,13 +83,13 @@ def json_elements(value: sql.Composable, convert: Convert) -> sql.Composable:
     ).format(value=value, element=convert(element), sizes=_slice_sizes(value))
 
 
-def _bends(shape: TypeShape) -> bool:
+def _needs_conversion(shape: TypeShape) -> bool:
     if shape.element is not None:
-        return _bends(shape.element)
+        return _needs_conversion(shape.element)
     return (
         shape.json_cast
         or shape.name in ("bytea", "money", "bpchar", *_DATES)
-        or any(_bends(member) for _, member in shape.members)
+        or any(_needs_conversion(member) for _, member in shape.members)
     )
 
 
@@ -123,12 +124,12 @@ def _composite(value: sql.Composable, members: tuple[tuple[str, TypeShape], ...]
 
 
 def _slice_sizes(value: sql.Composable) -> sql.Composable:
-    """Per dimension how many elements one slice of it has: all of them, those of a row, ... down to those of the last."""
+    """Per dimension the number of elements in one slice: of the whole array, of a row, and so on."""
     sizes: list[sql.Composable] = []
     rows = sql.SQL("cardinality({})").format(value)
-    for dimension in range(1, _MOST_DIMENSIONS + 1):
+    for dimension in range(1, _MAX_DIMENSIONS + 1):
         length = sql.SQL("array_length({}, {})").format(value, sql.Literal(dimension))
-        # A dimension that the array does not have has no length, and NULL stays NULL.
+        # `array_length` of a dimension that does not exist is NULL, and so is the sum.
         sizes.append(sql.SQL("{} + 0 * {}").format(rows, length))
         rows = sql.SQL("{} / {}").format(rows, length)
     return sql.SQL("array_remove(ARRAY[{}], NULL)").format(sql.SQL(", ").join(sizes))

@@ -1,7 +1,7 @@
-"""Key columns as text: in document ids, the same from SQL and from the log, and as query parameters.  Pure.
+"""Key columns as text: in document ids, where SQL and the log must agree, and in query parameters.  Pure.
 
-The log, snapshots and `hops` give a value as its type's output function or a cast to text prints it; ids have
-the form that the document shows.
+The log, snapshots and `hops` contain a value as the output function of its type or a cast to text prints it; ids
+contain it as the document shows it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from flusso_shared.postgres.catalog import Column, Table
 
 
 def id_text(column: str, row: Table, alias: str) -> sql.Composable:
-    """A key column's part of a document id."""
+    """The part of a document id that comes from a key column."""
     name = sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(column))
     if row.columns[column].shape.name == "inet":
-        # The cast shows the mask of a single host, what the type itself prints does not.
+        # The cast includes the mask of a single host, the output function does not.
         return sql.SQL("format('%s', {})").format(name)
     return sql.SQL("{}::text").format(name)
 
 
 def id_from_text(column: str, row: Table) -> Callable[[str], str]:
-    """Makes of a value's text form what `id_text` gives for the same value."""
+    """A function from the text of a value to the result of `id_text` for the same value."""
     match row.columns[column].shape.name or row.columns[column].base_type.partition("(")[0]:
         case "boolean" | "bool":
             return _boolean
@@ -38,7 +38,7 @@ def id_from_text(column: str, row: Table) -> Callable[[str], str]:
 
 
 def id_possible(column: str, row: Table) -> Callable[[str], object]:
-    """Tells of a text whether `id_text` may give it for some value; exact for the types that keys mostly have."""
+    """A function that decides whether a text can be a result of `id_text`; exact for the usual types of keys."""
     name = row.columns[column].shape.name
     if name in _INTEGERS:
         return partial(_in_range, 2 ** (8 * _INTEGERS[name] - 1))
@@ -46,7 +46,7 @@ def id_possible(column: str, row: Table) -> Callable[[str], object]:
 
 
 def is_array(column: Column) -> bool:
-    """Whether the column's values are arrays, which an array of parameters can not hold."""
+    """Whether the column's values are arrays, which an array of parameters cannot contain."""
     return column.shape.element is not None
 
 

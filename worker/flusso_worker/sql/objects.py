@@ -34,14 +34,14 @@ from flusso_worker.sql.values import column_value, constant_value, geo_value, pl
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A level's row: the JSON of its object, and what must be joined behind its FROM item for it."""
+    """The SQL of a level: the JSON of its object, and the joins that must follow its FROM item."""
 
     json: sql.Composable
     joins: sql.Composable
 
 
 _Columns = tuple[Table, str, Sequence[str]]
-"""Columns of a table under an alias."""
+"""A table, its alias and some of its columns."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class _Scan:
 
 
 class Objects:
-    """Composes levels; keeps aliases unique over a statement."""
+    """Composes the levels of one statement, with unique aliases."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -69,7 +69,7 @@ class Objects:
     def _object(
         self, fields: Sequence[Field], row: Table, alias: str, scans: dict[Edge, _Scan]
     ) -> sql.Composable:
-        """`row_to_json` of a sub-select: unlike json_build_object it has no limit of 50 fields."""
+        """`row_to_json` of a sub-select, which unlike json_build_object has no limit of 50 fields."""
         if not fields:
             return sql.SQL("'{}'::json")
         columns = [
@@ -156,7 +156,7 @@ class Objects:
 
     @staticmethod
     def _equal(mine: _Columns, other: _Columns) -> sql.Composable:
-        """Rows by values of other columns: the database's `=`, and an index where it can serve."""
+        """The condition that columns equal those of another table, by the `=` of the database and such that an index is used."""
         (row, alias, columns), (above, parent, keys) = mine, other
         return sql.SQL(" AND ").join(
             [
@@ -171,7 +171,7 @@ class Objects:
     # --- aggregates -----------------------------------------------------------------------------
 
     def _values(self, item: AggregateField, above: Table, parent: str) -> sql.Composable:
-        """The column's values that are not null, in the order asked for."""
+        """The values of the column that are not NULL, in the declared order."""
         edge, alias = item.edge, self._alias()
         related = self._table(edge)
         value = plain_value(item.column or "", related, alias)

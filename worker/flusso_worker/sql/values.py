@@ -13,7 +13,7 @@ from flusso_worker.sql.json_values import geo_json, json_elements, json_value
 
 
 def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
-    """The value, transformed and defaulted."""
+    """The value, with its transforms and its default."""
     column = row.columns[field.column]
     if field.path:
         value, shape = _at_path(field, alias), TypeShape(_CASTS.get(field.kind, ""))
@@ -33,11 +33,11 @@ def column_value(field: ColumnField, row: Table, alias: str) -> sql.Composable:
 
 _GEO = ("geo_shape", "geo_point")
 _PLAIN: dict[str, LiteralString] = {"money": "numeric", "bpchar": "text"}
-"""What every use wants: a number for sum() and avg(), texts without padding."""
+"""Casts that every use needs: a number for sum() and avg(), text without padding."""
 
 
 def plain_value(column: str, row: Table, alias: str) -> sql.Composable:
-    """A column in a type that compares and sorts as its JSON should; `json_value` makes that JSON of it."""
+    """A column in a type that compares and sorts as its JSON should; `json_value` converts it to that JSON."""
     name = sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(column))
     shape = row.columns[column].shape
     element = shape.element or shape
@@ -48,7 +48,7 @@ def plain_value(column: str, row: Table, alias: str) -> sql.Composable:
 
 
 def geo_value(field: GeoField, row: Table, alias: str) -> sql.Composable:
-    """`{"lat", "lon"}`, or null when either is."""
+    """`{"lat", "lon"}`, or NULL if either is NULL."""
     lat, lon = (plain_value(column, row, alias) for column in (field.lat, field.lon))
     return sql.SQL(
         "CASE WHEN {lat} IS NOT NULL AND {lon} IS NOT NULL"
@@ -57,7 +57,7 @@ def geo_value(field: GeoField, row: Table, alias: str) -> sql.Composable:
 
 
 def constant_value(field: ConstantField) -> sql.Composable:
-    """The value as JSON, of its own type."""
+    """The value as JSON, in the type that the schema gives it."""
     return sql.SQL("{}::json").format(sql.Literal(json.dumps(field.value, ensure_ascii=False)))
 
 
@@ -75,14 +75,14 @@ def _transformed_array(field: ColumnField, column: Column, value: sql.Composable
     found = json_elements(value, lambda item: _transformed(field, sql.SQL("{}::text").format(item)))
     if field.default is None:
         return found
-    # `format_type()` quotes what needs it.
+    # `format_type()` quotes names where needed.
     type_ = sql.SQL(column.type)  # pyright: ignore[reportArgumentType]
     default = sql.SQL("{}::{}").format(_default(field.default), type_)
     return sql.SQL("coalesce({}, to_json({}))").format(found, default)
 
 
 def _default(value: str | float | bool) -> sql.Composable:
-    """An untyped literal: Postgres gives it the column's type."""
+    """An untyped literal, to which Postgres gives the type of the column."""
     if isinstance(value, bool):
         return sql.Literal("true" if value else "false")
     return sql.Literal(str(value))
@@ -101,7 +101,7 @@ _CASTS: dict[str, LiteralString] = {
     "date": "date",
     "timestamp": "timestamptz",
 }
-"""Type tag -> what a value inside JSON is read as; what is none fails its document."""
+"""Type tag -> the type to which a value inside JSON is cast; other values fail the build of their document."""
 
 
 def _at_path(field: ColumnField, alias: str) -> sql.Composable:
@@ -118,7 +118,7 @@ def _at_path(field: ColumnField, alias: str) -> sql.Composable:
     if cast is None:
         return value
     if cast in ("date", "timestamptz"):
-        # To Postgres `now` and its like are dates, of the moment of reading: with a word more they are none.
+        # Postgres reads `now` and similar words as the current date: with text added they fail the cast instead.
         value = sql.SQL(
             "(CASE WHEN {0} ~* 'now|today|tomorrow|yesterday|epoch' THEN {0} || ' is no date' ELSE {0} END)"
         ).format(value)

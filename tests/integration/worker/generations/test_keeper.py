@@ -1,4 +1,4 @@
-"""Generations over real servers: keepers that race, and keepers that die after any of their requests."""
+"""Generations over real servers: concurrent keepers, and keepers that crash after any of their requests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def scene(services: Services, index_prefix: str, topic_prefix: str) -> Iterator[
 
 
 def test_a_death_after_any_request_leaves_one_generation(scene: Scene) -> None:
-    """At its first start: whatever the dead process had done, the next one ends with one live generation."""
+    """At the first start: whatever the crashed process had done, the next one ends with one live generation."""
     for dies_after in range(1, 100):
         died = run_until_death(scene.process(PLAN, dies_after), PLAN)
         scene.settle(PLAN)
@@ -48,7 +48,7 @@ def test_a_death_after_any_request_leaves_one_generation(scene: Scene) -> None:
 
 
 def test_a_death_during_a_schema_change_leaves_the_new_generation(scene: Scene) -> None:
-    """The old one answers until the swap: at no moment is the plain alias without an index."""
+    """The old one answers queries until the swap: the plain alias always has an index."""
     for dies_after in range(1, 100):
         scene.settle(PLAN)
         old = scene.assert_one(PLAN)
@@ -77,7 +77,7 @@ def test_keepers_that_start_at_once_make_one_generation(scene: Scene) -> None:
 
 
 def test_a_superseded_schema_stands_by_while_a_newer_one_lives(scene: Scene) -> None:
-    """A rolling deploy with a crash in it makes one generation; when all are rolled back, one more."""
+    """A rolling deploy with a crash creates one generation; a complete rollback creates one more."""
     scene.settle(PLAN)
     newer = scene.worker(NEXT_PLAN)
     until("the deploy", lambda: newer.live(NEXT_PLAN) and len(scene.known()) == 1)
@@ -95,8 +95,8 @@ def test_a_superseded_schema_stands_by_while_a_newer_one_lives(scene: Scene) -> 
     assert scene.assert_one(PLAN).number == 3
 
 
-def test_a_superseded_schema_takes_over_when_told_to(scene: Scene) -> None:
-    """And the worker with the other one stands by from then on."""
+def test_a_superseded_schema_takes_over_on_request(scene: Scene) -> None:
+    """The worker with the other schema stands by from then on."""
     newer = scene.worker(NEXT_PLAN)
     older = scene.process(PLAN)
     until("live", lambda: newer.live(NEXT_PLAN))
@@ -127,7 +127,7 @@ def test_bookkeeping_of_an_earlier_version_is_read_without_a_rebuild(scene: Scen
     assert not process.standby
 
 
-def test_another_history_is_seeded_anew(scene: Scene) -> None:
+def test_another_history_is_seeded_again(scene: Scene) -> None:
     scene.settle(PLAN)
     old = scene.assert_one(PLAN)
     lineage = Lineage(LINEAGE.system_id, LINEAGE.slot, "0/FF")
@@ -144,7 +144,7 @@ def test_another_history_is_seeded_anew(scene: Scene) -> None:
     assert scene.assert_one(PLAN).number == old.number + 1
 
 
-def test_lost_bookkeeping_leads_to_a_fresh_generation_without_orphans(scene: Scene) -> None:
+def test_lost_bookkeeping_leads_to_a_new_generation_without_orphans(scene: Scene) -> None:
     scene.settle(PLAN)
     old = scene.assert_one(PLAN)
     process = scene.process(PLAN)
@@ -155,10 +155,10 @@ def test_lost_bookkeeping_leads_to_a_fresh_generation_without_orphans(scene: Sce
     assert scene.assert_one(PLAN).number == old.number + 1
 
 
-def test_a_bookkeeping_that_somebody_makes_this_moment_is_waited_for(
+def test_bookkeeping_that_another_worker_is_creating_is_waited_for(
     services: Services, index_prefix: str
 ) -> None:
-    """Workers that start at once: the later one's first search was answered 503, and it came a second late."""
+    """With workers that start together, the first search of the later one was answered 503, which cost a second."""
     meta = path(f"{index_prefix}flusso_meta")
     body = {"settings": {"index": {"number_of_replicas": 0, "routing.allocation.enable": "none"}}}
     with (
@@ -177,9 +177,7 @@ def test_a_bookkeeping_that_somebody_makes_this_moment_is_waited_for(
         cluster.request("DELETE", meta)
 
 
-def test_a_refused_bookkeeping_is_told_and_tried_again(
-    services: Services, index_prefix: str
-) -> None:
+def test_refused_bookkeeping_is_reported_and_retried(services: Services, index_prefix: str) -> None:
     """A template makes OpenSearch refuse both indexes, as its limit of shards would."""
     template = path("_index_template", f"{index_prefix}refusal")
     body = {

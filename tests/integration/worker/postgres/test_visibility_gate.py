@@ -1,4 +1,4 @@
-"""The visibility gate on a real database: it opens when the transaction is visible, and not before."""
+"""The visibility gate on a real database: it opens once the transaction is visible."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_build_transaction_has_no_transaction_id(gate: Gate) -> None:
     gate.database.finish()
 
 
-def test_a_connection_that_was_cut_is_made_anew(gate: Gate, database: str) -> None:
+def test_a_broken_connection_is_replaced(gate: Gate, database: str) -> None:
     rows = gate.database.rows(b"SELECT pg_backend_pid()::text")
     with psycopg.connect(database, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(%s, 10000)", (int(rows[0][0]),))

@@ -1,4 +1,4 @@
-"""Bulk requests that something before OpenSearch does not take, over a real proxy and a real OpenSearch."""
+"""Bulk requests that a proxy before OpenSearch does not accept, over a real proxy and a real OpenSearch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MORE_THAN_ENOUGH = 30
 
 
 class QuickClock(SystemClock):
-    """Waits shortly, however long it is to be."""
+    """A clock whose waits are short."""
 
     def wait(self, seconds: float) -> None:
         super().wait(min(seconds, 0.01))
@@ -68,7 +68,7 @@ def test_a_request_is_split_until_one_document_is_judged_alone(
 
 
 @pytest.mark.parametrize("answer", [None, 413, 400, 502, 503], ids=str)
-def test_an_outage_is_no_fault_of_a_document(
+def test_an_outage_rejects_no_document(
     index: IndexKit, services: Services, answer: int | None
 ) -> None:
     status = Status()

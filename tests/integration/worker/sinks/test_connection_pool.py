@@ -24,7 +24,7 @@ INDEXES = 11
 THREADS = 6 * INDEXES
 
 
-def test_no_connection_is_thrown_away(
+def test_no_connection_is_discarded(
     services: Services, caplog: pytest.LogCaptureFixture, index_prefix: str
 ) -> None:
     options = WorkerOptions(

@@ -1,4 +1,4 @@
-"""The sink against a real OpenSearch: poison, sizes, indexes that are gone, blocks that pass."""
+"""The sink over a real OpenSearch: rejected documents, sizes, deleted indexes, blocks that end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def document(number: int, **fields: object) -> Operation:
     return Operation(str(number), SNAPSHOT + 1, json.dumps(value).encode())
 
 
-def test_a_poisoned_document_leaves_its_neighbours(kit: Kit) -> None:
+def test_a_rejected_document_does_not_affect_others(kit: Kit) -> None:
     poison = document(2, orders="no object")
     written = kit.sink.write(kit.batch(document(1), poison, document(3)))
     assert [(item.id, item.status) for item in written.rejected] == [("2", 400)]
@@ -71,17 +71,17 @@ def test_a_delete_is_remembered_and_an_older_write_refused(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("operation", [document(1), Operation("1", SNAPSHOT, None)])
-def test_a_late_write_never_makes_a_deleted_index_again(kit: Kit, operation: Operation) -> None:
-    """Versioned deletes create what they name, whatever `require_alias` says."""
+def test_a_late_write_never_recreates_a_deleted_index(kit: Kit, operation: Operation) -> None:
+    """Versioned deletes create an index, even with `require_alias`."""
     kit.ask("DELETE", path(kit.index.name.physical))
-    with pytest.raises(FatalError, match="is gone"):
+    with pytest.raises(FatalError, match="does not exist or is closed"):
         kit.sink.write(kit.batch(operation))
     reply = kit.index.cluster.request("HEAD", path(kit.index.name.write_alias), allow=(404,))
     assert reply.status == 404
 
 
-def test_a_request_larger_than_the_server_takes_is_halved(kit: Kit) -> None:
-    """The limit of the server stands at 100 MB; the sink's own is set above it."""
+def test_a_request_larger_than_the_server_accepts_is_split(kit: Kit) -> None:
+    """The limit of the server is 100 MB; that of the sink is set above it."""
     given = connection(kit.url)
     config = given.config.model_copy(update={"max_bytes": 200_000_000})
     with_large_requests = Cluster(given.model_copy(update={"config": config}))
@@ -97,7 +97,7 @@ def test_a_request_larger_than_the_server_takes_is_halved(kit: Kit) -> None:
 
 
 def test_a_read_only_index_is_waited_for(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
-    """As after a full disk: nothing is refused, nothing is lost."""
+    """As after a full disk: no document is rejected or lost."""
     block = "index.blocks.read_only_allow_delete"
     where = path(kit.index.name.physical, "_settings")
     kit.ask("PUT", where, {block: True})
@@ -109,7 +109,7 @@ def test_a_read_only_index_is_waited_for(kit: Kit, caplog: pytest.LogCaptureFixt
     assert sorted(kit.index.documents()) == [1]
 
 
-def test_a_batch_that_grew_old_is_not_written(kit: Kit) -> None:
+def test_a_batch_that_is_too_old_is_not_written(kit: Kit) -> None:
     with pytest.raises(StaleBatchError):
         kit.sink.write(kit.batch(document(1), built_at=kit.clock.monotonic() - 1000))
     assert kit.index.documents() == {}

@@ -1,4 +1,4 @@
-"""The SQL of the three dev documents builds what the oracle says, for every row of an edited store."""
+"""The SQL of the three dev documents builds what the oracle expects, for every row of an edited store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.services
 INDEXES = ("users", "products", "orders")
 
 
-def test_every_document_is_what_the_oracle_says(database: str) -> None:
+def test_every_document_is_what_the_oracle_expects(database: str) -> None:
     store.load_store(database)
     store.run_changes(database)
     store.simulate_production(database, 100)

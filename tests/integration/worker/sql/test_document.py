@@ -1,4 +1,4 @@
-"""What the document SQL makes of rows, on a real server: values, filters, keys, order."""
+"""The documents that the SQL builds on a real server: values, filters, keys, order."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-def test_values_of_every_type_come_out_exact(database: str, tmp_path: Path) -> None:
+def test_values_of_every_type_are_exact(database: str, tmp_path: Path) -> None:
     columns = ", ".join(f"c{at} {type_}" for at, (type_, *_) in enumerate(VALUES))
     run(
         database,
@@ -163,7 +163,7 @@ def test_a_level_may_have_any_number_of_fields(database: str, tmp_path: Path) ->
         ("{ column: flag, when: [{ column: unknown, op: gt, value: 10 }] }", "1 2 5"),
     ],
 )
-def test_soft_deleted_rows_are_no_documents(
+def test_soft_deleted_rows_have_no_documents(
     database: str, tmp_path: Path, soft_delete: str, kept: str
 ) -> None:
     run(
@@ -214,7 +214,9 @@ def test_soft_deleted_rows_are_no_documents(
         ("{ raw: \"n = 1 OR n = 2\" }, { column: n, op: gt, value: 1 }", "2"),
     ],
 )  # fmt: skip
-def test_filters_mean_what_they_say(database: str, tmp_path: Path, filters: str, kept: str) -> None:
+def test_filters_select_the_declared_rows(
+    database: str, tmp_path: Path, filters: str, kept: str
+) -> None:
     run(
         database,
         "CREATE TYPE mood AS ENUM ('fine', 'low')",

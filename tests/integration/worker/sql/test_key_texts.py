@@ -124,7 +124,7 @@ class Keyed:
 
 @dataclass(frozen=True)
 class World:
-    """All tables, and everything that was said about their keys."""
+    """All tables, and every text of their keys."""
 
     kit: Kit
     catalog: Catalog
@@ -135,7 +135,7 @@ class World:
 
 @pytest.fixture
 def world(database: str, slot_name: str, tmp_path: Path) -> Iterator[World]:
-    """Rows with every key, by the log; they are still there."""
+    """Rows with every key, read from the log; they still exist."""
     # Opened before the traps are set: what is written means what it says.
     with psycopg.connect(database, autocommit=True) as writer:
         writer.execute("SET TimeZone = 'UTC'")

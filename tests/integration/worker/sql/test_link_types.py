@@ -1,4 +1,4 @@
-"""A link is the database's `=` between two columns, whatever their types: every pair, both ways, against SQL."""
+"""A link is the `=` of the database between two columns of any types: every pair, both ways, compared with SQL."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_columns_that_cannot_be_compared_are_named_by_check_and_start(
 def test_a_type_whose_operators_the_role_may_not_use_is_refused(
     database: str, slot_name: str, tmp_path: Path
 ) -> None:
-    """`=` would silently be that of text."""
+    """Otherwise `=` would silently compare text."""
     run(
         database,
         "CREATE SCHEMA extensions",
@@ -380,7 +380,7 @@ def test_pages_of_keys_are_in_the_order_of_the_type(database: str, tmp_path: Pat
 def test_links_use_the_index_of_the_table_they_lead_to(
     connection: Database, database: str, tmp_path: Path
 ) -> None:
-    """In a table that is worth one: what a batch of changes asks for must not read it whole."""
+    """In a large table: the lookups of a batch must not scan it."""
     served = [
         ("int", "bigint"),
         ("bigint", "int"),
@@ -439,7 +439,7 @@ CASTS = {
 """Types of (parent's key, child's column) -> the column whose index does not serve."""
 
 
-def test_check_tells_of_an_index_that_a_cast_keeps_from_use(database: str, tmp_path: Path) -> None:
+def test_check_reports_an_index_that_a_cast_makes_unusable(database: str, tmp_path: Path) -> None:
     schema = (
         "table: a{at}\nprimary_key: key\nfields: [{{ count: n, table: b{at}, foreign_key: ref }}]"
     )

@@ -225,7 +225,7 @@ def test_composite_keys_join_relate_and_name_documents(database: str, tmp_path: 
     }
 
 
-def test_names_in_quotes_are_taken_exactly(database: str, tmp_path: Path) -> None:
+def test_quoted_names_are_used_exactly(database: str, tmp_path: Path) -> None:
     run(
         database,
         'CREATE SCHEMA "Odd ""One"',
@@ -270,7 +270,7 @@ KEYS = [
 def test_the_logs_key_finds_the_row_and_gives_its_id(
     database: str, tmp_path: Path, type_: str, value: str, composite: bool
 ) -> None:
-    """The log prints values by their types' output functions; so does `format`."""
+    """The log prints values with the output functions of their types, as `format` does."""
     key = "key, second" if composite else "key"
     run(
         database,

@@ -1,4 +1,4 @@
-"""Values where more than one column's conversion is at work: defaults, transforms, aggregates, equal keys, odd arrays."""
+"""Values with more than one conversion: defaults, transforms, aggregates, equal keys, nested arrays."""
 
 from __future__ import annotations
 
@@ -197,9 +197,7 @@ def test_defaults_are_of_the_columns_type(database: str, tmp_path: Path) -> None
     }
 
 
-def test_a_default_that_is_no_value_fails_each_document_alone(
-    database: str, tmp_path: Path
-) -> None:
+def test_an_invalid_default_fails_each_document_alone(database: str, tmp_path: Path) -> None:
     run(
         database,
         "CREATE TYPE mood AS ENUM ('fine')",
@@ -254,7 +252,7 @@ def test_json_too_deep_for_the_servers_stack_fails_its_document_alone(
 def test_a_key_that_is_equal_and_not_the_same_is_deleted(
     database: str, tmp_path: Path, type_: str, stored: str, asked: str
 ) -> None:
-    """The row is found by it, and its document has another id."""
+    """The key finds the row, whose document has another id."""
     run(
         database,
         f"CREATE TABLE things (key {type_} PRIMARY KEY)",

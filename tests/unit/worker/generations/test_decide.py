@@ -1,4 +1,4 @@
-"""What is to be done next with an index's generations, decided from facts alone."""
+"""The next action for the generations of an index, decided from facts alone."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_next_step(what: str, known: Facts, expected: type[Action] | None) -> No
         ),
     ],
 )
-def test_a_new_one_says_why_it_is_made(known: Facts, reason: str, *, noticed: bool) -> None:
+def test_a_new_generation_has_a_reason(known: Facts, reason: str, *, noticed: bool) -> None:
     action = decide(known)
     assert isinstance(action, Create)
     assert reason in action.reason

@@ -1,4 +1,4 @@
-"""Which schema leads, and which workers count as living, judged by one observer's own clock."""
+"""Which schema leads, and which workers count as living, by the clock of one observer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_schema_is_recorded_when_it_is_new_or_takes_over_again(
     assert (None if changed is None else changed.hashes) == hashes
 
 
-def test_only_the_latest_schemas_are_remembered() -> None:
+def test_only_the_latest_schemas_are_recorded() -> None:
     order = SchemaOrder("users")
     for number in range(30):
         order = order.with_newest(str(number))
@@ -50,7 +50,7 @@ def test_only_the_latest_schemas_are_remembered() -> None:
 
 
 def looked(liveness: Liveness, carrier: Carrier, times: range) -> bool:
-    """Look once a second; whether the worker counts as living in the end."""
+    """Observe once a second; return whether the worker counts as living at the end."""
     for now in times:
         liveness.observe(float(now), [carrier])
     return liveness.living == [carrier]
@@ -65,15 +65,15 @@ def test_a_worker_is_gone_when_its_heartbeat_does_not_change() -> None:
     assert looked(liveness, Carrier("a", "new", 8), range(11, 12))
 
 
-def test_a_worker_that_said_so_is_gone_sooner() -> None:
+def test_a_worker_that_recorded_its_end_is_gone_sooner() -> None:
     liveness = Liveness(HEARTBEAT)
     carrier = Carrier("a", "new", 7, ended=True)
     assert looked(liveness, carrier, range(3))
     assert not looked(liveness, carrier, range(3, 4))
 
 
-def test_time_without_looks_does_not_count() -> None:
-    """OpenSearch was away, or this process stood still: the others could not be seen."""
+def test_time_without_observations_does_not_count() -> None:
+    """OpenSearch was down, or this process was suspended: the others could not be observed."""
     liveness = Liveness(HEARTBEAT)
     carrier = Carrier("a", "new", 7)
     assert looked(liveness, carrier, range(0, 1000, 999))

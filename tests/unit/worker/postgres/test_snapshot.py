@@ -1,4 +1,4 @@
-"""Versions from snapshots: nested histories of transactions never give a lower version later."""
+"""Versions from snapshots: a later snapshot never has a lower version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_text_of_postgres_is_read() -> None:
     assert parse("735:735:", ORIGIN, 0.0).running == frozenset()
 
 
-def test_visibility_is_postgres_own_rule() -> None:
+def test_visibility_follows_the_rule_of_postgres() -> None:
     snapshot = parse("10:20:10,14", ORIGIN, 0.0)
     assert [xid for xid in range(8, 23) if not snapshot.sees(xid)] == [10, 14, 20, 21, 22]
 
@@ -31,7 +31,7 @@ def test_ids_of_another_history_are_no_reason_to_wait() -> None:
     assert snapshot.hidden(xids) == [25]
 
 
-def test_a_later_timeline_beats_any_count() -> None:
+def test_a_later_timeline_has_the_higher_version() -> None:
     assert version(4, 0) > version(3, 2**40)
     assert split_version(version(7, 123)) == (7, 123)
 
@@ -90,7 +90,7 @@ def test_versions_order_snapshots_as_their_data(
         assert not any(later.sees(xid) for xid in history.running - saw_later if xid < later.xmax)
 
 
-def test_versions_of_long_random_histories_never_fall() -> None:
+def test_versions_of_long_random_histories_never_decrease() -> None:
     chance, history, last = random.Random(5), History(), 0
     for _ in range(5000):
         if chance.random() < 0.5:

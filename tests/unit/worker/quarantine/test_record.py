@@ -1,4 +1,4 @@
-"""What is kept of a document that cannot be written, and what is said of it in the log."""
+"""What is stored of a document that cannot be written, and what is logged of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flusso_shared.names import GenerationName, TableName
 from flusso_worker.documents.built import Failure, Key
 from flusso_worker.quarantine.causes import BatchCauses, last_reaching
 from flusso_worker.quarantine.quarantine import without_values
-from flusso_worker.quarantine.record import MAX_DOCUMENT, Entry, entry_id
+from flusso_worker.quarantine.record import MAX_DOCUMENT_CHARACTERS, Entry, entry_id
 
 NAME = GenerationName("users", "0a1b2c3d", 3, "p_")
 USERS, ORDERS = TableName("public", "users"), TableName("public", "orders")
@@ -31,12 +31,12 @@ def test_an_entry_survives_its_json() -> None:
     assert not entry.truncated
 
 
-def test_a_huge_document_is_cut() -> None:
-    failure = Failure(("7",), "7", 42, "no", b"x" * (MAX_DOCUMENT + 1), "primary")
+def test_a_huge_document_is_truncated() -> None:
+    failure = Failure(("7",), "7", 42, "no", b"x" * (MAX_DOCUMENT_CHARACTERS + 1), "primary")
     entry = Entry.of(NAME, failure, None, 0.0)
     assert entry.document is not None
-    assert len(entry.document) == MAX_DOCUMENT
-    assert entry.document_bytes == MAX_DOCUMENT + 1
+    assert len(entry.document) == MAX_DOCUMENT_CHARACTERS
+    assert entry.document_bytes == MAX_DOCUMENT_CHARACTERS + 1
     assert entry.truncated
 
 
@@ -57,7 +57,7 @@ def test_the_cause_is_the_last_change_that_leads_to_the_document() -> None:
         return {key for key in keys if key in {item.change.key for item in part}}
 
     causes = BatchCauses(records, partial(last_reaching, reached=reached))
-    found = causes.of([("7",), ("8",), ("nobody",)])
+    found = causes.of([("7",), ("8",), ("unreached",)])
     assert found["7",] == {
         "table": "public.users",
         "key": ["7"],
@@ -68,7 +68,7 @@ def test_the_cause_is_the_last_change_that_leads_to_the_document() -> None:
         "lsn": "1/2F",
     }
     assert (found["8",] or {})["offset"] == 48
-    assert found["nobody",] == {
+    assert found["unreached",] == {
         "one_of": 51,
         "offsets": [
             {"topic": "t.orders", "partition": 0, "first": 9, "last": 9},
@@ -101,7 +101,7 @@ def test_no_value_of_a_row_reaches_the_log(reason: str) -> None:
     assert "SECRET" not in without_values(reason)
 
 
-def test_what_is_wrong_is_still_told() -> None:
+def test_the_reason_is_still_logged() -> None:
     told = without_values(
         "failed to parse field [age] of type [integer]. Preview of field's value: '5x'"
     )

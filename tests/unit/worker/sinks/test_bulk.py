@@ -55,7 +55,7 @@ def test_every_operation_is_sent_once_and_in_order(
 
 
 @given(operations, st.integers(1, 7), st.integers(60, 300))
-def test_requests_keep_within_their_bounds_unless_one_document_is_larger(
+def test_requests_stay_within_their_limits_unless_one_document_is_larger(
     given_: list[Operation], batch_size: int, max_bytes: int
 ) -> None:
     for chunk in bulk.chunks(given_, batch_size, max_bytes):
@@ -65,8 +65,8 @@ def test_requests_keep_within_their_bounds_unless_one_document_is_larger(
 
 
 @given(operations)
-def test_every_request_holds_an_index_item(given_: list[Operation]) -> None:
-    """`require_alias` means nothing to a request of deletes: it would create the index."""
+def test_every_request_contains_an_index_item(given_: list[Operation]) -> None:
+    """`require_alias` has no effect on a request of deletes, which would create the index."""
     for chunk in [*bulk.chunks(given_, 3, UNBOUNDED), *([bulk.whole(given_)] if given_ else [])]:
         items = read(chunk.body)
         assert any(action == "index" for action, _, _ in items)
@@ -79,11 +79,11 @@ def test_line_breaks_between_tokens_do_not_break_the_body() -> None:
     assert read(chunk.body)[0][2] == {"a": 1}
 
 
-def test_nothing_makes_no_request() -> None:
+def test_no_operations_make_no_request() -> None:
     assert list(bulk.chunks([], 10, 10)) == []
 
 
-def test_impossible_ids_are_refused_alone() -> None:
+def test_invalid_ids_are_refused_alone() -> None:
     longest, too_long = "é" * 256, "é" * 256 + "x"
     fine = [Operation(longest, 1, b"{}"), Operation("1", 1, None)]
     sound, refused = bulk.sort_out(

@@ -66,7 +66,7 @@ def test_a_delete_of_nothing_is_done() -> None:
         (503, "unavailable_shards_exception", "primary shard is not active", "retry"),
         (504, "", "", "retry"),
         (404, "shard_not_found_exception", "no such shard", "retry"),
-        (500, "null_pointer_exception", "", "doubtful"),
+        (500, "null_pointer_exception", "", "uncertain"),
         (404, "index_not_found_exception", "no such index [a]", "gone"),
         (400, "index_closed_exception", "closed", "gone"),
         (403, "security_exception", "no permissions for [indices:data/write/bulk[s]]", "refused"),
@@ -95,7 +95,7 @@ def test_the_reason_names_the_cause() -> None:
     "text",
     ["", "<html>504</html>", "{}", '{"items":[{}]}', '{"items":[1]}', "[]", reply(), "null"],
 )
-def test_what_is_no_bulk_reply_is_asked_for_again(text: str) -> None:
+def test_a_text_that_is_no_bulk_reply_is_retried(text: str) -> None:
     with pytest.raises(RetryableError):
         bulk_reply.judge(ONE, text)
 
@@ -116,7 +116,7 @@ def test_every_item_gets_exactly_one_verdict(given_: list[tuple[int, str]]) -> N
     verdicts = bulk_reply.judge(operations, reply(*items))
     told = (
         [operation.id for operation in verdicts.retry]
-        + [operation.id for operation, _ in verdicts.doubtful]
+        + [operation.id for operation, _ in verdicts.uncertain]
         + [rejection.id for rejection in verdicts.rejected]
         + [conflict.id for conflict in verdicts.conflicts]
     )

@@ -1,4 +1,4 @@
-"""What needs no server to be seen: plain values cost nothing, ids have one form."""
+"""SQL of values, without a server: plain values need no conversion, ids have one form."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def text(composed: sql.Composable) -> str:
         TypeShape(members=(("a", TypeShape("int4")), ("b", TypeShape(element=TypeShape("bool"))))),
     ],
 )
-def test_what_postgres_writes_right_stays_as_it_is(shape: TypeShape) -> None:
+def test_a_value_that_needs_no_conversion_has_none(shape: TypeShape) -> None:
     field = ColumnField("c", "keyword", "c", FieldMapping("keyword"), nullable=True)
     assert text(column_value(field, row(shape), "root")) == '"root"."c"'
 
 
-def test_one_member_that_bends_bends_the_whole() -> None:
+def test_one_member_that_needs_conversion_converts_the_whole() -> None:
     shape = TypeShape(members=(("n", TypeShape("int4")), ("Raw b", TypeShape("bytea"))))
     assert text(json_value(sql.Identifier("v"), shape)) == (
         'CASE WHEN "v" IS DISTINCT FROM NULL THEN (SELECT row_to_json(o.*) FROM (SELECT ("v")."n" AS "n",'
