@@ -13,7 +13,7 @@ from typing import Protocol
 
 from flusso_shared.errors import FlussoError, RetryableError, SchemaChangedError
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.retry import TOLD_AFTER, Backoff
+from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
 from flusso_shared.status import IndexState
 from flusso_worker.generations.keeper import Active
 from flusso_worker.pipeline.pipeline import Pipeline
@@ -111,7 +111,7 @@ class IndexRunner:
         self._names: set[GenerationName] = set()
         """The generations of the last round."""
         self._refused = False
-        self._doing = f"look after the generations of index {index}"
+        self._doing = f"manage the generations of index {index}"
         self.state: IndexState = "pending"
         self.wanted: TableName | None = None
         self.expectant = True
@@ -141,16 +141,9 @@ class IndexRunner:
             if self._step.passing.attempt >= TOLD_AFTER:
                 self._status.retrying(self._doing, f"cannot {self._doing} yet: {error}")
             if self._step.passing.attempt >= _REPORTED_ATTEMPTS:
-                self._status.failed(
-                    f"index {self.index}: cannot look after its generations: {error}"
-                )
-            logger.warning(
-                "index %s: cannot look after its generations, next try in %.1f s: %s",
-                self.index,
-                delay,
-                error,
-                extra={"action": "retry", "index": self.index},
-            )
+                self._status.failed(f"index {self.index}: cannot manage its generations: {error}")
+            what = f"index {self.index}: cannot manage its generations"
+            log_next_try(logger, what, delay, error, {"index": self.index})
             return
         except FlussoError as error:
             self._refused = True
@@ -245,13 +238,9 @@ class IndexRunner:
         self._metrics.gauge("flusso_index_up", self.index).set(0)
         self._status.failed(f"index {self.index}: {error}")
         self._metrics.counter("flusso_errors_total").inc()
-        logger.error(
-            "index %s stopped, next try in %.0f s: %s",
-            self.index,
-            delay,
-            error,
-            extra={"action": "index_stopped", "index": self.index},
-        )
+        fields = {"action": "index_stopped", "index": self.index}
+        what = f"index {self.index} stopped"
+        log_next_try(logger, what, delay, error, fields, level=logging.ERROR)
 
     def _publish_state(self, active: Sequence[Active]) -> None:
         if not active:

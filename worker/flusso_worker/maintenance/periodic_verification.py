@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, RetryableError, StoppedError
 from flusso_shared.plan.model import IndexPlan
+from flusso_shared.retry import log_next_try
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.generations.record import Generation
@@ -109,9 +110,10 @@ class PeriodicVerification:
         except StoppedError:
             raise
         except FlussoError as error:
-            message = f"index {self._index.name}: cannot be verified, next try in {self._index.verify_every:.0f} s: {error}"
-            self._dependencies.status.failed(message)
-            logger.warning("%s", message, extra={"action": "verify", "index": self._index.name})
+            what = f"index {self._index.name}: cannot be verified"
+            self._dependencies.status.failed(f"{what}: {error}")
+            fields = {"action": "verify", "index": self._index.name}
+            log_next_try(logger, what, self._index.verify_every, error, fields)
         return True
 
     def _release(self) -> None:

@@ -142,13 +142,8 @@ class Loop:
             )
         except RetryableError as error:
             delay = self._backoff.next()
-            logger.warning(
-                "index %s: cannot read changes, next try in %.1f s: %s",
-                self._spec.generation.index,
-                delay,
-                error,
-                extra={"action": "retry"},
-            )
+            what = f"index {self._spec.generation.index}: cannot read changes"
+            retry.log_next_try(logger, what, delay, error)
             self._context.metrics.counter("flusso_retries_total", "poll").inc()
             if self._backoff.attempt >= retry.TOLD_AFTER:
                 self._context.status.retrying(self._polling, f"cannot {self._polling} yet: {error}")
