@@ -67,7 +67,7 @@ def is_empty(known: Known) -> bool:
 
 
 def test_nothing_is_known_at_first(store: Store) -> None:
-    assert is_empty(store.look(INDEX))
+    assert is_empty(store.read_index(INDEX))
     assert store.load(INDEX) == []
     assert store.physical(INDEX) == []
 
@@ -96,8 +96,8 @@ def test_generations_come_by_number_then_hash(book: Bookkeeping) -> None:
 
 def test_another_index_is_not_in_it(book: Bookkeeping) -> None:
     assert book.store.create(book.generation(1))
-    assert is_empty(book.store.look("user"))
-    assert is_empty(book.store.look(f"{INDEX}_1"))
+    assert is_empty(book.store.read_index("user"))
+    assert is_empty(book.store.read_index(f"{INDEX}_1"))
 
 
 def test_a_generation_is_created_once(book: Bookkeeping) -> None:
@@ -112,7 +112,7 @@ def test_a_change_is_read_at_once(book: Bookkeeping) -> None:
         (stored,) = book.store.load(INDEX)
         assert book.store.update(stored, stored.generation.evolve(state=state))
     assert [item.generation.state for item in book.store.load(INDEX)] == ["live"]
-    live = book.store.look(INDEX).live
+    live = book.store.read_index(INDEX).live
     assert live is not None
     assert live.generation.name == book.generation(1).name
 
@@ -160,25 +160,25 @@ def test_a_deleted_generation_can_be_created_again(book: Bookkeeping) -> None:
 def test_the_order_of_schemas_is_kept_and_replaced(store: Store) -> None:
     first = SchemaOrder(INDEX, ("aaaaaaaa",))
     assert store.put_order(first, None)
-    ordered = store.look(INDEX).ordered
+    ordered = store.read_index(INDEX).ordered
     assert ordered is not None
     assert ordered.order == first
     second = first.with_newest("bbbbbbbb")
     assert store.put_order(second, ordered)
-    found = store.look(INDEX).ordered
+    found = store.read_index(INDEX).ordered
     assert found is not None
     assert found.order == second
-    assert store.look("other").ordered is None
+    assert store.read_index("other").ordered is None
 
 
 def test_an_order_of_an_outdated_reading_is_refused(store: Store) -> None:
     first = SchemaOrder(INDEX, ("aaaaaaaa",))
     assert store.put_order(first, None)
-    ordered = store.look(INDEX).ordered
+    ordered = store.read_index(INDEX).ordered
     assert store.put_order(first.with_newest("bbbbbbbb"), ordered)
     for outdated in (ordered, None):
         assert not store.put_order(first.with_newest("cccccccc"), outdated)
-    found = store.look(INDEX).ordered
+    found = store.read_index(INDEX).ordered
     assert found is not None
     assert found.order.hashes == ("aaaaaaaa", "bbbbbbbb")
 
@@ -186,7 +186,7 @@ def test_an_order_of_an_outdated_reading_is_refused(store: Store) -> None:
 def test_a_missing_worker_can_be_forgotten(store: Store) -> None:
     for _ in range(2):
         store.forget_worker(Carrier("worker:gone", PLAN.hash, 1))
-    assert is_empty(store.look(INDEX))
+    assert is_empty(store.read_index(INDEX))
 
 
 def test_the_indexes_of_all_generations_are_listed(book: Bookkeeping) -> None:

@@ -179,7 +179,7 @@ class Deployment:
             self.check(worker)
         self.revive()
         try:
-            known = self.store.look(PLAN.name)
+            known = self.store.read_index(PLAN.name)
         except RetryableError as error:
             return str(error)
         found = [(item.generation.name, item.generation.state) for item in known.stored]

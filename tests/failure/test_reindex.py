@@ -61,7 +61,7 @@ def finish(scene: Scene, number: int) -> None:
         ),
     )
     assert scene.assert_one(PLAN).number == number
-    assert process.store.look(PLAN.name).asked is None
+    assert process.store.read_index(PLAN.name).asked is None
 
 
 def die_while_reindexing(scene: Scene, dies_after: int, number: int) -> bool:
@@ -91,7 +91,7 @@ def test_a_death_after_any_request_of_a_reindex_leaves_one_generation(scene: Sce
         known = [state for _, state in scene.known()]
         assert "live" in known, f"after {dies_after} requests: {known}"
         process = scene.process(PLAN)
-        if process.store.look(PLAN.name).asked is None and len(known) == 1:
+        if process.store.read_index(PLAN.name).asked is None and len(known) == 1:
             ask(process)
             number = scene.assert_one(PLAN).number
         number += 1

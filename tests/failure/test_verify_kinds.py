@@ -39,7 +39,7 @@ def scene(
 def verified(scene: Scene, options: VerificationOptions) -> Report:
     """One run.  No slot stands behind the log here, so the wait for it is in vain, and is kept short."""
     clock = SystemClock(threading.Event())
-    live = GenerationStore(scene.index.cluster, scene.index_prefix).look(PLAN.name).live
+    live = GenerationStore(scene.index.cluster, scene.index_prefix).read_index(PLAN.name).live
     assert live is not None
     writer = DocumentWriter(
         live.generation, WriterDependencies(scene.url, [scene.index.cluster], None, clock)

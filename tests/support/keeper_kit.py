@@ -102,7 +102,7 @@ class Scene:
     def order(self, *hashes: str) -> None:
         """Record the order of the schemas."""
         store = GenerationStore(self._cluster, self.index_prefix)
-        assert store.put_order(SchemaOrder(PLAN.name, hashes), store.look(PLAN.name).ordered)
+        assert store.put_order(SchemaOrder(PLAN.name, hashes), store.read_index(PLAN.name).ordered)
 
     def settle(self, plan: IndexPlan) -> None:
         """What a worker that starts now makes of it, in the end."""

@@ -52,7 +52,7 @@ class WorkerAdministration:
         return [
             view.to_json()
             for index in self._plan.indexes
-            for view in views(store.look(index.name), self._log.groups, self._topic_prefix)
+            for view in views(store.read_index(index.name), self._log.groups, self._topic_prefix)
         ]
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ class Deployment:
 
     def live(self, index: str) -> Generation:
         """The generation that queries see.  Raises `FatalError` when there is none."""
-        live = self.store.look(index).live
+        live = self.store.read_index(index).live
         if live is None:
             raise FatalError(f"index {index} has no live generation yet: it is still being seeded")
         return live.generation

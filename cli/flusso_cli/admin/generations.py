@@ -45,7 +45,7 @@ class Direct:
     def generations(self) -> list[GenerationView]:
         store = self._servers.store
         names = dict.fromkeys([*self._servers.indexes, *store.indexes()])
-        return [view for name in names for view in self._views(store.look(name))]
+        return [view for name in names for view in self._views(store.read_index(name))]
 
     def reindex(self, index: str) -> str:
         return requests.ask(self._servers.store, self._servers.check_index(index), time.time())

@@ -140,7 +140,7 @@ class GenerationKeeper:
             action = plan.decide(facts)
             if action is None:
                 break
-            go_on = self._steps.take(action, facts)
+            go_on = self._steps.run_action(action, facts)
             facts = self._facts(lineage, snapshot)
             if not go_on:
                 break
@@ -185,7 +185,7 @@ class GenerationKeeper:
     # --- facts ----------------------------------------------------------------------------------
 
     def _facts(self, lineage: Lineage, snapshot: TableSnapshot | None) -> plan.Facts:
-        self._known = known = self._leadership.look()
+        self._known = known = self._leadership.observe()
         stored = known.stored
         if self._found is None:
             self._found = frozenset(item.generation.name for item in stored)

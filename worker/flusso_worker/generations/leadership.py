@@ -42,13 +42,13 @@ class Leadership:
         """Whether the process stands by."""
         return self.leading != self._own
 
-    def look(self) -> Known:
+    def observe(self) -> Known:
         """What is recorded of the index, once the schema of this process has its place in the order.
 
         Raises `RetryableError` when other workers keep changing the order.
         """
         for _ in range(_MAX_ATTEMPTS):
-            known = self._steps.look()
+            known = self._steps.read_index()
             self._liveness.observe(self._clock.monotonic(), known.carriers)
             living = {carrier.hash for carrier in self._liveness.living}
             order = self._recorded(known)

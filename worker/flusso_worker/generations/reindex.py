@@ -21,7 +21,7 @@ def ask(store: GenerationStore, index: str, now: float) -> str:
     """
     store.ensure()
     for _ in range(_MAX_ATTEMPTS):
-        known = store.look(index)
+        known = store.read_index(index)
         live = known.live
         if live is None:
             return _already_seeding(known, index)
@@ -40,7 +40,7 @@ def cancel(store: GenerationStore, index: str) -> str:
 
     Raises `FatalError` when there is nothing to cancel.
     """
-    known = store.look(index)
+    known = store.read_index(index)
     live = known.live
     if live is None or not (_wanted(known, live) or _unfinished(known, live)):
         raise FatalError(
@@ -51,7 +51,7 @@ def cancel(store: GenerationStore, index: str) -> str:
         # In this order: without the request, no worker creates another generation.
         if (known.asked is None or store.withdraw(known.asked)) and _give_up(store, known, live):
             return f"reindex of {index} cancelled; {live.generation.name.physical} stays"
-        known = store.look(index)
+        known = store.read_index(index)
         if known.live is None or known.live.generation.name != live.generation.name:
             raise FatalError(f"the reindex of {index} is finished: too late to cancel it")
         live = known.live
@@ -65,7 +65,7 @@ def take_over(store: GenerationStore, index: str, hash: str) -> str:
     """
     store.ensure()
     for _ in range(_MAX_ATTEMPTS):
-        known = store.look(index)
+        known = store.read_index(index)
         order = SchemaOrder(index) if known.ordered is None else known.ordered.order
         if order.hashes[-1:] == (hash,):
             return f"schema {hash} of {index} is the newest already"

@@ -76,9 +76,9 @@ class GenerationSteps:
         """The recorded generations, by number, then hash."""
         return self.store.load(self._plan.name)
 
-    def look(self) -> Known:
+    def read_index(self) -> Known:
         """Everything that is recorded of the index."""
-        return self.store.look(self._plan.name)
+        return self.store.read_index(self._plan.name)
 
     def finish_reindex(self, known: Known) -> None:
         """Remove a request once a newer generation is live."""
@@ -94,7 +94,7 @@ class GenerationSteps:
         """The consumer group of a generation."""
         return generation.name.group(self._names.topic_prefix)
 
-    def take(self, action: plan.Action, facts: plan.Facts) -> bool:
+    def run_action(self, action: plan.Action, facts: plan.Facts) -> bool:
         """Run one action; False when there is nothing more to do before the next round."""
         match action:
             case plan.Create():
@@ -126,7 +126,7 @@ class GenerationSteps:
                 self._delete_indexes(name, newest)
 
     def _create(self, action: plan.Create, facts: plan.Facts) -> bool:
-        known = self.look()
+        known = self.read_index()
         if list(known.stored) != list(facts.stored) or known.superseded != facts.superseded:
             return True  # another worker was faster, or this process was suspended meanwhile
         lineage, physical = facts.lineage, self._physical()

@@ -67,9 +67,9 @@ class GenerationStore:
 
     def load(self, index: str) -> list[Stored]:
         """All generations of a logical index, by number, then hash."""
-        return list(self.look(index).stored)
+        return list(self.read_index(index).stored)
 
-    def look(self, index: str) -> Known:
+    def read_index(self, index: str) -> Known:
         """Everything that is recorded of a logical index."""
         query = {
             "size": _MAX_HITS,
@@ -236,7 +236,7 @@ class LocalStore:
             found = list(self._generations.values())
         return sorted([item for item in found if item.generation.name.index == index], key=_order)
 
-    def look(self, index: str) -> Known:
+    def read_index(self, index: str) -> Known:
         return Known(self.load(index), ordered=self._ordered.get(index))
 
     def withdraw(self, asked: Asked) -> bool:

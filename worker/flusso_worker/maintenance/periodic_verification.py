@@ -123,7 +123,7 @@ class PeriodicVerification:
             logger.debug("index %s: its lease will expire: %s", self._index.name, error)
 
     def _verify(self) -> None:
-        live = self._dependencies.store.look(self._index.name).live
+        live = self._dependencies.store.read_index(self._index.name).live
         if live is None:
             return
         writer = DocumentWriter(live.generation, self._dependencies.writer(self._index.name))

@@ -173,7 +173,7 @@ def test_bookkeeping_that_another_worker_is_creating_is_waited_for(
         enable = {"index": {"routing.allocation.enable": "all"}}
         cluster.request("PUT", f"{meta}/_settings", enable)
         ensured.result(timeout=30)
-        assert store.look(PLAN.name).stored == []
+        assert store.read_index(PLAN.name).stored == []
         cluster.request("DELETE", meta)
 
 
@@ -197,6 +197,6 @@ def test_refused_bookkeeping_is_reported_and_retried(services: Services, index_p
         for store in stores:
             store.ensure()
             store.ensure()
-        assert stores[0].look(PLAN.name).stored == []
+        assert stores[0].read_index(PLAN.name).stored == []
         for name in ("flusso_meta", "flusso_quarantine"):
             cluster.request("DELETE", path(f"{index_prefix}{name}"))
