@@ -50,3 +50,17 @@ def test_the_tests_that_are_named_exist(page: str) -> None:
     assert names
     for name in names:
         named(name)
+
+
+def test_the_words_after_a_test_of_the_limits_are_its_name() -> None:
+    """`file`: words of the test's name; "the same" is the file of the row above."""
+    page = (ROOT / "docs" / "limits.md").read_text()
+    file, count = "", 0
+    for cell in re.findall(r"^\| .* \| ((?:`[^|]*test_|the same)[^|]*) \|$", page, re.MULTILINE):
+        for quoted, words in re.findall(r"(`[\w/]*test_\w+`|the same)(?:: ([^`]+))?", cell):
+            file = file if quoted == "the same" else quoted.strip("`")
+            if words:
+                count += 1
+                name = re.sub(r"[^a-z0-9]+", "_", words.strip().lower().replace("'", ""))
+                assert f"def test_{name}(" in named(file).read_text(), f"{file}: {words}"
+    assert count > 15
