@@ -1,4 +1,4 @@
-"""The worker: keeps every index of the plan, each through its own runner, until it is asked to stop.
+"""The worker: runs every index of the plan, each through its own runner, until it is asked to stop.
 
 Shutdown order: stop reading -> drain the flushes -> commit -> close, per pipeline, all pipelines at once.
 """
@@ -57,7 +57,7 @@ class Worker:
         self._heartbeat: Heartbeat | None = None
 
     def run(self) -> None:
-        """Keep the indexes until `stop` is set; then drain and return.
+        """Run the indexes until `stop` is set; then drain and return.
 
         Raises `FatalError` when it cannot start, and any unexpected error of any of its threads.
         """
@@ -93,7 +93,9 @@ class Worker:
 
     def wanted_snapshots(self) -> set[TableName]:
         """The root tables whose snapshot a seeding generation waits for.  Callable from any thread."""
-        return {runner.wanted for runner in self._runners if runner.wanted is not None}
+        return {
+            runner.wanted_snapshot for runner in self._runners if runner.wanted_snapshot is not None
+        }
 
     def _await_servers(self, destinations: Destinations) -> None:
         timeout = self._options.startup_timeout
@@ -137,15 +139,17 @@ class Worker:
             for runner in self._runners:
                 runner.step()
             self._publish_phase()
-            quick = not self._ready.is_set() or any(runner.expectant for runner in self._runners)
+            frequent = not self._ready.is_set() or any(
+                runner.transition_near for runner in self._runners
+            )
             self._stop.wait(
                 min(_IDLE_STEP_SECONDS, _BUSY_STEP_SECONDS * len(self._runners))
-                if quick
+                if frequent
                 else _IDLE_STEP_SECONDS
             )
 
     def _publish_phase(self) -> None:
-        """Publish the phase."""
+        """Derive the phase of the worker from the states of its indexes, and publish it in the status."""
         states = {runner.state for runner in self._runners}
         phase: Phase = "live"
         if "backfilling" in states:

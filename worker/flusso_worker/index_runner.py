@@ -111,10 +111,12 @@ class IndexRunner:
         self._names: set[GenerationName] = set()
         """The generations of the last round."""
         self._refused = False
+        """Whether a step of the keeper failed and needs an operator."""
         self._doing = f"manage the generations of index {index}"
         self.state: IndexState = "pending"
-        self.wanted: TableName | None = None
-        self.expectant = True
+        self.wanted_snapshot: TableName | None = None
+        """The root table, while a seeding generation waits for its snapshot."""
+        self.transition_near = True
         """Whether the next transition of a generation may be near."""
 
     @property
@@ -134,7 +136,7 @@ class IndexRunner:
             return
         try:
             active = self._keeper.step()
-            self.wanted = self._keeper.wanted_snapshot()
+            self.wanted_snapshot = self._keeper.wanted_snapshot()
         except RetryableError as error:
             delay = self._step.postpone(self._now())
             self._metrics.counter("flusso_retries_total", "generations").inc()
@@ -162,7 +164,7 @@ class IndexRunner:
                 if name not in self._pipelines and retry_state.repeated
             }
         )
-        self.expectant = not active or any(_expectant(item) for item in active)
+        self.transition_near = not active or any(_transition_near(item) for item in active)
         self._run_only(active)
         self._publish_state(active)
 
@@ -278,7 +280,7 @@ class IndexRunner:
         self._stopping.clear()
 
 
-def _expectant(item: Active) -> bool:
+def _transition_near(item: Active) -> bool:
     """Whether the next transition may be near: in the middle of a long seeding there is none, and checks slow it down."""
     if item.state == "live":
         return False

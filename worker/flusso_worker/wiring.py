@@ -38,7 +38,7 @@ _OTHER_CONNECTIONS = 8
 
 
 class Destinations:
-    """Owns the connections to the sinks; use it as a context manager."""
+    """Owns the connections to the sinks, and makes what uses them; a context manager."""
 
     def __init__(
         self, options: WorkerOptions, context: WorkerContext, clock: Clock, indexes: int

@@ -74,7 +74,7 @@ def test_a_restart_goes_on_where_it_stopped(scene: Scene) -> None:
     first = scene.start_worker()
     first.await_state("seeded")
     scene.finish(first)
-    sql(scene.url, "UPDATE users SET name = 'while nobody looked' WHERE id <= 10")
+    sql(scene.url, "UPDATE users SET name = 'while the worker was down' WHERE id <= 10")
     scene.capture.publish(*[change(USERS, [n], None, {"id": str(n)}) for n in range(1, 11)])
     second = scene.start_worker()
     second.await_state("seeded")
@@ -126,7 +126,7 @@ def test_two_workers_do_not_wait_for_each_other_after_truncates(scene: Scene) ->
     scene.assert_equal()
 
 
-def test_an_index_deleted_by_hand_is_seeded_anew(scene: Scene) -> None:
+def test_an_index_deleted_by_hand_is_seeded_again(scene: Scene) -> None:
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
     scene.start_worker().await_state("seeded")

@@ -72,7 +72,7 @@ class FakeKeeper:
         return self.waits
 
     def before_streaming(self) -> None:
-        """Nobody comes late here."""
+        """The log keeps changes for readers that start later."""
 
     def evict(self, stopped: Collection[GenerationName]) -> None:
         self.evicted = set(stopped)
@@ -196,7 +196,7 @@ def test_bookkeeping_that_fails_for_good_stops_the_index(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "progress", "expectant"),
+    ("state", "progress", "transition_near"),
     [
         ("live", None, False),
         ("seeding", None, True),
@@ -206,17 +206,17 @@ def test_bookkeeping_that_fails_for_good_stops_the_index(rig: Rig) -> None:
     ],
 )
 def test_the_end_of_a_seeding_is_watched_for(
-    rig: Rig, state: State, progress: Progress | None, expectant: bool
+    rig: Rig, state: State, progress: Progress | None, transition_near: bool
 ) -> None:
     rig.keeper.active = [Active(FIRST, PLAN, state, "g", progress)]
     rig.runner.step()
-    assert rig.runner.expectant == expectant
+    assert rig.runner.transition_near == transition_near
 
 
 def test_the_wanted_snapshot_is_passed_on(rig: Rig) -> None:
     rig.keeper.snapshot = USERS
     rig.run(active(FIRST, "seeding"))
-    assert rig.runner.wanted == USERS
+    assert rig.runner.wanted_snapshot == USERS
 
 
 def test_altered_tables_are_bound_again_and_nothing_has_stopped(rig: Rig) -> None:

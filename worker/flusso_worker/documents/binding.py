@@ -82,7 +82,7 @@ def bind_to(database: Database, plan: IndexPlan, catalog: Catalog) -> Binding:
         digest = _digest(uses, catalog, types)
         row = connection.execute(sql.SQL("SELECT {}").format(digest)).fetchone()
         assert row is not None
-        # Read again after the digest: only if the catalog is the same does the digest stand for what the SQL was composed for.
+        # Read again after the digest: if the catalog is the same, the digest is that of the SQL.
         if read_catalog(connection, catalog.tables) != catalog:
             raise RetryableError("the tables were altered while their catalog was read")
     except psycopg.errors.UndefinedTable as error:

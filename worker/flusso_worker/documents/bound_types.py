@@ -9,8 +9,8 @@ from flusso_worker.postgres.database import Database
 def require_types(database: Database, statement: bytes, place: str) -> None:
     """Raises `FatalError` when the types of the columns `place` have changed: the index starts again with the new ones.
 
-    `statement` returns a row while they have not.  To be called before a value is taken for one that the columns
-    cannot contain.
+    `statement` returns a row while they have not.  To be called before a value is treated as one that the
+    columns cannot contain.
     """
     if not database.rows(statement):
         raise FatalError(

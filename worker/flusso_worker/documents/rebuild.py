@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LARGEST_GAP = 100_000
-"""Transaction ids that may be used up to get past a version that a crash left behind."""
+"""Transaction ids that may be used up to pass a version from before a crash."""
 
 
 class Rebuilder:
@@ -104,7 +104,7 @@ class Rebuilder:
 
     def _use_up_transaction_ids(self, gap: int) -> None:
         logger.warning(
-            "index %s: versions stand %d transactions above the database, as after a crash of Postgres; "
+            "index %s: document versions are %d transactions ahead of the database, as after a crash of Postgres; "
             "using up that many transaction ids and building again",
             self._index,
             gap,

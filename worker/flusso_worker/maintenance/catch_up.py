@@ -87,8 +87,8 @@ class CatchUp:
         if not self.behind:
             self.behind = True
             logger.warning(
-                "index %s: the pipeline has not applied in %.0f s what was committed before: does it run? What it"
-                " has not applied shows as differences",
+                "index %s: the pipeline has not applied all earlier commits in %.0f s; check that it runs. Changes that"
+                " it has not applied are reported as differences",
                 self._generation.name.index,
                 self._patience,
                 extra={"action": "verify_behind"},

@@ -223,7 +223,7 @@ class Loop:
         self._commit(reader)
         if not drained:
             logger.warning(
-                "index %s: partitions are given up with flushes unfinished; their new owner does them again",
+                "index %s: partitions are given up with flushes unfinished; their new owner repeats them",
                 self._spec.generation.index,
                 extra={"action": "revoked_unfinished", "partitions": len(partitions)},
             )

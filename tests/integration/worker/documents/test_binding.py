@@ -146,7 +146,7 @@ def test_an_open_transaction_keeps_what_it_saw(
         connection.begin()
 
 
-def test_a_condition_that_fits_the_column_no_more_is_told(
+def test_a_condition_that_no_longer_fits_its_column_is_reported(
     connection: Database, database: str, plan: IndexPlan
 ) -> None:
     bind(connection, plan)

@@ -1,4 +1,4 @@
-"""Chunks of documents from a real database; a row that spoils the statement is found and left out."""
+"""Chunks of documents from a real database; a row that makes the statement fail is found and left out."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_chunks_shrink_for_large_documents_and_grow_back(
 def test_a_statement_is_cut_before_its_documents_are_too_large(
     connection: Database, builder: Builder, database: str
 ) -> None:
-    """Small documents come first: no statement before told of the large ones."""
+    """Small documents come first: no earlier statement has shown the large ones."""
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("UPDATE users SET name = repeat('x', 3000000) WHERE id > 5")
     asked, parts = [*keys(*range(1, 21)), ("99",)], []

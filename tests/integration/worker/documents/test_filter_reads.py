@@ -110,7 +110,7 @@ def test_what_each_filter_reads(database: str, tmp_path: Path) -> None:
     assert [item.name for item in report.diagnostics if item.severity == "warning"] == OWN
 
 
-def test_filters_by_column_and_of_the_root_are_looked_at(database: str, tmp_path: Path) -> None:
+def test_filters_by_column_and_of_the_root_are_checked(database: str, tmp_path: Path) -> None:
     run(database, "CREATE SCHEMA odd", *TABLES, "ALTER TABLE things ADD until timestamptz")
     report = checked(
         tmp_path,

@@ -210,7 +210,7 @@ def test_ids_of_a_key_of_other_columns(database: str, tmp_path: Path) -> None:
     kit.close()
 
 
-def test_a_stale_sweep_is_made_again_by_its_ids(database: str, plan: IndexPlan) -> None:
+def test_a_stale_chunk_of_ids_is_rebuilt_by_its_ids(database: str, plan: IndexPlan) -> None:
     tables(database, "int")
     run(database, "INSERT INTO roots VALUES (7)")
     kit = Kit(database, plan)
@@ -228,7 +228,7 @@ def test_a_stale_sweep_is_made_again_by_its_ids(database: str, plan: IndexPlan) 
     kit.close()
 
 
-def test_link_values_that_their_column_cannot_have_lead_to_no_row(
+def test_link_values_that_their_column_cannot_contain_lead_to_no_row(
     database: str, plan: IndexPlan
 ) -> None:
     tables(database, "numeric", ref="int")

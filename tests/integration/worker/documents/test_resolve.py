@@ -1,4 +1,4 @@
-"""From changed rows to the documents that hold them, on a real database."""
+"""From changed rows to the documents that contain them, on a real database."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_child_without_parent_names_none(connection: Database, resolver: Resol
     assert users(connection, resolver, change(ORDERS, [10], None, {"user_id": None})) == []
 
 
-def test_grandchildren_climb(connection: Database, resolver: Resolver) -> None:
+def test_grandchildren_lead_to_their_root(connection: Database, resolver: Resolver) -> None:
     # Order 10 is user 5's, order 15 is user 7's.
     moved = change(ITEMS, [20], {"order_id": "10"}, {"order_id": "15"})
     assert users(connection, resolver, moved) == [5, 7]
@@ -106,7 +106,9 @@ def test_a_link_value_that_the_record_lacks_is_looked_up(
     assert users(connection, resolver, change(ORDERS, [10], None, {"id": "10"})) == [5]
 
 
-def test_a_table_of_other_indexes_is_nothing(connection: Database, resolver: Resolver) -> None:
+def test_a_table_of_other_indexes_leads_to_no_document(
+    connection: Database, resolver: Resolver
+) -> None:
     other = change(USERS._replace(name="elsewhere"), [1])
     assert users(connection, resolver, other) == []
 
@@ -129,7 +131,7 @@ def test_a_large_fanout_is_streamed(
     assert users(connection, resolver, change(TAGS, [9])) == list(range(1, 31))
 
 
-def test_many_links_are_asked_for_in_several_queries(
+def test_many_links_are_queried_in_chunks(
     connection: Database, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resolve, "MAX_PARAMETERS", 3)

@@ -1,4 +1,4 @@
-"""One of several workers verifies an index, whatever their clocks say."""
+"""One of several workers verifies an index, however their clocks differ."""
 
 from __future__ import annotations
 

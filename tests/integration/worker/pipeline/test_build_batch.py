@@ -1,4 +1,4 @@
-"""From a batch of changes to documents: large fan-outs, truncates, spoiled rows, one snapshot otherwise."""
+"""From a batch of changes to documents: large fan-outs, truncates, failing rows, one snapshot otherwise."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_migration_need_not_wait_for_a_large_fanout(
     assert written(chunks) == list(range(3, 41, 3))
 
 
-def test_a_lock_is_waited_for_in_short_turns(kit: Kit) -> None:
+def test_a_lock_is_awaited_in_short_attempts(kit: Kit) -> None:
     """So that a migration that takes its locks in another order is never the victim of a deadlock."""
     with psycopg.connect(kit.url) as migration:
         migration.execute("LOCK TABLE users")
@@ -139,7 +139,7 @@ def test_a_lock_is_waited_for_in_short_turns(kit: Kit) -> None:
     assert written(kit.build(change(USERS, [1]))) == [1]
 
 
-def test_a_spoiled_row_in_a_fanout_leaves_its_neighbours(
+def test_a_failing_row_in_a_fanout_leaves_the_others_built(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kit.sql("UPDATE users SET parts = 0 WHERE id = 9")
@@ -150,7 +150,7 @@ def test_a_spoiled_row_in_a_fanout_leaves_its_neighbours(
     assert [failure.id for chunk in chunks for failure in chunk.failed] == ["9"]
 
 
-def test_a_spoiled_row_in_a_batch_leaves_its_neighbours(kit: Kit) -> None:
+def test_a_failing_row_in_a_batch_leaves_the_others_built(kit: Kit) -> None:
     kit.sql("UPDATE users SET parts = 0 WHERE id = 9")
     kit.batch_builder.builder.chunk.keys = 10
     chunks = kit.build(*[change(USERS, [n]) for n in range(1, 31)])
@@ -184,7 +184,7 @@ def test_after_a_childs_truncate_every_document_is_built_again(kit: Kit) -> None
     assert written(chunks) == list(range(1, 41))
 
 
-def test_a_cut_connection_is_healed_by_building_again(kit: Kit) -> None:
+def test_a_batch_is_built_again_after_a_cut_connection(kit: Kit) -> None:
     kit.build(change(USERS, [1]))
     kit.sql(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"

@@ -1,4 +1,4 @@
-"""What follows on a sink's verdicts: rebuilds from a real database, versions after a crash, quarantine."""
+"""What follows the replies of a sink: rebuilds from a real database, versions after a crash, quarantine."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Kit:
 
 @pytest.fixture(scope="module")
 def services(services: Services) -> Iterator[Services]:
-    """Transaction ids are counted: nobody else may take any."""
+    """Transaction ids are counted: no other session may use any."""
     with with_own_postgres(services) as found:
         yield found
 
@@ -121,7 +121,7 @@ def test_a_newer_document_at_the_destination_is_success(kit: Kit, database: str)
     assert kit.count("flusso_version_conflicts_total") == 1
 
 
-def test_a_version_that_no_snapshot_gave_is_passed_and_built_again(kit: Kit) -> None:
+def test_a_version_ahead_of_the_database_is_passed_and_built_again(kit: Kit) -> None:
     flusher, sink = kit.flusher(conflict("2", 118))
     flusher.flush(kit.build(1, 2))
     first, second = sink.batches
@@ -162,7 +162,7 @@ def test_a_refused_document_stops_the_index_when_so_configured(kit: Kit) -> None
         flusher.flush(kit.build(1, 2))
 
 
-def test_a_stale_batch_with_a_spoiled_row_leaves_only_that_row_out(kit: Kit, database: str) -> None:
+def test_a_stale_batch_with_a_failing_row_leaves_only_that_row_out(kit: Kit, database: str) -> None:
     built = kit.build(1, 2, 3)
     with psycopg.connect(database, autocommit=True) as other:
         other.execute("UPDATE users SET parts = 0 WHERE id = 2")
@@ -186,10 +186,10 @@ def entries(store: QuarantineStore) -> dict[str, Entry]:
     return {entry.id: entry for entry in store.entries()}
 
 
-def test_a_document_that_was_mended_before_its_entry_was_there_is_not_left_in_quarantine(
+def test_a_document_that_was_repaired_before_its_entry_was_stored_is_not_left_in_quarantine(
     kit: Kit, index: IndexKit, database: str
 ) -> None:
-    """Another worker has written the good document, and looked for an entry, in between: nobody else will clear it.
+    """Another worker has written the good document, and looked for an entry, in between: no other worker will clear it.
     (Shown to fail without the second build in `Flusher`.)"""
     store = QuarantineStore(index.cluster, index.name.prefix)
 
@@ -204,7 +204,7 @@ def test_a_document_that_was_mended_before_its_entry_was_there_is_not_left_in_qu
     assert b"mended" in (sink.documents["2"] or b"")
 
 
-def test_an_older_refusal_does_not_replace_what_a_newer_build_says(
+def test_an_older_rejection_does_not_replace_a_newer_build(
     kit: Kit, index: IndexKit, database: str
 ) -> None:
     """A worker that was paused wakes up with an old document that is refused; others have gone on."""
@@ -221,7 +221,7 @@ def test_an_older_refusal_does_not_replace_what_a_newer_build_says(
     assert "newer" in (entries(store)["2"].document or "")
 
 
-def test_what_one_sink_refuses_is_in_quarantine_though_another_takes_it(
+def test_what_one_sink_rejects_is_quarantined_although_another_accepts_it(
     kit: Kit, index: IndexKit
 ) -> None:
     store = QuarantineStore(index.cluster, index.name.prefix)

@@ -235,7 +235,7 @@ def test_a_truncated_child_leaves_every_document(kit: Kit) -> None:
     kit.assert_equal()
 
 
-def test_a_spoiled_row_is_skipped_and_its_neighbours_are_there(kit: Kit) -> None:
+def test_a_failing_row_is_skipped_and_the_others_are_indexed(kit: Kit) -> None:
     kit.policy = "skip"
     kit.sql("UPDATE users SET parts = 0 WHERE id = 13")
     kit.start()
@@ -244,7 +244,7 @@ def test_a_spoiled_row_is_skipped_and_its_neighbours_are_there(kit: Kit) -> None
     assert kit.status.to_json()["documents_quarantined"] == 1
 
 
-def test_a_spoiled_row_stops_the_index_until_it_is_repaired(kit: Kit) -> None:
+def test_a_failing_row_stops_the_index_until_it_is_repaired(kit: Kit) -> None:
     kit.sql("UPDATE users SET parts = 0 WHERE id = 13")
     pipeline = kit.start()
     kit.publish(*snapshot(50))

@@ -1,4 +1,4 @@
-"""What a batch keeps of its records."""
+"""One batch of changes from its records."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_offsets_are_the_next_to_read_per_partition() -> None:
     }
 
 
-def test_each_transaction_is_waited_for_once_and_snapshot_rows_never() -> None:
+def test_the_gate_waits_once_per_transaction_and_never_for_snapshot_rows() -> None:
     intake = gather(
         [record(0, 1, xid=50), record(0, 2, xid=50), record(0, 3, op=Op.READ), record(1, 1, xid=60)]
     )
     assert intake.xids == {ORIGIN: frozenset({50, 60})}
 
 
-def test_a_truncate_is_no_row_but_is_waited_for() -> None:
+def test_a_truncate_is_no_row_but_the_gate_waits_for_it() -> None:
     intake = gather([record(0, 1, ORDERS, Op.TRUNCATE, xid=70)])
     assert intake.truncated == {ORDERS: {TopicPartition("t.orders", 0)}}
     assert not intake.changes

@@ -36,7 +36,7 @@ def test_every_way_to_split_an_ambiguous_id_is_tried() -> None:
     assert candidate_keys(["7:12:30:00"], texts("int4", "time")) == [("7", "12:30:00")]
 
 
-def test_an_id_that_no_such_key_can_give_has_no_candidates() -> None:
+def test_an_id_that_no_key_can_have_has_no_candidates() -> None:
     assert candidate_keys(["abc"], texts("text", "text")) == []
 
 

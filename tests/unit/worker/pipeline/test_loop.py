@@ -301,7 +301,7 @@ def test_a_failed_flush_ends_the_pipeline_without_its_offsets(rig: Rig) -> None:
     assert rig.assembly.closed
 
 
-def test_chunks_that_never_began_are_given_up_with_a_failed_pipeline(rig: Rig) -> None:
+def test_chunks_that_never_started_are_cancelled_with_a_failed_pipeline(rig: Rig) -> None:
     for offset in range(5):
         rig.reader.feed(offset)
         rig.assembly.await_built(offset + 1)
@@ -333,10 +333,10 @@ def test_a_build_that_fails_again_and_again_is_the_last_error_until_it_succeeds(
     rig.assembly.build_errors += [slow] * 4
     rig.reader.feed(0)
 
-    def told() -> str | None:
-        return None if rig.status.to_json()["last_error"] else "nothing is told"
+    def missing() -> str | None:
+        return None if rig.status.to_json()["last_error"] else "no error is reported"
 
-    until_none("it is told", told, DEADLINE)
+    until_none("the error is reported", missing, DEADLINE)
     assert rig.status.to_json()["last_error"] == (
         "cannot build documents of index users yet: canceling statement due to statement timeout"
     )
@@ -429,7 +429,7 @@ def test_a_truncate_does_not_wait_without_other_writers(rig: Rig) -> None:
     assert len(rig.assembly.built) == 1
 
 
-def test_a_flush_that_gives_up_ends_the_pipeline(rig: Rig) -> None:
+def test_a_flush_that_cannot_write_ends_the_pipeline(rig: Rig) -> None:
     rig.reader.feed(0)
     rig.assembly.finish_flush("1", RetryableError("never to be raised by a sink"))
     rig.pipeline.join(DEADLINE)

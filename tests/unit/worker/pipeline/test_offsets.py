@@ -46,7 +46,7 @@ def test_offsets_of_partitions_that_went_away_are_not_released() -> None:
     assert tracker.take_committable()[0] == {A: 6}
 
 
-def test_what_could_not_be_committed_comes_again_unless_newer() -> None:
+def test_what_could_not_be_committed_is_returned_again_unless_newer() -> None:
     tracker = OffsetTracker()
     finish(tracker.add_batch({A: 5, B: 5}, 2))
     offsets, changes = tracker.take_committable()
