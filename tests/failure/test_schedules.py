@@ -279,6 +279,9 @@ class Machine(RuleBasedStateMachine):
             return
         self._happened.append(f"{name} after {self._writers.committed}")
         self._writers.noticed_late = True
+        for daemon in self._scenario.pipeline.daemons:
+            # One that was still starting may find the database so.
+            daemon.supervised = "the database lacks"
         self._alter(interlude.begin)
         yield
         self._alter(interlude.end)

@@ -107,6 +107,8 @@ class Daemon:
     command: Sequence[str]
     environment: dict[str, str]
     log: Path
+    supervised: str = ""
+    """A process that refused to start with this in its log is started again, as a supervisor does."""
     _process: subprocess.Popen[bytes] | None = None
     _output: IO[bytes] | None = None
     _log_start: int = 0
@@ -137,7 +139,9 @@ class Daemon:
     def stop(self) -> None:
         """SIGTERM; fails unless the process drains and exits 0 within the grace period."""
         code = self._end(signal.SIGTERM)
-        assert code == 0, f"{self.name} exited {code} on SIGTERM:\n{self.tail()}"
+        assert code == 0 or self._refused(code), (
+            f"{self.name} exited {code} on SIGTERM:\n{self.tail()}"
+        )
 
     def pause(self) -> None:
         """SIGSTOP: it stands still, and whatever it held stays held."""
@@ -169,10 +173,19 @@ class Daemon:
 
         until_none(f"{self.name} says so", missing, deadline)
 
+    def _refused(self, code: int | None) -> bool:
+        return code == 1 and self.supervised != "" and self.supervised in self.text()
+
     def check(self) -> None:
         """Fail if the process, which should run, has exited."""
         assert self._process is not None
         code = self._process.poll()
+        if self._refused(code):
+            assert self._output is not None
+            self._process = None
+            self._output.close()
+            self.start()
+            return
         assert code is None, f"{self.name} exited {code} by itself:\n{self.tail()}"
 
     def clean_up(self) -> None:
