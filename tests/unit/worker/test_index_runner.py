@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection
 from typing import cast
 
 import pytest
 
+from fakes.keeper import FakeKeeper
+from fakes.pipeline import FakePipeline
 from flusso_shared.errors import (
     FatalError,
-    FlussoError,
     PoisonError,
     RetryableError,
     SchemaChangedError,
@@ -29,56 +28,6 @@ from flusso_worker.pipeline.spec import WorkerContext
 USERS = TableName("public", "users")
 PLAN = IndexPlan("users", "01234567", USERS, ("id",), (), None, (), ())
 FIRST, SECOND = (GenerationName("users", "01234567", number) for number in (1, 2))
-
-
-class FakePipeline:
-    def __init__(self, item: Active) -> None:
-        self.name = item.name
-        self.reading = threading.Event()
-        self.running = False
-        self.healthy = False
-        self.failure: BaseException | None = None
-        self.stopped = self.joined = False
-
-    def start(self) -> None:
-        self.running = True
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    def join(self, seconds: float) -> None:
-        self.running = False
-        self.joined = True
-
-    def fail(self, error: BaseException) -> None:
-        self.running, self.failure = False, error
-
-
-class FakeKeeper:
-    def __init__(self) -> None:
-        self.active: list[Active] = []
-        self.error: FlussoError | None = None
-        self.snapshot: TableName | None = None
-        self.waits = False
-        self.evicted: set[GenerationName] = set()
-
-    def step(self) -> list[Active]:
-        if self.error is not None:
-            raise self.error
-        return self.active
-
-    @property
-    def standby(self) -> bool:
-        return self.waits
-
-    def before_streaming(self) -> None:
-        """The log keeps changes for readers that start later."""
-
-    def evict(self, stopped: Collection[GenerationName]) -> None:
-        self.evicted = set(stopped)
-
-    def wanted_snapshot(self) -> TableName | None:
-        return self.snapshot
 
 
 class Rig:
