@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from services import Services
 from support.idle import end_offsets
 from support.processes import (
     MEMORY,
@@ -86,23 +85,10 @@ def position(connection: psycopg.Connection[tuple[object, ...]]) -> int:
 
 
 def test_a_huge_transaction_is_streamed_through_and_confirmed_once(
-    services: Services,
-    database: str,
-    slot_name: str,
-    topic_prefix: str,
-    index_prefix: str,
-    tmp_path: Path,
+    site: Site, tmp_path: Path
 ) -> None:
-    store.load_store(database)
-    site = Site(
-        database_url=database,
-        kafka=services.kafka,
-        opensearch_url=services.opensearch_url,
-        slot=slot_name,
-        topic_prefix=topic_prefix,
-        index_prefix=index_prefix,
-        indexes=("users",),
-    )
+    store.load_store(site.database_url)
+    site = replace(site, indexes=("users",))
     with cleaned_up(kafka_pipeline(site, tmp_path, workers=0)) as pipeline:
         pipeline.start()
         (capture,) = pipeline.daemons
@@ -114,8 +100,8 @@ def test_a_huge_transaction_is_streamed_through_and_confirmed_once(
 
         until_none("capture is live", not_live, DEADLINE)
         with (
-            Watch(site, f"{topic_prefix}.public.users") as watch,
-            psycopg.connect(database) as connection,
+            Watch(site, f"{site.topic_prefix}.public.users") as watch,
+            psycopg.connect(site.database_url) as connection,
         ):
             until_none("sampling", lambda: None if watch.samples else "no sample", DEADLINE)
             before = watch.samples[-1].records
