@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from services import Services
-from support import compare, names
+from support import compare, names, web
 from support.idle import Progress
 from support.processes import Pipeline, Site, cleaned_up, embedded_pipeline, kafka_pipeline
 from support.waiting import until_none
@@ -61,7 +61,7 @@ def schema_pipeline(
         schema = folder / f"{name}.schema.yml"
         schema.write_text(text)
         indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n{options}'
-    with names.site(services) as found, httpx.Client(base_url=found.opensearch_url) as client:
+    with names.site(services) as found, web.client(found.opensearch_url) as client:
         site = replace(found, indexes=(), more=indexes, partitions=2)
         create(site.database_url)
         embedded = queue == "flusso run"

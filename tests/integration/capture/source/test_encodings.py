@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
 from flusso_capture.source import encodings
 from flusso_shared.change import Change, Op
 from services import Services
-from support import compare, names
+from support import compare, names, web
 from support.capture_kit import ORDERS, USERS, Kit
 from support.idle import Progress
 from support.processes import cleaned_up, embedded_pipeline
@@ -127,7 +126,7 @@ def test_documents_without_such_values_are_right(services: Services, tmp_path: P
 
     with (
         names.site(services, "SQL_ASCII") as found,
-        httpx.Client(base_url=found.opensearch_url) as client,
+        web.client(found.opensearch_url) as client,
         psycopg.connect(found.database_url, autocommit=True) as connection,
     ):
         site = replace(found, indexes=(), more=indexes)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
 from services import Services
-from support import compare, names
+from support import compare, names, web
 from support.processes import cleaned_up, embedded_pipeline
 from support.schema_pipeline import QUEUES, SchemaPipeline, schema_pipeline
 from support.waiting import until_none
@@ -161,7 +160,7 @@ def test_an_index_whose_link_has_no_operator_leaves_the_others_alone(
         schema.write_text(text)
         indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n'
     customer = "00000000-0000-0000-0000-000000000001"
-    with names.site(services) as found, httpx.Client(base_url=found.opensearch_url) as client:
+    with names.site(services) as found, web.client(found.opensearch_url) as client:
         site = replace(found, indexes=(), more=indexes)
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute(

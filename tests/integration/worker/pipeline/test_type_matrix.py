@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from services import Services
-from support import compare, matrix, matrix_types, names
+from support import compare, matrix, matrix_types, names, web
 from support.idle import Progress
 from support.processes import cleaned_up, embedded_pipeline
 from support.waiting import until_none
@@ -63,7 +63,7 @@ def ran(
     folder = tmp_path_factory.mktemp("matrix")
     schema = folder / "matrix.schema.yml"
     schema.write_text(made.schema(), encoding="utf-8")
-    with names.site(services) as found, httpx.Client(base_url=found.opensearch_url) as client:
+    with names.site(services) as found, web.client(found.opensearch_url) as client:
         site = replace(found, indexes=(), more=_INDEX.format(schema=schema))
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute(matrix_types.TYPES)
