@@ -33,7 +33,7 @@ class LazyGroup(TyperGroup):
         return list(_COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command; None when there is none, with all loaded then, from which a near one is suggested."""
+        """The command.  None for an unknown name; then all are loaded, so that a near one can be suggested."""
         for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:
             if name not in self.commands:
                 self.commands[name] = _load(name)

@@ -43,13 +43,15 @@ def run(
             "--queue-capacity",
             min=0,
             envvar="FLUSSO_QUEUE_CAPACITY",
-            help="Changes held in memory at most.",
+            help="Maximum number of changes held in memory.",
         ),
     ] = CAPACITY,
     pretty: Annotated[
         bool,
         typer.Option(
-            "--pretty", envvar="FLUSSO_PRETTY", help="Indent documents when no sink is configured."
+            "--pretty",
+            envvar="FLUSSO_PRETTY",
+            help="Indent the documents that are printed when no sink is configured.",
         ),
     ] = False,
     public_address: shared.PublicOption = None,
@@ -59,7 +61,7 @@ def run(
     startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
     lag_poll_secs: shared.LagPollOption = 15,
 ) -> None:
-    """Seed the indexes and follow changes, with nothing but Postgres and OpenSearch."""
+    """Seed the indexes and follow changes in one process, without Kafka."""
     project = choose(config, lock, locked=locked)
     addresses = option_values.addresses(
         project, public_address, private_address, admin_user, admin_password
@@ -105,9 +107,9 @@ def run(
 
 
 def _follow(capture: Capture, worker: Worker, core: Core, answers: threading.Event) -> None:
-    """Changes may flow once every index holds on to them.
+    """Stream changes once every index is ready to read them.
 
-    Each server is waited for by one of both, so that one that does not answer is told of once.
+    Capture and worker wait for different servers, so that one that does not answer is reported once.
     """
     capture.await_servers()
     answers.set()
@@ -129,7 +131,7 @@ def _await(event: threading.Event, core: Core) -> bool:
 
 
 def _lasting_control(options: WorkerOptions, slot: str) -> OpenSearchControl | None:
-    """What is known of the slot outlives the process beside the generations that follow from it."""
+    """Keeps the records about the slot in OpenSearch, beside the generations that depend on them."""
     if not options.opensearch:
         return None
     return OpenSearchControl(Cluster(options.opensearch[0]), options.index_prefix, slot)

@@ -1,12 +1,12 @@
-"""What can go wrong, sorted by what to do about it.
+"""The error classes, by what the caller does about them.
 
     FlussoError
     ├── RetryableError   passes by itself: network, 429, a restarting server.  Try again with back-off.
     ├── PoisonError      one document or row can never succeed.  Quarantine it or stop its index; never its neighbours.
-    ├── StaleBatchError  a built batch grew too old to be written.  Build it anew.
-    ├── SchemaChangedError   tables were altered since SQL was composed for them.  Compose it again, from the catalog.
-    ├── FatalError       cannot get better without somebody's help.  The message names the remedy.
-    │   └── ConfigError  what the user wrote is wrong: file, line, column where known.
+    ├── StaleBatchError  a built batch grew too old to be written.  Build it again.
+    ├── SchemaChangedError   tables were altered since their SQL was composed.  Compose it again, from the catalog.
+    ├── FatalError       needs an operator.  The message names the remedy.
+    │   └── ConfigError  the configuration or a schema file is wrong: file, line, column where known.
     └── StoppedError     the process was asked to stop while waiting.  Unwind; nothing is wrong.
 
 Adapters translate library errors into these at the boundary (`raise ... from error`).
@@ -30,15 +30,15 @@ class StaleBatchError(FlussoError):
 
 
 class SchemaChangedError(FlussoError):
-    """Tables are not as the SQL in hand was composed for; compose it again from the catalog."""
+    """Tables were altered since the SQL was composed; compose it again from the catalog."""
 
 
 class FatalError(FlussoError):
-    """Cannot get better by itself.  The text says what happened, where, and what to do."""
+    """Does not pass by itself.  The message says what happened, where, and what to do."""
 
 
 class ConfigError(FatalError):
-    """What the user wrote is wrong.  `str()` may span several lines, one problem each."""
+    """The configuration or a schema file is wrong.  `str()` may span several lines, one problem each."""
 
 
 class StoppedError(FlussoError):

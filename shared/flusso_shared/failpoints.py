@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 VARIABLE = "FLUSSO_FAILPOINT"
 EXIT_CODE = 86
-"""Tells an exit that was asked for from every other."""
+"""The exit code of `exit`, which no other exit has."""
 
 Place = Literal[
     # capture
@@ -37,7 +37,7 @@ Place = Literal[
     "before_build",  # the snapshot of a batch was taken, nothing was read in it
     "before_bulk",  # documents are built, none is sent
     "mid_bulk",  # the first half of a chunk's documents is acknowledged, the rest is not sent
-    "after_bulk_ack",  # every sink has a chunk, nobody was told
+    "after_bulk_ack",  # every sink has a chunk, the pipeline does not know it yet
     "after_quarantine",  # documents were put into quarantine, the offsets are not committed
     "before_offset_commit",  # offsets are about to be committed
     "after_offset_commit",  # they were committed
@@ -60,7 +60,7 @@ _FORM = "name:exit, name:delay=500ms (or s, m), either with @N for the Nth hit o
 
 @dataclass(slots=True)
 class Point:
-    """What happens at one place.  Thread-safe."""
+    """The action of one place.  Thread-safe."""
 
     name: Place
     delay: float | None
@@ -85,12 +85,12 @@ class Point:
 
 
 armed = False
-"""Whether any place does something."""
+"""Whether any place has an action."""
 _points: dict[Place, Point] = {}
 
 
 def arm(text: str) -> None:
-    """Set what happens where; an empty text disarms.  Raises `ConfigError`."""
+    """Arm the places of a setting; an empty text disarms all.  Raises `ConfigError`."""
     global armed
     points = parse(text)
     _points.clear()
@@ -101,13 +101,13 @@ def arm(text: str) -> None:
 
 
 def hit(name: Place) -> None:
-    """Do what is set for this place, if anything is."""
+    """Run the action that is set for this place, if any."""
     if armed and (point := _points.get(name)) is not None:
         point.hit()
 
 
 def watched(name: Place) -> bool:
-    """Whether something is set for this place."""
+    """Whether an action is set for this place."""
     return armed and name in _points
 
 

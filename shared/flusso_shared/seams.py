@@ -65,7 +65,7 @@ class ChangeWriter(Protocol):
 
 
 class Control(Protocol):
-    """What capture must tell, per key the newest value: lineage, snapshot progress and completion.
+    """What capture records, per key the newest value: lineage, snapshot progress and completion.
 
     All threads of a process may call it at once.  One process writes, the one that has the slot; any number read.
     Puts of one thread keep their order.  Both methods block until the server has answered, and raise
@@ -139,7 +139,7 @@ class Groups(Protocol):
         ...
 
     def ends(self, tables: Collection[TableName]) -> Offsets:
-        """The offsets after the last record of each partition now."""
+        """The offset after the last record of each partition, as of now."""
         ...
 
     def committed(self, group: str, tables: Collection[TableName]) -> Offsets:
@@ -163,7 +163,7 @@ class ChangeLog(Protocol):
 
     @property
     def where(self) -> str:
-        """What messages call it."""
+        """The name of the log in messages."""
         ...
 
     @property
@@ -231,7 +231,7 @@ class Operation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one build produced for one generation."""
+    """The result of one build for one generation."""
 
     generation: GenerationName
     operations: Sequence[Operation]
@@ -248,7 +248,7 @@ class Rejection(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """The destination has `stored` already, which is newer than what was written."""
+    """The destination has the document at version `stored`, which is newer than the one written."""
 
     id: str
     version: int

@@ -13,7 +13,7 @@ IndexState = Literal["pending", "backfilling", "seeded", "standby", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a seeding or a snapshot has come."""
+    """The progress of a seeding or a snapshot, in rows or changes."""
 
     done: int
     total: int
@@ -53,7 +53,7 @@ class Status:
             self._phase = phase
 
     def waiting(self, what: str | None) -> None:
-        """Say what the process is waiting for (`Postgres at ...`), or None when it goes on."""
+        """Set what the process waits for (`Postgres at ...`); None when it continues."""
         with self._lock:
             self._waiting_for = what
 
@@ -66,7 +66,7 @@ class Status:
                 self._progress[name] = progress
 
     def set_progress(self, name: str, progress: Progress | None) -> None:
-        """Say how far something that is not an index has come (a table's snapshot); None when it is over."""
+        """Set the progress of something that is not an index (the snapshot of a table); None when it is over."""
         with self._lock:
             if progress is None:
                 self._progress.pop(name, None)
@@ -79,7 +79,7 @@ class Status:
             return sorted(name for name, state in self._indexes.items() if state == "stopped")
 
     def add(self, counter: str, amount: int = 1) -> None:
-        """Count; `counter` is one of the names in `/status`."""
+        """Add to a counter; `counter` is one of the names in `/status`."""
         with self._lock:
             self._numbers[counter] += amount
 
@@ -100,12 +100,12 @@ class Status:
             self._last_error = message
 
     def retrying(self, doing: str, message: str) -> None:
-        """`doing` has failed some times and is tried again; `message` is `last_error` until `retried`."""
+        """`doing` has failed several times and is tried again; `message` is `last_error` until `retried`."""
         with self._lock:
             self._retried[doing] = message
 
     def retried(self, doing: str) -> None:
-        """It has succeeded."""
+        """`doing` has succeeded."""
         if self._retried:
             with self._lock:
                 self._retried.pop(doing, None)
@@ -116,7 +116,7 @@ class Status:
             return dict(self._progress)
 
     def to_json(self) -> dict[str, Any]:
-        """The `/status` document: the reference's fields in its order, then ours."""
+        """The `/status` document."""
         with self._lock:
             n = self._numbers
             retried = list(self._retried.values())
@@ -150,18 +150,18 @@ class Tally:
         self._open = 0
 
     def take(self, changes: int) -> None:
-        """They were read."""
+        """`changes` were read."""
         self._open += changes
         self._status.add("changes_captured", changes)
         self._status.add("changes_in_flight", changes)
 
     def finish(self, changes: int) -> None:
-        """They are where they belong, for good."""
+        """`changes` are durable at their destination."""
         self._open -= changes
         self._status.add("changes_committed", changes)
         self._status.add("changes_in_flight", -changes)
 
     def give_up(self) -> None:
-        """What is not finished is read again, by whoever comes next."""
+        """Take back what is not finished: the next reader reads it again."""
         self._status.add("changes_in_flight", -self._open)
         self._open = 0

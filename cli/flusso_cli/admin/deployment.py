@@ -1,4 +1,4 @@
-"""What the administration commands reach: a running process over HTTP, or the servers that a configuration names."""
+"""What the administration commands connect to: a running process over HTTP, or the servers that a configuration names."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from flusso_worker.sinks.cluster import Cluster
 
 Format = Literal["human", "json"]
 FormatOption = Annotated[
-    Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="human or json.")
+    Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="Output format.")
 ]
 ServerOption = Annotated[
     str | None,
     typer.Option(
         "--server",
         envvar="FLUSSO_SERVER",
-        help="Ask a running process at its private address, instead of the servers themselves.",
+        help="Private address of a running process to ask, instead of OpenSearch and Kafka.",
     ),
 ]
 DEFAULT_SERVER = "127.0.0.1:9465"
@@ -52,7 +52,7 @@ class Deployment:
         self.topic_prefix = project.config.queue.topic_prefix
         connections = self._connections()
         self.clusters = [Cluster(connection) for connection in connections]
-        """The OpenSearch sinks by name; the bookkeeping of the first is the truth."""
+        """The OpenSearch sinks by name; the records in the first are authoritative."""
         self.store = GenerationStore(self.clusters[0], self.prefix)
         self.quarantine = QuarantineStore(self.clusters[0], self.prefix)
         self._log: KafkaLog | None = None
@@ -71,7 +71,7 @@ class Deployment:
 
     @property
     def log(self) -> KafkaLog:
-        """The change log in Kafka, connected when it is asked something."""
+        """The change log in Kafka, connected at the first request."""
         if self._log is None:
             self._log = KafkaLog(queue_connection(self.project.config.queue, environment()))
         return self._log
@@ -96,7 +96,7 @@ class Deployment:
         return live.generation
 
     def generation(self, name: GenerationName) -> Generation | None:
-        """What is known of a generation, if it is still kept."""
+        """The record of a generation that is seeding or live; None for any other."""
         found = [item.generation for item in self.store.load(name.index)]
         kept = [item for item in found if item.state in ("seeding", "live")]
         return next((item for item in kept if item.name == name), None)

@@ -1,4 +1,4 @@
-"""Where the administration of generations is asked: of a process with `--server`, else of the bookkeeping itself."""
+"""Access to generations: through a running process with `--server`, else through their records in OpenSearch."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from flusso_worker.generations.view import GenerationView, views
 
 
 class Bookkeeping(Protocol):
-    """What both ways can do."""
+    """The operations that both ways offer."""
 
     def generations(self) -> list[GenerationView]:
         """Every generation."""
         ...
 
     def reindex(self, index: str) -> str:
-        """Ask for a new generation; says what follows."""
+        """Request a new generation; returns the answer for the operator."""
         ...
 
     def cancel(self, index: str) -> str:
-        """Take that back."""
+        """Cancel that request."""
         ...
 
     def take_over(self, index: str) -> str:
-        """Have the schema of the configuration, or of the process, count as the newest; says what follows."""
+        """Make the schema of the configuration, or of the process, the newest; returns the answer for the operator."""
         ...
 
 
@@ -59,7 +59,7 @@ class Direct:
         return requests.take_over(self._servers.store, name, hash)
 
     def _views(self, known: Known) -> list[GenerationView]:
-        # What reads a log in memory is told by its own process only.
+        # Only its own process knows the offsets of a log in memory.
         in_kafka = all(item.generation.durable for item in known.stored)
         groups = self._servers.log.groups if known.stored and in_kafka else None
         return views(known, groups, self._servers.topic_prefix)

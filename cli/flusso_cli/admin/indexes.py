@@ -24,7 +24,7 @@ def indexes(
     admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
     format: FormatOption = "human",
 ) -> None:
-    """List indexes, their generations, how far each is behind, and how far its seeding has come."""
+    """List indexes and their generations, with the lag and the progress of seeding."""
     credentials = (admin_user, admin_password)
     with bookkeeping(server, credentials, (config, lock, locked), index_prefix) as source:
         found = source.generations()

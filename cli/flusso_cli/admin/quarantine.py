@@ -1,4 +1,4 @@
-"""`flusso quarantine`: the documents that could not be written, what to see of them and what to do about them."""
+"""`flusso quarantine`: list, show, retry and drop the documents that could not be written."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ quarantine = typer.Typer(
 )
 
 IndexOption = Annotated[
-    list[str] | None, typer.Option("--index", "-i", help="Of this index only; may be repeated.")
+    list[str] | None,
+    typer.Option("--index", "-i", help="Only entries of this index; may be repeated."),
 ]
 IdOption = Annotated[
-    list[str] | None, typer.Option("--id", help="Of this document only; may be repeated.")
+    list[str] | None,
+    typer.Option("--id", help="Only the entry of this document id; may be repeated."),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Every entry.")]
 _REASON = 100
@@ -44,7 +46,7 @@ def list_entries(
     index_prefix: shared.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
-    """List what is in quarantine, with its reason."""
+    """List the entries, with their reasons."""
     with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         found = _chosen(servers, index, id, brief=True)
     if format == "json":
@@ -72,14 +74,14 @@ def show(
     index_prefix: shared.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
-    """Show all that is known of each: the document, the reason in full, the change that it was built for."""
+    """Show entries in full: the document, the reason, and the change that it was built for."""
     with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         found = _chosen(servers, index, id, brief=False)
     if format == "json":
         console().print(json.dumps([entry.to_json() for entry in found], indent=2))
         return
     if not found:
-        console().print("nothing like that is in quarantine")
+        console().print("there is no such entry in quarantine")
         raise typer.Exit(1)
     for entry in found:
         console().print(_described(entry))
@@ -95,7 +97,7 @@ def retry(
     index_prefix: shared.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
-    """Build them anew and write them.  What fails again is kept with its new reason: exit code 1 then."""
+    """Build the documents again and write them.  Those that fail again are kept; the exit code is 1 then."""
     with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         entries = _chosen(servers, index, id, brief=True)
         benches = _Benches(servers)
@@ -120,7 +122,7 @@ def retry(
         ]
         console().print(json.dumps(shown, indent=2))
     elif not done:
-        console().print("nothing like that is in quarantine")
+        console().print("there is no such entry in quarantine")
     if any(item.outcome == "kept" for item in done):
         raise typer.Exit(1)
 
@@ -135,9 +137,9 @@ def drop(
     locked: shared.LockedOption = False,
     index_prefix: shared.IndexPrefixOption = None,
 ) -> None:
-    """Forget them.  The index keeps what it has for these documents until their rows change."""
+    """Remove entries.  The index keeps its versions of these documents until their rows change."""
     if not (index or id or all_entries):
-        raise typer.BadParameter("name an --index, an --id, or say --all")
+        raise typer.BadParameter("give --index, --id or --all")
     with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         found = _chosen(servers, index, id, brief=True)
         for entry in found:

@@ -1,4 +1,4 @@
-"""`flusso reindex`: have an index built anew from the change log while the old one answers."""
+"""`flusso reindex`: rebuild an index from the change log while the old one answers queries."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from flusso_shared.errors import FatalError
 from flusso_shared.process import command_line as shared
 from flusso_worker.generations.view import GenerationView
 
-_EVERY = 1.0
+_POLL_SECONDS = 1.0
 _IDLE_ROUNDS = 20
-"""Rounds after which a request that nobody has begun is worth a word."""
+"""Rounds after which a request that no worker has begun is reported."""
 _GONE_ROUNDS = 3
 
 
 def reindex(
-    index: Annotated[str, typer.Argument(help="The index, as flusso.toml calls it.")],
+    index: Annotated[str, typer.Argument(help="Name of the index in flusso.toml.")],
     wait: Annotated[
-        bool, typer.Option("--wait", envvar="FLUSSO_WAIT", help="Return when the new one is live.")
+        bool,
+        typer.Option("--wait", envvar="FLUSSO_WAIT", help="Wait until the new generation is live."),
     ] = False,
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="Give up the one that is being made.")
+        bool, typer.Option("--cancel", help="Cancel the generation that is being built.")
     ] = False,
     take_over: Annotated[
         bool,
         typer.Option(
             "--take-over",
-            help="Have the schema here count as the newest: workers with another stand by for it.",
+            help="Make the schema here the newest; workers with another schema stand by.",
         ),
     ] = False,
     server: ServerOption = None,
@@ -43,11 +44,13 @@ def reindex(
     admin_user: shared.UserOption = shared.DEFAULT_USER,
     admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
 ) -> None:
-    """Make a new generation of an index, and swap it in when it is complete."""
+    """Build a new generation of an index, and switch to it when it is complete."""
     if wait and cancel:
-        raise typer.BadParameter("what is given up is not waited for", param_hint="--wait")
+        raise typer.BadParameter("a cancelled generation cannot be waited for", param_hint="--wait")
     if take_over and (wait or cancel):
-        raise typer.BadParameter("goes with no other of these options", param_hint="--take-over")
+        raise typer.BadParameter(
+            "cannot be combined with the other options", param_hint="--take-over"
+        )
     credentials = (admin_user, admin_password)
     with bookkeeping(server, credentials, (config, lock, locked), index_prefix) as source:
         if cancel:
@@ -92,7 +95,7 @@ class _Wait:
                     if view.state == "seeding" and view.total:
                         display.update(task, completed=view.done or 0, total=view.total)
                 self._look_for_life(found)
-                self._pause.wait(_EVERY)
+                self._pause.wait(_POLL_SECONDS)
 
     def _done(self, found: list[GenerationView]) -> str | None:
         if len(found) != 1 or found[0].state != "live":
@@ -109,4 +112,4 @@ class _Wait:
             if live is not None and live.generation == self._before.generation:
                 raise FatalError(f"the reindex of {self._index} was cancelled")
         if self._idle == _IDLE_ROUNDS:
-            self._console.print("nobody has begun yet; does a worker run?")
+            self._console.print("no worker has begun yet; is one running?")

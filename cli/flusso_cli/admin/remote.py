@@ -35,15 +35,15 @@ class Remote:
         return found
 
     def reindex(self, index: str) -> str:
-        """Ask for a new generation; what the process answered."""
+        """Request a new generation; returns the answer."""
         return self._ask("POST", "/reindex", {"index": index}).data.decode().strip()
 
     def cancel(self, index: str) -> str:
-        """Give it up; what the process answered."""
+        """Cancel it; returns the answer."""
         return self._ask("DELETE", "/reindex", {"index": index}).data.decode().strip()
 
     def take_over(self, index: str) -> str:
-        """Have the process's schema count as the newest; what the process answered."""
+        """Make the process's schema the newest; returns the answer."""
         return self._ask("POST", "/take-over", {"index": index}).data.decode().strip()
 
     def close(self) -> None:

@@ -27,12 +27,15 @@ from flusso_worker.maintenance.verification import Verification, VerificationOpt
 
 def verify(
     index: Annotated[
-        str | None, typer.Argument(help="One index; without it every enabled one.")
+        str | None, typer.Argument(help="Name of the index; by default every enabled one.")
     ] = None,
     sample: Annotated[
         int | None,
         typer.Option(
-            "--sample", min=1, envvar="FLUSSO_SAMPLE", help="Look at so many random documents only."
+            "--sample",
+            min=1,
+            envvar="FLUSSO_SAMPLE",
+            help="Compare only this many documents, chosen at random.",
         ),
     ] = None,
     repair: Annotated[
@@ -40,7 +43,7 @@ def verify(
         typer.Option(
             "--repair",
             envvar="FLUSSO_REPAIR",
-            help="Write what is missing or different, delete extras.",
+            help="Write missing and different documents, and delete extra ones.",
         ),
     ] = False,
     patience: Annotated[
@@ -58,7 +61,7 @@ def verify(
             "--limit",
             min=0,
             envvar="FLUSSO_LIMIT",
-            help="Differences listed per index; all are counted.",
+            help="Maximum number of differences listed per index; all are counted.",
         ),
     ] = 100,
     config: shared.ConfigOption = None,
@@ -67,7 +70,7 @@ def verify(
     index_prefix: shared.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
-    """Compare every document with what the database says.  Exit code 1 when something differs and is left so."""
+    """Compare every document with the database.  Exit code 1 when a difference remains."""
     with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         servers.check_addresses()
         names = [servers.check_index(index)] if index is not None else servers.indexes
@@ -82,7 +85,7 @@ def verify(
 
 
 class _Run:
-    """One index after the other, shown as it goes."""
+    """Verifies one index after the other, with a progress display."""
 
     def __init__(self, servers: Deployment, format: Format, patience: float, limit: int) -> None:
         self._servers = servers

@@ -29,11 +29,11 @@ def check(
     offline: Annotated[
         bool,
         typer.Option(
-            "--offline", envvar="FLUSSO_OFFLINE", help="Read the files only; ask no server."
+            "--offline", envvar="FLUSSO_OFFLINE", help="Check the files only; connect to no server."
         ),
     ] = False,
     format: Annotated[
-        Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="How to print the report.")
+        Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="Output format.")
     ] = "human",
     slot: shared.SlotOption = "flusso",
     publication: shared.PublicationOption = "flusso",
@@ -41,7 +41,7 @@ def check(
     manage_replica_identity: shared.ManageIdentityOption = None,
     index_prefix: shared.IndexPrefixOption = None,
 ) -> None:
-    """Check a configuration and everything that it needs of the servers.  Changes nothing."""
+    """Check a configuration, and the servers that it names.  Changes nothing."""
     try:
         project, origin = needed_project(config, lock, locked=locked)
     except ConfigError as error:
@@ -64,7 +64,7 @@ def check(
         ),
         index_prefix=option_values.index_prefix(project, index_prefix),
     )
-    # The report itself says which variable sets what.
+    # The report itself shows which variable sets what.
     logging.getLogger(connections.__name__).setLevel(logging.WARNING)
     report = Report(project, str(origin), offline)
     env = environment()

@@ -1,4 +1,4 @@
-"""The check itself, from a project to a report: asks the servers, then has the answers judged."""
+"""The check itself, from a project to a report: asks the servers, then applies the rules to the answers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def examine(report: Report, options: Options, env: Mapping[str, str]) -> None:
 
 
 def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
-    """Gives the plan with the database's names, where it could be asked for them."""
+    """Returns the plan, with the database's names where the database answered."""
     plan = report.project.plan
     try:
         conninfo = source_conninfo(report.project.config.source, env)
@@ -102,12 +102,12 @@ def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
 
 
 def _session(conninfo: str) -> dict[str, str]:
-    """So that administrators see who asks."""
+    """`application_name`, so that administrators see which program connects."""
     return {} if "application_name" in conninfo_to_dict(conninfo) else {"application_name": _NAME}
 
 
 class _Examination:
-    """Of one database."""
+    """The examination of one database."""
 
     def __init__(self, report: Report, options: Options, connection: session.Connection) -> None:
         self._report = report
@@ -130,7 +130,7 @@ class _Examination:
         self._identity(Plan(tuple(sound)), facts)
 
     def _index(self, index: IndexPlan, facts: DatabaseFacts) -> IndexPlan | None:
-        """Check one index; gives what of it can be followed, bound to the catalog."""
+        """Check one index; returns the part that can be followed, bound to the catalog."""
         found = self._report.diagnostics
         missing = list(missing_requirements(index, facts.catalog, facts.existing))
         found += [relations.missing(item, facts) for item in missing]

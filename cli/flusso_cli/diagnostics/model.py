@@ -1,4 +1,4 @@
-"""What a check finds: one thing, where it is, and how it is cured."""
+"""A finding of a check: what is wrong, where, and how to correct it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flusso_shared.problems import Problems
 
 Severity = Literal["error", "warning"]
 Format = Literal["human", "json", "sarif"]
-"""How a command tells what it found."""
+"""Output formats."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which tables get a document: as the command line says, or as somebody at a terminal answers."""
+"""Which tables get a document: as the command line says, or as the user answers at a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def eligible(survey: Survey) -> list[TableName]:
 
 
 def refused(survey: Survey) -> list[tuple[TableName, str]]:
-    """Tables that cannot, each with the reason; views and partitions are not worth a word."""
+    """Tables that cannot, each with the reason; views and partitions are not listed."""
     found = [(relation.name, survey.obstacle(relation.name)) for relation in _offered(survey)]
     return [(name, reason) for name, reason in found if reason]
 
@@ -75,7 +75,7 @@ def _offered(survey: Survey) -> list[Relation]:
 
 
 def what_to_give(survey: Survey) -> str:
-    """For those who said nothing and cannot be asked."""
+    """The message where no table was given and there is no terminal to ask at."""
     names = [str(name) for name in eligible(survey)]
     if not names:
         return "the database has no table that can be followed" + "".join(

@@ -1,4 +1,4 @@
-"""`flusso init`: a first configuration, written from what a database says of itself."""
+"""`flusso init`: a first configuration, written from the catalog of a database."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ def init(
             "--table",
             "-t",
             envvar="FLUSSO_TABLE",
-            help="A table to make documents of, as schema.table; repeat it for several.",
+            help="Table to build documents from, as schema.table; may be repeated.",
         ),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", envvar="FLUSSO_ALL", help="Documents of every table.")
+        bool, typer.Option("--all", envvar="FLUSSO_ALL", help="Build documents from every table.")
     ] = False,
     database_url: Annotated[
         str | None,
         typer.Option(
-            "--database-url", envvar=_VARIABLE, show_default=False, help="The database to look at."
+            "--database-url", envvar=_VARIABLE, show_default=False, help="URL of the database."
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", envvar="FLUSSO_OUT", help="The folder to write into.")
+        Path, typer.Option("--out", "-o", envvar="FLUSSO_OUT", help="Folder to write the files to.")
     ] = Path(),
     force: Annotated[
-        bool, typer.Option("--force", envvar="FLUSSO_FORCE", help="Overwrite what is there.")
+        bool, typer.Option("--force", envvar="FLUSSO_FORCE", help="Overwrite existing files.")
     ] = False,
 ) -> None:
-    """Write a flusso.toml and one schema per table, from the database's catalog.  Reads only the catalog."""
+    """Write flusso.toml and one schema file per table.  Reads only the catalog of the database."""
     if tables and every:
         raise typer.BadParameter("give --table or --all, not both", param_hint="--all")
     console = plain_console()

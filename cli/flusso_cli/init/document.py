@@ -20,7 +20,7 @@ _LEFT_OUT = (
 _MARKERS = ("deleted_at", "deleted", "is_deleted", "archived_at")
 _HEADER = """\
 # One document per row of {table}.  `flusso init` wrote this from the catalog; it is yours to change:
-# take out what nobody searches for, rename keys (then `column` says what they read), add aggregates.
+# remove what is never searched, rename keys (then `column` says what they read), add aggregates.
 # Each field is `type: key`; docs/schema.md has the whole language.  `flusso check` says what is wrong.
 version: 1
 table: {name}

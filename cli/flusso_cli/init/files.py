@@ -72,7 +72,7 @@ def write_files(files: Mapping[Path, str], *, force: bool) -> None:
     for path, text in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # `x`: a file that somebody made in the meantime is not overwritten either.
+            # `x`: a file created in the meantime is not overwritten either.
             with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
                 file.write(text)
         except OSError as error:

@@ -13,7 +13,7 @@ from flusso_shared.change import Change, Image, Op, Origin
 from flusso_shared.names import TableName
 
 _OPS = tuple(Op)
-_SMALL = 4096
+_CACHED_LENGTHS = 4096
 _NULL_IMAGE = b"\x00"
 
 
@@ -53,7 +53,7 @@ def _long(number: int) -> bytes:
 
 
 _BYTES = [bytes([number]) for number in range(0x80)]
-_STRINGS = [b"\x02" + _long(size) for size in range(_SMALL)]
+_STRINGS = [b"\x02" + _long(size) for size in range(_CACHED_LENGTHS)]
 """The branch and the length of a short string in a nullable value."""
 
 
@@ -103,7 +103,7 @@ def _write_image(parts: list[bytes], image: Image | None) -> None:
                 continue
             data = value.encode()
             size = len(data)
-            append(_STRINGS[size] if size < _SMALL else b"\x02" + _long(size))
+            append(_STRINGS[size] if size < _CACHED_LENGTHS else b"\x02" + _long(size))
             append(data)
     parts.append(b"\x00")
 

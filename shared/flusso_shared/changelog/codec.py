@@ -1,7 +1,7 @@
 """Changes as Kafka records: the key as JSON, the value as Avro single-object encoding.
 
 A value is the marker C3 01, the CRC-64-AVRO fingerprint of the writer's schema (little-endian) and the body.
-The current schema is `schemas/change.avsc`; older ones that records may still have stand beside it as
+The current schema is `schemas/change.avsc`; older ones, which stored records may still use, are beside it as
 `change.<anything>.avsc` and are resolved by fastavro.
 """
 
@@ -74,7 +74,7 @@ def encode(change: Change) -> bytes:
 
 
 def decode(value: bytes, key: bytes | None) -> Change:
-    """The change of a record.  Raises `FatalError` for what is no change, or a newer writer's."""
+    """The change of a record.  Raises `FatalError` for a record that is not a change, or that a newer version wrote."""
     try:
         names = decode_key(key or b"null")
         if value[:_HEADER_LENGTH] != _header():
@@ -95,7 +95,7 @@ def _decode_current(value: bytes, key: tuple[str, ...]) -> Change:
 
 
 def _decode_resolving(value: bytes, key: tuple[str, ...]) -> Change:
-    """Read with the schema of whoever wrote it."""
+    """Read with the schema of its writer."""
     if value[:2] != _MARKER:
         raise ValueError("the marker of Avro's single-object encoding is missing")
     writer = known_schemas().get(value[2:_HEADER_LENGTH])

@@ -1,4 +1,4 @@
-"""What capture says through the control channel, as values: the lineage and each table's snapshot.
+"""The control records that capture writes, as values: the lineage, checkpoints and each table's snapshot.
 
 Keys: `lineage` (one `Lineage`), `position/<slot>/<created_lsn>` (one `Checkpoint` each),
 `snapshot/<schema.table>` (one `TableSnapshot` each).
@@ -45,7 +45,7 @@ class Checkpoint:
 
     @property
     def key(self) -> str:
-        """One per lineage: what a late writer says of an older one cannot pass for this one's."""
+        """One per lineage: a late record of an older lineage cannot be taken for one of this."""
         return f"{CHECKPOINT_PREFIX}{self.lineage.slot}/{self.lineage.created_lsn}"
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class TableSnapshot:
-    """How far the snapshot of one table has come, in this lineage."""
+    """The progress of the snapshot of one table, in this lineage."""
 
     table: TableName
     lineage: Lineage

@@ -1,4 +1,4 @@
-"""What the topic of a table is called.  Pure.
+"""Names of topics.  Pure.
 
 A table's schema and name may hold anything, a topic's name may not: every byte outside `[A-Za-z0-9_]`
 becomes `-` and two hex digits, so that no two tables share a topic.
@@ -32,7 +32,7 @@ def topic_name(prefix: str, table: TableName) -> str:
 
 
 def control_topic(prefix: str) -> str:
-    """The topic of what capture tells; a table's topic always has one more dot."""
+    """The control topic, which capture writes; a table's topic always has one more dot."""
     return f"{prefix}._control"
 
 

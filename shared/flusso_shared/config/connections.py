@@ -1,4 +1,4 @@
-"""Configuration and environment -> where to connect (configuration reference, section 8.3).  Pure."""
+"""Configuration and environment -> where to connect; docs/configuration.md has the order.  Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration as values: what `flusso.toml` says, unresolved, and what it comes to in an environment.
+"""The configuration as values: what `flusso.toml` says, unresolved, and what it resolves to in an environment.
 
 Reading the file is `toml_file`'s; the environment comes in as an argument and is read in `process.environment` only.
 """
@@ -85,7 +85,7 @@ SinkConfig = OpenSearchSinkConfig | StdoutSinkConfig
 
 
 class Queue(Model):
-    """`[queue]`: Kafka.  `flusso run` ignores it unless told otherwise."""
+    """`[queue]`: Kafka.  `flusso run` ignores it."""
 
     type: Literal["kafka"] = "kafka"
     bootstrap_servers: Value = "127.0.0.1:9092"

@@ -301,7 +301,7 @@ class _Reader:
     def _unknown(self, path: Path, key: str, allowed: tuple[str, ...]) -> None:
         where = f"`{'.'.join(str(part) for part in path)}`" if path else "the configuration"
         hint = did_you_mean(key, allowed)
-        self._add((*path, key), f"{where} knows no `{key}`{hint}; allowed are {listed(allowed)}")
+        self._add((*path, key), f"{where} has no key `{key}`{hint}; allowed are {listed(allowed)}")
 
     def _add(self, path: Path, message: str) -> None:
         line, column = self._positions.of(path)

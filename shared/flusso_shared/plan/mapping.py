@@ -1,4 +1,4 @@
-"""Plan -> the body of an OpenSearch index: settings, analysis and mapping (schema reference, section 6)."""
+"""Plan -> the body of an OpenSearch index: settings, analysis and mapping."""
 
 from __future__ import annotations
 

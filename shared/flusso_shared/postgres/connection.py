@@ -1,4 +1,4 @@
-"""Opens sessions on Postgres: what every one of them is set to, whatever a role, a database or a pooler says.
+"""Opens sessions on Postgres, with the same settings whatever a role, a database or a pooler sets.
 
 The settings of a role or a database are for its applications.  Ours take as long as they take, read every row or
 fail, and print values the one way that everything here expects.
@@ -52,7 +52,7 @@ _SQL_ONLY: Final = {
 }
 _SETTINGS: Final = _OUTPUT | _TIMEOUTS | _SQL_ONLY
 
-# A peer that vanished without a word is noticed within about a minute, whatever the system's defaults.
+# A lost connection is noticed within about a minute, whatever the system's defaults.
 _DEFAULTS: Final = {
     "connect_timeout": "10",
     "keepalives_idle": "20",
@@ -114,7 +114,7 @@ class RefusedSettingsError(DeniedError):
 
 
 def connect(conninfo: str, application: str, **settings: str) -> Connection:
-    """A session for SQL, in autocommit mode, with `settings` over ours.
+    """A session for SQL, in autocommit mode, with `settings` in addition to the standard ones.
 
     Raises `RetryableError` or `FatalError`; the latter also for a pooler that gives every transaction another session,
     and as `RefusedSettingsError` for settings that the server refuses.
@@ -236,7 +236,7 @@ def _refusals(connection: Connection, settings: dict[str, str]) -> list[Refusal]
 
 
 def _refuses(error: psycopg.Error) -> bool:
-    """Whether the server refuses a setting, and is not only busy, going down or gone."""
+    """Whether the error refuses a setting, and is not one that passes."""
     passes = isinstance(translate(error, "set up a Postgres session"), RetryableError)
     return error.sqlstate == _CANNOT_CHANGE or not passes
 
@@ -261,7 +261,7 @@ def _reason(error: psycopg.Error) -> str:
 
 
 def pooled(connection: Connection) -> bool:
-    """Whether a pooler is in between: it makes up the process id that a client is told (`BackendKeyData`)."""
+    """Whether a pooler is in between: it sends a made-up process id (`BackendKeyData`) to the client."""
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     assert row is not None
     return bool(row[0] != connection.info.backend_pid)

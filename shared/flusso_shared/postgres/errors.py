@@ -1,4 +1,4 @@
-"""Postgres' errors, sorted by what to do: SQLSTATE (appendix A of its manual) -> our error tree.
+"""Postgres' errors by SQLSTATE (appendix A of its manual) -> our error classes.
 
 Errors while connecting carry no SQLSTATE through libpq; they are told apart by their text.
 """

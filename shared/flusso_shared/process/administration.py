@@ -1,4 +1,4 @@
-"""The routes of the private surface that ask for something: reindex, its cancellation, the generations."""
+"""The routes of the private surface for operators: reindex, cancel, take over, generations."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from flusso_shared.errors import FatalError, RetryableError
 
 
 class Administration(Protocol):
-    """Carries out what an operator asks for.  Called from the surface's threads.
+    """Carries out requests of an operator.  Called from the surface's threads.
 
-    Raises `FatalError` with what to tell the operator, `RetryableError` when a server does not answer now.
+    Raises `FatalError` with the answer for the operator, `RetryableError` when a server does not answer now.
     """
 
     def knows(self, index: str) -> bool:
-        """Whether the index is among those kept here."""
+        """Whether this process maintains the index."""
         ...
 
     def reindex(self, index: str) -> str:
-        """Have a new generation made; says what follows.  Recorded when it returns."""
+        """Request a new generation; returns the answer for the operator.  Durable when it returns."""
         ...
 
     def cancel(self, index: str) -> str:
-        """Give up the generation that is being made; says what became of it."""
+        """Cancel the generation that is being seeded; returns the answer for the operator."""
         ...
 
     def take_over(self, index: str) -> str:
-        """Have this process's schema of the index count as the newest; says what follows."""
+        """Make this process's schema of the index the newest; returns the answer for the operator."""
         ...
 
     def generations(self) -> Sequence[Mapping[str, Any]]:

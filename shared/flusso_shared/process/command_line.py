@@ -1,7 +1,7 @@
-"""What the commands have in common: their options, and how an error ends them.
+"""What all commands share: options, and how an error ends a command.
 
 Every long option has a `FLUSSO_*` twin in the environment; the flag wins.  Imports little, because every command
-pays for it, `--version` too; what options come to is in `option_values`.
+pays for it, `--version` too; `option_values` combines options with the configuration.
 """
 
 from __future__ import annotations
@@ -42,17 +42,19 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         envvar="FLUSSO_CONFIG",
-        help="The configuration; without it ./flusso.toml, else the lock.",
+        help="Configuration file; by default ./flusso.toml, or the lock file where that is absent.",
     ),
 ]
 LockOption = Annotated[
     Path,
-    typer.Option("--lock", envvar="FLUSSO_LOCK", help="Where the compiled configuration is kept."),
+    typer.Option("--lock", envvar="FLUSSO_LOCK", help="Lock file: the compiled configuration."),
 ]
 LockedOption = Annotated[
     bool,
     typer.Option(
-        "--locked", envvar="FLUSSO_LOCKED", help="Run the lock as it is; read no configuration."
+        "--locked",
+        envvar="FLUSSO_LOCKED",
+        help="Use the lock file as it is; do not read the configuration.",
     ),
 ]
 PublicOption = Annotated[
@@ -68,12 +70,14 @@ PrivateOption = Annotated[
     typer.Option(
         "--private-address",
         envvar="FLUSSO_PRIVATE_ADDRESS",
-        help="host:port of the administration.",
+        help="host:port of /indexes, /generations and /reindex, which need a password.",
     ),
 ]
 UserOption = Annotated[
     str,
-    typer.Option("--admin-user", envvar="FLUSSO_ADMIN_USER", help="User of the administration."),
+    typer.Option(
+        "--admin-user", envvar="FLUSSO_ADMIN_USER", help="User name for the private address."
+    ),
 ]
 PasswordOption = Annotated[
     str,
@@ -81,7 +85,7 @@ PasswordOption = Annotated[
         "--admin-password",
         envvar="FLUSSO_ADMIN_PASSWORD",
         show_default=False,
-        help="Password of the administration.",
+        help="Password for the private address.",
     ),
 ]
 TimeoutOption = Annotated[
@@ -90,7 +94,7 @@ TimeoutOption = Annotated[
         "--startup-timeout",
         min=0,
         envvar="FLUSSO_STARTUP_TIMEOUT",
-        help="Seconds to wait for a server that has never answered; 0 waits for ever.",
+        help="Seconds to wait at the start for each server's first answer; 0 means no limit.",
     ),
 ]
 LostPositionOption = Annotated[
@@ -98,21 +102,21 @@ LostPositionOption = Annotated[
     typer.Option(
         "--on-lost-position",
         envvar="FLUSSO_ON_LOST_POSITION",
-        help="When reading cannot go on where it ended: build all indexes anew, or stop.",
+        help="When reading cannot continue where it ended: rebuild all indexes, or stop.",
     ),
 ]
 SlotOption = Annotated[
-    str, typer.Option("--slot", envvar="FLUSSO_SLOT", help="The replication slot.")
+    str, typer.Option("--slot", envvar="FLUSSO_SLOT", help="Name of the replication slot.")
 ]
 PublicationOption = Annotated[
-    str, typer.Option("--publication", envvar="FLUSSO_PUBLICATION", help="The publication.")
+    str, typer.Option("--publication", envvar="FLUSSO_PUBLICATION", help="Name of the publication.")
 ]
 ManagePublicationOption = Annotated[
     bool | None,
     typer.Option(
         "--manage-publication/--no-manage-publication",
         envvar="FLUSSO_MANAGE_PUBLICATION",
-        help="Create and extend the publication; default: what the configuration says.",
+        help="Create and extend the publication; by default as in the configuration.",
     ),
 ]
 ManageIdentityOption = Annotated[
@@ -120,7 +124,7 @@ ManageIdentityOption = Annotated[
     typer.Option(
         "--manage-replica-identity/--no-manage-replica-identity",
         envvar="FLUSSO_MANAGE_REPLICA_IDENTITY",
-        help="Set the replica identity that relations need; default: what the configuration says.",
+        help="Set the replica identity that relations need; by default as in the configuration.",
     ),
 ]
 SkipBackfillOption = Annotated[
@@ -137,7 +141,7 @@ LagPollOption = Annotated[
         "--lag-poll-secs",
         min=1,
         envvar="FLUSSO_LAG_POLL_SECS",
-        help="How often the slot's lag is read.",
+        help="Seconds between two readings of the slot's lag.",
     ),
 ]
 IndexPrefixOption = Annotated[
@@ -145,7 +149,7 @@ IndexPrefixOption = Annotated[
     typer.Option(
         "--index-prefix",
         envvar="FLUSSO_INDEX_PREFIX",
-        help="Put before every index and alias name.",
+        help="Prefix of the names of all indexes and aliases.",
     ),
 ]
 
@@ -180,13 +184,13 @@ def _look_for_garbage_seldom() -> None:
 
 
 def message(error: BaseException) -> str:
-    """The error and the chain of what caused it, as far as the error does not say it already."""
+    """The error, and those of its causes whose text it does not contain."""
     said = [_one_line(error)]
     causes: list[str] = []
     cause = error.__cause__
     while cause is not None:
         text = _one_line(cause)
-        # What psycopg says is in the error already, without the pieces of a password that libpq may show.
+        # The error contains psycopg's text already, without the pieces of a password that libpq may show.
         if text and not _of_psycopg(cause) and not any(text in line for line in said):
             said.append(text)
             causes.append(str(cause).strip())

@@ -1,6 +1,6 @@
-"""Waits for a server's first answer at the start of a process, and says for which.
+"""Waits for a server's first answer at the start of a process, and reports which one.
 
-Later outages are waited for without an end (`retry`); only a server that never answered ends the start.
+Later outages are waited for without a limit (`retry`); only a server that never answered ends the start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SILENCE = "it accepted no connection, or accepted one and sent nothing"
 
 @dataclass(slots=True)
 class _Attempt(Generic[T]):
-    """One attempt in a thread of its own, because some libraries know no time-out for all that they do."""
+    """One attempt in a thread of its own, because some libraries have calls without a time-out."""
 
     action: Callable[[], T]
     done: threading.Event = field(default_factory=threading.Event)

@@ -84,9 +84,9 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
 def private_app(
     status: Status, credentials: Credentials, administration_slot: AdministrationSlot | None = None
 ) -> Starlette:
-    """`/indexes`, and what `administration` has; every route, known or not, asks for the credentials.
+    """`/indexes`, and the routes of `administration`; every route, known or not, asks for the credentials.
 
-    After a few wrong passwords, the tries of an address wait for their turn.
+    After a few wrong passwords, further attempts from an address wait.
     """
 
     def indexes(_: Request) -> Response:
@@ -110,7 +110,7 @@ def private_app(
 
 
 async def _refusal(scope: Any, credentials: Credentials, tries: Tries) -> Response | None:
-    """What a request without the credentials is answered."""
+    """The answer to a request without the credentials."""
     header = dict(scope["headers"]).get(b"authorization")
     if header is not None:
         address = scope["client"][0] if scope.get("client") else ""

@@ -1,4 +1,4 @@
-"""Logging to stderr, as text or as JSON lines.  Row values and passwords are never logged by anyone."""
+"""Logging to stderr, as text or as JSON lines.  Row values and passwords are never logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the options of `command_line` come to, together with the configuration."""
+"""Combines the options of `command_line` with the configuration."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def index_prefix(project: Project, given: str | None) -> str:
 
 
 def timeout(seconds: float) -> float | None:
-    """`--startup-timeout` as the daemons take it."""
+    """`--startup-timeout` in seconds; None for 0, which waits without a limit."""
     return seconds or None
 
 
 def given(flag: bool | None, otherwise: bool) -> bool:
-    """A flag that was given, else what the configuration says."""
+    """The flag where it was given, else the configured value."""
     return otherwise if flag is None else flag

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from flusso_shared.status import Status
 
-_EVERY = 0.5
+_REFRESH_SECONDS = 0.5
 
 
 class _Rate(ProgressColumn):
@@ -61,7 +61,7 @@ class ProgressLine:
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as display:
             tasks: dict[str, TaskID] = {}
-            while not self._stop.wait(_EVERY):
+            while not self._stop.wait(_REFRESH_SECONDS):
                 shown = self._status.progress()
                 for name in [name for name in tasks if name not in shown]:
                     display.remove_task(tasks.pop(name))

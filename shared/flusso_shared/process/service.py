@@ -27,7 +27,7 @@ from flusso_shared.status import Status
 
 logger = logging.getLogger(__name__)
 
-_LOOK = 0.2
+_JOIN_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Core:
     stop: threading.Event = field(default_factory=threading.Event)
     status: Status = field(default_factory=Status)
     administration_slot: AdministrationSlot = field(default_factory=AdministrationSlot)
-    """Where `make` says who carries out what the private surface is asked."""
+    """`make` puts the administration here; the private surface passes requests to it."""
 
     @property
     def clock(self) -> SystemClock:
@@ -60,7 +60,7 @@ Parts = Mapping[str, Callable[[], None]]
 
 
 def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
-    """Bind both surfaces, then run what `make` gives; returns after a clean stop.
+    """Bind both surfaces, then run the parts that `make` returns; returns after a clean stop.
 
     Raises the first error that a part ends with; the others are stopped then.
     """
@@ -88,9 +88,9 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
 
 
 def _supervise(core: Core, parts: Parts) -> None:
-    """Run all parts; the end of one is the end of all."""
+    """Run all parts until one ends; then stop the others."""
     failures: list[BaseException] = []
-    # What the imports made stays: the collector does not look through it again.
+    # Objects made by imports stay for ever: exclude them from collection.
     gc.collect()
     gc.freeze()
 
@@ -112,13 +112,13 @@ def _supervise(core: Core, parts: Parts) -> None:
     for thread in threads:
         # With a timeout, so that the main thread gets to run signal handlers.
         while thread.is_alive():
-            thread.join(_LOOK)
+            thread.join(_JOIN_POLL_SECONDS)
     if failures:
         raise failures[0]
 
 
 def _progress_line(status: Status) -> AbstractContextManager[object]:
-    """Progress on a terminal; elsewhere nothing, and nothing is imported for it."""
+    """The progress display where stderr is a terminal; elsewhere nothing, and `rich` is not imported."""
     if not sys.stderr.isatty():
         return nullcontext()
     from flusso_shared.process.progress_bar import ProgressLine

@@ -1,4 +1,4 @@
-"""Fields that read the level's own row, and constants (schema reference, sections 3 and 4)."""
+"""Fields that read the level's own row, and constants."""
 
 from __future__ import annotations
 

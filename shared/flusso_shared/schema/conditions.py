@@ -1,4 +1,4 @@
-"""Filters and order in schema files (schema reference, sections 5 and 7)."""
+"""Filters and order in schema files."""
 
 from __future__ import annotations
 

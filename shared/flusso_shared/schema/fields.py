@@ -1,4 +1,4 @@
-"""The fields of a schema file, read into the plan's document tree (schema reference, sections 2-5 and 10)."""
+"""The fields of a schema file, read into the plan's document tree."""
 
 from __future__ import annotations
 

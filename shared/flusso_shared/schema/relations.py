@@ -1,4 +1,4 @@
-"""Relations and aggregates of a schema file, read into edges of the document tree (schema reference, 5 and 10)."""
+"""Relations and aggregates of a schema file, read into edges of the document tree."""
 
 from __future__ import annotations
 

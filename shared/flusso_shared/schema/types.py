@@ -1,4 +1,4 @@
-"""The field types of the schema language: what each maps to and which siblings it takes (schema reference, 2-3)."""
+"""The field types of the schema language: what each maps to and which siblings it takes."""
 
 from __future__ import annotations
 

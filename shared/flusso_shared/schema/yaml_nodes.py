@@ -179,4 +179,4 @@ class Document:
         for name, (key, _) in entries.items():
             if name not in allowed:
                 hint = did_you_mean(name, allowed)
-                self.add(key, f"{what} knows no `{name}`{hint}; allowed are {listed(allowed)}")
+                self.add(key, f"{what} has no key `{name}`{hint}; allowed are {listed(allowed)}")

@@ -54,5 +54,5 @@ def _value(given: SecretStr | Value | None, env: Mapping[str, str], reserved: st
 
 
 def url(text: str) -> str:
-    """A URL without its password; of anything else nothing is shown, as it could be one."""
+    """A URL without its password; anything else is masked, because it could be a password."""
     return redacted(text) if "://" in text else _MASK

@@ -13,7 +13,7 @@ from flusso_cli.check.output.tree import Node, tree
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.plan.model import IndexPlan
 
-_LEAST_LEADER = 4
+_MIN_LEADER = 4
 _COLOURS = {"error": "bold red", "warning": "yellow"}
 
 
@@ -77,7 +77,7 @@ def _index(out: TextOutput, index: IndexPlan) -> None:
     if not lines:
         out.line("  ", styled("no fields", "dim"))
         return
-    names = max(len(name) for name, _ in lines) + _LEAST_LEADER + 1
+    names = max(len(name) for name, _ in lines) + _MIN_LEADER + 1
     types = max(len(node.type) for _, node in lines)
     for name, node in lines:
         dots = "." * (names - len(name) - 1)
@@ -158,7 +158,7 @@ def _coverage(out: TextOutput, report: Report) -> None:
         return
     _bullets(out, found.reasons)
     if found.will_manage:
-        out.line("  ", styled("the next run sees to that", "yellow"))
+        out.line("  ", styled("the next run does that", "yellow"))
     elif found.manageable:
         verdict = "this role could, but managing the publication is off (--manage-publication)"
         out.line("  ", styled(verdict, "yellow"))
@@ -184,7 +184,10 @@ def _identity(out: TextOutput, report: Report) -> None:
     out.line("  ", styled("the next run sets REPLICA IDENTITY FULL", "yellow"))
     indexed = [item.cures[-1] for item in managed if len(item.cures) > 1]
     if indexed:
-        out.line("  ", styled("or, to write less log, run yourself; keep the index then", "yellow"))
+        out.line(
+            "  ",
+            styled("or run this yourself, which writes less log; keep the index then", "yellow"),
+        )
     for statement in indexed:
         out.line("  ", statement)
 

@@ -1,4 +1,4 @@
-"""Asks the brokers about the topics.  Creates nothing; who does not answer is a warning."""
+"""Asks the brokers about the topics.  Creates nothing; brokers that do not answer are a warning."""
 
 from __future__ import annotations
 
@@ -131,5 +131,5 @@ def _check_topic(topic: Topic, queue: QueueConnection, *, control: bool) -> Iter
             "partitions",
             f"topic {topic.name} has {topic.partitions} partitions, the configuration says {queue.partitions}",
             subject=subject,
-            cure="nothing, if that is meant; capture creates topics and never changes them",
+            cure="nothing, if that is intended; capture creates topics and never changes them",
         )

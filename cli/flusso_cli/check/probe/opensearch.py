@@ -38,7 +38,7 @@ class ClusterFacts:
 def ask(
     cluster: Cluster, indexes: Sequence[IndexPlan], prefix: str
 ) -> tuple[ClusterFacts | None, list[Diagnostic]]:
-    """What the cluster says.  Who does not answer is a warning, who refuses an error."""
+    """What the cluster says.  A cluster that does not answer is a warning, one that refuses is an error."""
     try:
         version, distribution = _version(cluster)
         found = list(_version_fits(cluster, version, distribution))
@@ -138,7 +138,7 @@ def _taken(cluster: Cluster, index: IndexPlan, name: GenerationName) -> Iterator
 
 
 def _foreign(cluster: Cluster, index: IndexPlan, name: GenerationName) -> Iterator[Diagnostic]:
-    """An alias of ours that points at an index of somebody else's: it is moved away from it."""
+    """An alias of this product that points at another index: it will be moved."""
     reply = cluster.request("GET", path("_alias", name.plain_alias), allow=(HTTPStatus.NOT_FOUND,))
     holders = [] if reply.status == HTTPStatus.NOT_FOUND else sorted(reply.json())
     for holder in holders:
@@ -146,7 +146,7 @@ def _foreign(cluster: Cluster, index: IndexPlan, name: GenerationName) -> Iterat
             yield Diagnostic(
                 "warning",
                 "alias-taken",
-                f"alias `{name.plain_alias}` of sink {cluster.name} points at `{holder}`, which is not ours:"
+                f"alias `{name.plain_alias}` of sink {cluster.name} points at `{holder}`, which flusso did not create:"
                 " it will be moved",
                 index=index.name,
                 subject=f"sink {cluster.name}",

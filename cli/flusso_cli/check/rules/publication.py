@@ -35,7 +35,7 @@ class PublicationCoverage:
 def coverage(
     name: str, tables: Collection[TableName], facts: DatabaseFacts, *, manage: bool
 ) -> PublicationCoverage:
-    """What capture would find, and do."""
+    """What capture would find and change."""
     current = facts.publication
     known = {
         table: facts.catalog.followed[table] for table in tables if table in facts.catalog.followed

@@ -34,7 +34,7 @@ def shortfalls(cures: Iterable[Cure]) -> list[Shortfall]:
 
 
 def check_identity(found: Iterable[Shortfall]) -> list[Diagnostic]:
-    """Those that nobody cures."""
+    """Those that capture does not cure."""
     return [_uncured(item) for item in found if not item.will_manage]
 
 

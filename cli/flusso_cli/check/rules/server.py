@@ -23,7 +23,7 @@ def check_server(facts: DatabaseFacts, slot: str) -> list[Diagnostic]:
 
 
 def check_session(refusals: Iterable[Refusal]) -> list[Diagnostic]:
-    """Settings of our sessions that the server refuses."""
+    """Session settings that the server refuses."""
     return [
         Diagnostic(
             "error",
@@ -129,9 +129,9 @@ def _slot(slot: SlotFacts, name: str) -> Iterator[Diagnostic]:
         yield Diagnostic("error", "foreign-slot", message, subject=subject, cure=cure)
     elif slot.lost:
         message = f"the server has removed log that replication slot {name} needs: it is lost"
-        cure = "the next start builds every index anew (unless on_lost_position is `stop`); see max_slot_wal_keep_size"
+        cure = "the next start rebuilds every index (unless on_lost_position is `stop`); see max_slot_wal_keep_size"
         yield Diagnostic("warning", "lost-slot", message, subject=subject, cure=cure)
     elif slot.two_phase:
         message = f"replication slot {name} has two_phase on: rows of a prepared transaction would come before their commit"
-        cure = "nothing has to be done: the next start makes it again without, at the same position"
+        cure = "no action is needed: the next start creates it again without two_phase, at the same position"
         yield Diagnostic("warning", "two-phase-slot", message, subject=subject, cure=cure)

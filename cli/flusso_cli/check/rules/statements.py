@@ -1,4 +1,4 @@
-"""Lets the server judge the SQL of an index: planned, and run for one row, in transactions that are rolled back.
+"""Tries the SQL of an index on the server: plans it, and runs it for one row, in transactions that are rolled back.
 
 Whatever would fail at run time fails here: raw filters, operands and defaults that are no value of their
 column's type, links between columns that cannot be compared, functions that the role may not call.
@@ -36,7 +36,7 @@ _BEGIN = (
     + _PATIENCE
     + b"'"
 )
-_FINE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+_SUCCEEDED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
 def check_statements(
@@ -133,7 +133,7 @@ def _queries(trial: _Trial, index: IndexPlan) -> list[Fault]:
 
 
 class _Trial:
-    """Statements tried out; nothing of it lasts."""
+    """Runs statements in transactions that are rolled back."""
 
     def __init__(self, connection: Connection, catalog: Catalog) -> None:
         self._connection = connection
@@ -186,7 +186,7 @@ class _Trial:
         finally:
             if pgconn.status == pq.ConnStatus.OK:
                 pgconn.exec_(b"ROLLBACK")
-        if result.status in _FINE:
+        if result.status in _SUCCEEDED:
             return result, None
         return None, psycopg.errors.error_from_result(result)
 
@@ -209,7 +209,7 @@ def _refused(index: IndexPlan, fault: Fault) -> Diagnostic:
 def _cure(error: psycopg.Error) -> str:
     if error.sqlstate == DENIED:
         return "grant the role what the message names"
-    return "correct it in the schema file, so that Postgres takes it"
+    return "correct it in the schema file, so that Postgres accepts it"
 
 
 def _unbuilt(index: IndexPlan, fault: Fault) -> Diagnostic:
@@ -220,7 +220,7 @@ def _unbuilt(index: IndexPlan, fault: Fault) -> Diagnostic:
             "slow-document",
             f"building one document took longer than {_PATIENCE.decode()}",
             index=index.name,
-            cure="create the indexes that are missing, or look at the filters",
+            cure="create the missing indexes, or check the filters",
         )
     if not state.startswith(_ROW_CLASSES):
         return _refused(index, fault)
@@ -232,5 +232,5 @@ def _unbuilt(index: IndexPlan, fault: Fault) -> Diagnostic:
         f"the document of the first row cannot be built: {reason}",
         index=index.name,
         field=fault.field,
-        cure="mend the row or the field; such documents go by `on_error`",
+        cure="correct the row or the field; `on_error` decides what happens to such documents",
     )

@@ -15,7 +15,7 @@ _FOLLOWED = ("r", "p")
 
 
 def check_tables(tables: Collection[TableName], facts: DatabaseFacts) -> list[Diagnostic]:
-    """One table after the other; those that do not exist are told of at the fields that need them."""
+    """One table after the other; those that do not exist are reported at the fields that need them."""
     found: list[Diagnostic] = []
     covered = set(tables) | (facts.publication.tables if facts.publication else set())
     for name in tables:
@@ -35,7 +35,7 @@ def _partition(name: TableName, root: TableName) -> Diagnostic:
         "partition",
         f"table `{name}` is a partition of `{root}`, which is followed too: its changes come under that name",
         subject=f"table {name}",
-        cure=f"name `{root}`, with a filter if only some of its rows are wanted",
+        cure=f"name `{root}`, with a filter if only some of its rows are needed",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which column types a field's type takes (schema reference, section 3).  Pure."""
+"""The column types that each field type accepts.  Pure."""
 
 from __future__ import annotations
 

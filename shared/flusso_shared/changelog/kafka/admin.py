@@ -1,4 +1,4 @@
-"""Asks and tells the brokers about topics and their offsets, and deletes groups; every error comes out translated.
+"""Requests to the brokers about topics and their offsets, and the deletion of groups; errors are translated.
 
 Offsets of groups are `group_offsets`.
 """
@@ -68,7 +68,7 @@ class Admin:
         return translate(self._errors.lately() or error, f"{doing} at {self._servers}")
 
     def _refresh(self) -> None:
-        """Learn the brokers and leaders anew: an admin client that saw a broker restart, or go, does not do so by
+        """Read the brokers and leaders again: an admin client that saw a broker restart, or go, does not do so by
         itself.  It would ask the broker that is gone for ever, and try to connect to it in a busy loop meanwhile.
         """
         with contextlib.suppress(KafkaException):

@@ -89,7 +89,7 @@ class ClientErrors:
         now = time.monotonic()
         code = error.code()
         if code != ALL_BROKERS_DOWN:
-            # That one only sums up what was said before it.
+            # It only sums up the errors before it.
             self._newest = (now, error)
         if now - self._logged_at.get(code, -_REPEAT_AFTER_SECONDS) < _REPEAT_AFTER_SECONDS:
             return

@@ -71,7 +71,7 @@ class ControlTopic:
             raise translate(failed, f"write to {self._topic}")
 
     def close(self) -> None:
-        """Let go of the connections; the next call makes new ones."""
+        """Close the connections; the next call opens new ones."""
         with self._lock:
             if self._consumer is not None:
                 self._consumer.close()
@@ -124,7 +124,7 @@ class ControlTopic:
         if now - self._shorter_since < _NEW_LEADER:
             raise RetryableError(f"{self._topic} ends before what was read of it: a new leader?")
         logger.error(
-            "%s was deleted and created anew: it is read from its beginning",
+            "%s was deleted and created again: it is read from its beginning",
             self._topic,
             extra={"action": "control_topic_recreated"},
         )

@@ -1,4 +1,4 @@
-"""Kafka's errors, sorted by what to do: one table, and everything that is not in it passes by itself."""
+"""Kafka's errors -> our error classes: one table of fatal errors; every other error is retryable."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _FATAL: dict[int, str] = {
     INVALID_ARG: "correct [queue.properties]",
     CONFLICT: "correct [queue.properties]",
 }
-"""What cannot get better by itself, with the remedy."""
+"""Errors that do not pass by themselves, with the remedy."""
 
 UNKNOWN_TOPIC = frozenset(
     {
@@ -80,7 +80,7 @@ NOT_A_MEMBER = frozenset(
         ASSIGNMENT_LOST,
     }
 )
-"""Answers to a commit whose partitions went, or are going, to somebody else."""
+"""Answers to a commit whose partitions went, or are going, to another member."""
 
 
 def translate(error: KafkaError, doing: str) -> FlussoError:

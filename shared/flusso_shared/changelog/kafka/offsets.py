@@ -1,7 +1,7 @@
-"""What one member knows about the offsets of its partitions.  Pure.
+"""Tracks the offsets of one member's partitions.  Pure.
 
 Workers only see changes, but a group's position also has to pass what they do not see: tombstones, and
-records that compaction removed.  Otherwise a group that has done everything would seem to lag for ever.
+records that compaction removed.  Otherwise a group that has done everything would report lag for ever.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class _PartitionOffsets:
     read: int = 0
     """After the last record, seen by the worker or not."""
     delivered: int = 0
-    """After the last change that the worker got."""
+    """After the last change returned to the worker."""
     applied: int = 0
-    """Where the worker said it is."""
+    """Before it the worker has applied everything."""
     asked: int = 0
-    """Where the brokers were asked to put the group, or said last that it is."""
+    """The offset of the last commit request, or of the brokers' last answer."""
 
     @property
     def due(self) -> int:
@@ -50,7 +50,7 @@ class MemberOffsets:
             self._partitions.pop(partition, None)
 
     def deliver(self, partition: TopicPartition, offset: int) -> bool:
-        """Note a change for the worker; False when the partition is not ours any more."""
+        """Note a change for the worker; False when the member has lost the partition."""
         progress = self._partitions.get(partition)
         if progress is None:
             return False

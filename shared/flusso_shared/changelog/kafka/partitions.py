@@ -1,4 +1,4 @@
-"""Partitions in our types and in those of the Kafka client.  Pure."""
+"""Converts partitions between `seams.TopicPartition` and confluent_kafka's class.  Pure."""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ from flusso_shared.seams import Offsets, TopicPartition
 
 logger = logging.getLogger(__name__)
 
-_RETRY_COMMIT_AFTER = 0.5
-_TURN = 0.01
+_RETRY_COMMIT_SECONDS = 0.5
+_POLL_TURN_SECONDS = 0.01
 """Seconds to wait for one consumer while the other may have something."""
-_LEAVE_WITHIN = 5.0
+_LEAVE_TIMEOUT_SECONDS = 5.0
 """Seconds for leaving the group; brokers notice a member that did not after `session.timeout.ms`."""
 
 
@@ -110,12 +110,12 @@ class KafkaReader:
             threading.Thread(
                 target=self._leave, args=(consumer,), name="leave-group", daemon=True
             ).start()
-        deadline = time.monotonic() + _LEAVE_WITHIN
+        deadline = time.monotonic() + _LEAVE_TIMEOUT_SECONDS
         if not all([self._has_left(deadline) for _ in self._consumers]):
             logger.warning(
                 "group %s: could not leave in order, for which it has %.0f s; the brokers notice after session.timeout.ms",
                 self._group,
-                _LEAVE_WITHIN,
+                _LEAVE_TIMEOUT_SECONDS,
                 extra={"action": "leave_unfinished"},
             )
 
@@ -126,7 +126,7 @@ class KafkaReader:
             return False
 
     def _leave(self, consumer: Consumer) -> None:
-        """Leave the group, then close; tells `_left` whether it came to the end.
+        """Leave the group, then close; puts into `_left` whether it finished.
 
         `close` alone is not safe in the middle of a rebalance; see `_park_inside_close`.
         """
@@ -142,11 +142,11 @@ class KafkaReader:
             self._left.put(True)
 
     def _park_inside_close(self, consumer: Consumer) -> None:
-        """Go no further when a rebalance is told from within `close`.
+        """Block this thread when `close` runs a rebalance callback.
 
         The client library would hand the assignment to librdkafka's main thread and wait for an answer, with the
-        interpreter in its hands.  That thread may have ended (librdkafka, issues 4041 and 4884): the whole process
-        would stand still for ever.  This thread alone does so instead; the group was left before.
+        interpreter lock held.  That thread may have ended (librdkafka, issues 4041 and 4884): the whole process
+        would block for ever.  Only this thread blocks instead; the group was left before.
         """
         if consumer in self._inside_close:
             self._left.put(False)
@@ -168,7 +168,7 @@ class KafkaReader:
             if left <= 0:
                 return []
             # Alone, a consumer may take all the time: nothing else can arrive meanwhile.
-            wait = left if len(self._consumers) == 1 else min(left, _TURN)
+            wait = left if len(self._consumers) == 1 else min(left, _POLL_TURN_SECONDS)
 
     def _read_from(self, consumer: Consumer, max_records: int, timeout: float) -> list[Record]:
         # `consume` would wait for the whole batch, or the whole timeout.
@@ -213,7 +213,7 @@ class KafkaReader:
         elif code in (AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             self._failure = FatalError(
                 f"group {self._group} has no valid position in {at.topic} partition {at.partition}"
-                f" ({error.str()}): changes may be missing; build the index anew with `flusso reindex`"
+                f" ({error.str()}): changes may be missing; rebuild the index with `flusso reindex`"
             )
         else:
             self._failure = translate(error, f"read {at.topic or 'changes'}")
@@ -225,7 +225,7 @@ class KafkaReader:
         if time.monotonic() < self._commit_again_at:
             return
         if due := self._offsets.due():
-            self._commit_again_at = time.monotonic() + _RETRY_COMMIT_AFTER
+            self._commit_again_at = time.monotonic() + _RETRY_COMMIT_SECONDS
             try:
                 self._commit(due)
             except RetryableError as error:
@@ -240,7 +240,7 @@ class KafkaReader:
 
     def _commit_share(self, consumer: Consumer, offsets: Offsets) -> None:
         """Ask for a commit, without waiting: it is answered after a request to join again, which is answered when
-        everybody has joined, and the other consumer may be the one that has not, because this thread waits.
+        all members have joined, and the other consumer may be the one that has not, because this thread waits.
         """
         try:
             consumer.commit(
@@ -276,9 +276,9 @@ class KafkaReader:
             self._failure = failure
 
     def _not_committed(self, error: KafkaError) -> FlussoError | None:
-        """What `error` means; None where the partitions went, or are going, to somebody else.
+        """What `error` means; None where the partitions went, or are going, to another member.
 
-        If they stay ours after all, `_catch_up` commits; if not, the new owner applies again.
+        If this member keeps them after all, `_catch_up` commits; if not, the new owner applies again.
         """
         if error.code() not in NOT_A_MEMBER:
             return translate(error, f"commit offsets of group {self._group}")
@@ -307,7 +307,7 @@ class KafkaReader:
         self._offsets.remove(gone)
 
     def _lost(self, consumer: Any, partitions: list[confluent_kafka.TopicPartition]) -> None:
-        """Like `_revoked`, but somebody else has them already: nothing of them may be committed."""
+        """Like `_revoked`, but another member has them already: nothing of them may be committed."""
         self._park_inside_close(consumer)
         gone = [from_confluent(each) for each in partitions]
         self._offsets.remove(gone)
@@ -316,9 +316,9 @@ class KafkaReader:
 
 
 def _serve_until_unassigned(consumer: Consumer) -> None:
-    """Let the client library tell what is revoked, within a deadline."""
-    deadline = time.monotonic() + _LEAVE_WITHIN
-    while consumer.consume(1000, _TURN) or consumer.assignment():
+    """Poll until the assignment is empty, within a deadline."""
+    deadline = time.monotonic() + _LEAVE_TIMEOUT_SECONDS
+    while consumer.consume(1000, _POLL_TURN_SECONDS) or consumer.assignment():
         if time.monotonic() > deadline:
             return
 

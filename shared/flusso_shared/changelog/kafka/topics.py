@@ -124,7 +124,7 @@ class Topics:
             try:
                 found = future.result(REQUEST_TIMEOUT * 2)
             except KafkaException as error:
-                # Not everybody may read settings, and a topic just created may not be everywhere yet.
+                # The user may lack the permission to read settings, and a topic just created may not be everywhere yet.
                 logger.debug("cannot read the settings of topic %s: %s", resource.name, error)
                 continue
             limit = found.get("max.message.bytes")

@@ -60,7 +60,7 @@ class KafkaWriter:
             _, value = fit(change, room, keep, codec.encode)
         if change.op is not Op.DELETE:
             done = partial(self._delivered, acknowledged)
-            # One worker at a time has truncates to look after, and nobody waits in a circle: see `truncate_rescan`.
+            # One worker at a time has truncates to look after, and no two wait for each other: see `truncate_rescan`.
             partition = TRUNCATES if change.op is Op.TRUNCATE else _BY_KEY
             return self._produce(topic, key, value, done, partition)
         both = partial(self._delivered, _Twice(acknowledged))

@@ -1,6 +1,6 @@
-"""What a change log in memory holds: the changes of each table and how far each group has come.
+"""What a change log in memory holds: the changes of each table and the offset of each group.
 
-Not thread-safe by itself: `lock` is taken by whoever calls.  Nothing in here waits or calls back.
+Not thread-safe by itself: the caller holds `lock`.  No method waits or calls back.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Entry = tuple[Record, int, Acknowledge, list[Acknowledge]]
 
 
 class Member(Protocol):
-    """Somebody in a group; compared by identity."""
+    """A member of a group; compared by identity."""
 
     @property
     def partitions(self) -> Collection[TopicPartition]:
-        """What it wants to read."""
+        """The tables that it reads."""
         ...
 
 
@@ -73,7 +73,7 @@ class Topic:
         self.end += 1
 
     def skip(self) -> None:
-        """Give an offset to a change that nobody reads."""
+        """Assign an offset to a change that no group reads."""
         if self.begin == self.end:
             self._entries.clear()
             self.begin += 1
@@ -86,7 +86,7 @@ class Topic:
         return [entry[0] for entry in self._entries[start : start + count]]
 
     def release(self, offset: int) -> list[Entry]:
-        """Let go of everything before `offset`; gives what was let go of."""
+        """Drop everything before `offset`; returns what was dropped."""
         if offset <= self.begin:
             return []
         released = self._entries[self.begin - self._base : offset - self._base]
@@ -134,7 +134,7 @@ class Buffer:
     def publish(
         self, change: Change, acknowledged: Acknowledge, acknowledgements: list[Acknowledge]
     ) -> bool:
-        """Take in a change; False when there is no room.  One that nobody reads is applied at once."""
+        """Append a change; False when there is no room.  One that no group reads is applied at once."""
         topic = self.topic(change.table)
         if not any(topic.partition in group.committed for group in self.groups.values()):
             topic.skip()
@@ -173,7 +173,7 @@ class Buffer:
         )
 
     def commit(self, group: Group, offsets: Offsets) -> None:
-        """Set what a group has applied, and let go of what all have."""
+        """Set what a group has applied, and drop what all groups have applied."""
         group.committed.update(offsets)
         self.release(offsets)
 

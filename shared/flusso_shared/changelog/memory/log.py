@@ -1,7 +1,7 @@
 """The change log in memory, for `flusso run`: one partition per table, bounded, gone with the process.
 
 A change is acknowledged once every group that reads its table has committed past it, which is when all
-sinks have it.  So the replication slot takes the place of Kafka: after a restart it sends again what was not.
+sinks have it.  So the replication slot takes the place of Kafka: after a restart it sends the rest again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flusso_shared.seams import Control, Offsets, TopicPartition
 CAPACITY = 100_000
 MAX_BYTES = 128 * 1024 * 1024
 _PATIENCE = 1.0
-"""Seconds without any room until somebody is to blame."""
+"""Seconds without any room after which `holds_back` names the groups that lag."""
 
 
 class MemoryLog:
@@ -113,7 +113,7 @@ class MemoryWriter:
 
 
 class MemoryControl:
-    """Control records of one process; what is said of the slot may be kept elsewhere, to outlive it."""
+    """Control records of one process; records about the slot may be kept elsewhere, so that they outlive the process."""
 
     def __init__(self, lasting: Control | None) -> None:
         self._lasting = lasting
@@ -126,7 +126,7 @@ class MemoryControl:
             return kept | self._records
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
-        # Snapshots are of the process: the changes that they published are gone with it.
+        # Snapshots belong to the process: the changes that they published end with it.
         if self._lasting is not None and not key.startswith(SNAPSHOT_PREFIX):
             self._lasting.put(key, value)
         with self._lock:
@@ -134,7 +134,7 @@ class MemoryControl:
 
 
 class MemoryGroups:
-    """Positions of the groups in memory."""
+    """Offsets of the groups in memory."""
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
@@ -142,7 +142,7 @@ class MemoryGroups:
     def starts(
         self, beginning: Collection[TableName], recent: Collection[TableName], seconds: float
     ) -> Offsets:
-        """The ends: nothing older is held for a group that is yet to come."""
+        """The ends: nothing older is held for a group that does not exist yet."""
         return self.ends({*beginning, *recent})
 
     def ends(self, tables: Collection[TableName]) -> Offsets:
@@ -164,7 +164,7 @@ class MemoryGroups:
             self._buffer.commit(found, offsets)
 
     def forget(self, group: str) -> None:
-        """Delete the group and let go of what it held."""
+        """Delete the group and drop what it held."""
         with self._buffer.lock:
             found = self._buffer.groups.get(group)
             if found is None:
@@ -176,4 +176,4 @@ class MemoryGroups:
     @staticmethod
     def _refuse_members(name: str, group: Group) -> None:
         if group.members:
-            raise RetryableError(f"the group {name} has members still")
+            raise RetryableError(f"the group {name} still has members")

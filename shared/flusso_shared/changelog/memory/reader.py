@@ -52,7 +52,7 @@ class MemoryReader:
                     self._buffer.readable.wait(left)
 
     def commit(self, offsets: Offsets) -> None:
-        """Let the writer have its acknowledgements for everything before `offsets`."""
+        """Acknowledge everything before `offsets` to the writer."""
         with self._buffer.lock:
             owned = {
                 partition: offset
@@ -93,7 +93,7 @@ class MemoryReader:
         self._buffer.readable.notify_all()
 
     def _take_over(self) -> None:
-        """Own what nobody else holds any more, from where the group has come."""
+        """Own the partitions that no other member holds any more, from the group's offsets on."""
         if len(self._positions) == len(self.partitions):
             return
         for partition in self._group.share(self):
@@ -107,7 +107,7 @@ class MemoryReader:
             topic = self._buffer.topic_at(partition)
             if position < topic.begin or position > topic.end:
                 raise FatalError(
-                    f"the position {position} of {partition.topic} is not held in memory any more"
+                    f"the position {position} of {partition.topic} is no longer in memory"
                     f" ({topic.begin} to {topic.end}): start the process again"
                 )
             if position == topic.end:

@@ -1,4 +1,4 @@
-"""Which of file and environment wins (configuration reference, section 8.3)."""
+"""Which of file and environment wins."""
 
 from __future__ import annotations
 

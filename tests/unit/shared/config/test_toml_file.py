@@ -93,7 +93,7 @@ on_error = "stop"
     ("text", "place", "expected"),
     [
         ("", "flusso.toml:", "`[source]` is missing"),
-        (SOURCE + "colour = 1\n", ":3:1:", "knows no `colour`"),
+        (SOURCE + "colour = 1\n", ":3:1:", "has no key `colour`"),
         (SOURCE + "manage_publicaton = true\n", ":3:1:", "did you mean `manage_publication`"),
         (SOURCE + 'manage_publication = "yes"\n', ":3:1:", "`manage_publication`"),
         (SOURCE + "connection_url = 5\n", ":3:1:", "a URL, `{ env"),
@@ -138,7 +138,7 @@ def test_what_is_refused_and_where(tmp_path: Path, text: str, place: str, expect
     assert expected in problem
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     text = SOURCE + "colour = 1\n[server]\nport = 1\n[sinks.a]\ntype = 'x'\n"
     assert len(refused(tmp_path, text)) == 3
 

@@ -86,7 +86,7 @@ def test_what_changes_documents_or_mapping_changes_the_hash(
     assert hash_of(tmp_path, after) != hash_of(tmp_path, before)
 
 
-def test_the_hash_is_eight_hex_digits_and_knows_neither_index_nor_file(tmp_path: Path) -> None:
+def test_the_hash_is_eight_hex_digits_and_depends_on_neither_index_nor_file(tmp_path: Path) -> None:
     one, other = plan_of(tmp_path, SCHEMA, "one"), plan_of(tmp_path, SCHEMA, "other")
     assert one.hash == other.hash
     assert len(one.hash) == 8

@@ -86,7 +86,7 @@ def test_unknown_paths_and_methods(public: httpx.Client) -> None:
     assert "GET" in wrong.headers["allow"]
 
 
-def test_the_private_surface_asks_who_is_there(private: httpx.Client, status: Status) -> None:
+def test_the_private_surface_asks_for_credentials(private: httpx.Client, status: Status) -> None:
     status.set_index("users", "seeded")
     for path in ("/indexes", "/nothing"):
         refused = private.get(path)
@@ -131,7 +131,7 @@ def test_log_directives() -> None:
     }
 
 
-def test_a_stopped_index_is_told_by_readyz(public: httpx.Client, status: Status) -> None:
+def test_readyz_reports_a_stopped_index(public: httpx.Client, status: Status) -> None:
     status.set_phase("live")
     status.set_index("users", "stopped")
     status.set_index("orders", "seeded")
@@ -142,7 +142,7 @@ def test_a_stopped_index_is_told_by_readyz(public: httpx.Client, status: Status)
     assert public.get("/readyz").status_code == 200
 
 
-def test_nobody_carries_out_requests_before_the_process_is_up(private: httpx.Client) -> None:
+def test_requests_are_refused_before_the_process_is_up(private: httpx.Client) -> None:
     admin = httpx.BasicAuth("me", "pässword")
     routes = (("POST", "/reindex"), ("DELETE", "/reindex"), ("POST", "/take-over"))
     for method, where in (*routes, ("GET", "/generations")):

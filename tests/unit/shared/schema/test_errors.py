@@ -1,6 +1,6 @@
-"""Every way in which a schema file can be wrong gives a located problem, and all of them come at once.
+"""Each error in a schema file is a problem with its line, and all of them are reported at once.
 
-The tables have every row of the schema reference's list of errors (section 13), and of those that the original lets pass.
+The tables have one row for each error that a schema file can have.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ ROOT = [
     ("table: t\nfields: {}", "2:9: `fields` must be a list"),
     ("table: t\nfields:", "2:8: `fields` must be a list"),
     ("table: t\ntable: u\nfields: []", "2:1: `table` is given twice in a schema"),
-    ("table: t\nfield: []\nfields: []", "2:1: a schema knows no `field` (did you mean `fields`?)"),
+    (
+        "table: t\nfield: []\nfields: []",
+        "2:1: a schema has no key `field` (did you mean `fields`?)",
+    ),
     (
         "version: 2\ntable: t\nfields: []",
         "1:10: this version is not supported; `version` must be 1",
@@ -100,7 +103,7 @@ FIELDS = [
     ("{ text: a-b }", "5:13: `a-b` is not a document key"),
     ("{ text: ' ' }", "is not a document key"),
     (f"{{ text: {'a' * 64} }}", "is not a document key"),
-    ("{ text: a, colum: b }", "5:16: `text` field `a` knows no `colum` (did you mean `column`?); allowed are `required`"),
+    ("{ text: a, colum: b }", "5:16: `text` field `a` has no key `colum` (did you mean `column`?); allowed are `required`"),
     ("{ text: a, required: 'true' }", "5:26: `required` must be true or false"),
     ("{ text: a, required: yes }", "`required` must be true or false"),
     ("{ text: a, column: t.b }", "5:24: `t.b` is not one name"),
@@ -113,34 +116,34 @@ FIELDS = [
     ("{ text: a, transforms: lowercase }", "`transforms` must be a list"),
     ("{ text: a, default: [1] }", "`default` must be a single value"),
     ("{ text: a, default: !x 1 }", "the tag `!x` means nothing here"),
-    ("{ keyword: a, variants: [b] }", "knows no `variants`"),
+    ("{ keyword: a, variants: [b] }", "has no key `variants`"),
     ("{ enum: a, variants: [b, b] }", "the variant `b` is given twice"),
     ("{ enum: a, variants: [b, ' '] }", "must not be blank"),
     ('{ enum: a, variants: ["b\\nc"] }', "must not be blank, or hold `=>`"),
     ("{ enum: a, variants: ['b => c'] }", "must not be blank, or hold `=>`"),
     ("{ custom: a, postgres: [inet] }", "`custom` field `a` needs `opensearch`"),
     ("{ custom: a, postgres: [], opensearch: ip }", "`postgres` must name at least one type"),
-    ("{ custom: a, postgres: [inet], opensearch: ip, transforms: [] }", "knows no `transforms`"),
+    ("{ custom: a, postgres: [inet], opensearch: ip, transforms: [] }", "has no key `transforms`"),
     ("{ geo: a, lat: b }", "takes both `lat` and `lon`, or `column` alone"),
     ("{ geo: a, lat: b, lon: c, column: d }", "takes both `lat` and `lon`"),
-    ("{ geo: a, default: 1 }", "`geo` field `a` knows no `default`"),
+    ("{ geo: a, default: 1 }", "`geo` field `a` has no key `default`"),
     ("{ object: a }", "`object` field `a` needs `fields`"),
-    ("{ object: a, required: true, fields: [] }", "knows no `required`"),
+    ("{ object: a, required: true, fields: [] }", "has no key `required`"),
     ("{ object: a, fields: [{ text: b }, { text: b }] }", "5:40: the key `b` is used twice"),
     ("{ map: a }", "`map` field `a` needs `values`"),
     ("{ map: a, values: boolean }", "unknown `values` `boolean`"),
     ("{ constant: a }", "`constant` field `a` needs `value`"),
     ("{ constant: a, value: [1, b] }", "the values of constant `a` must all be of one type"),
-    ("{ constant: a, value: 1, required: true }", "knows no `required`"),
+    ("{ constant: a, value: 1, required: true }", "has no key `required`"),
     ("{ belongs_to: a, fields: [{ texd: b }] }", "needs `table`, `primary_key`"),
     (f"{{ belongs_to: a, {JOIN}, foreign_key: b }}", "`belongs_to` field `a` takes `column`, not `foreign_key`"),
-    (f"{{ belongs_to: a, {JOIN}, order_by: [] }}", "knows no `order_by`"),
-    (f"{{ belongs_to: a, {JOIN}, limit: 1 }}", "knows no `limit`"),
+    (f"{{ belongs_to: a, {JOIN}, order_by: [] }}", "has no key `order_by`"),
+    (f"{{ belongs_to: a, {JOIN}, limit: 1 }}", "has no key `limit`"),
     (f"{{ has_one: a, {JOIN}, column: b }}", "`has_one` field `a` takes `foreign_key`, not `column`"),
-    (f"{{ has_one: a, {JOIN}, foreign_key: b, limit: 1 }}", "knows no `limit`"),
+    (f"{{ has_one: a, {JOIN}, foreign_key: b, limit: 1 }}", "has no key `limit`"),
     (f"{{ has_many: a, {JOIN}, through: b }}", "`has_many` field `a` takes `foreign_key`, not `through`"),
     (f"{{ has_many: a, {JOIN} }}", "`has_many` field `a` needs `foreign_key`"),
-    (f"{{ has_many: a, {JOIN}, foreign_key: b, required: true }}", "knows no `required`"),
+    (f"{{ has_many: a, {JOIN}, foreign_key: b, required: true }}", "has no key `required`"),
     (f"{{ has_many: a, {JOIN}, foreign_key: b, limit: 0 }}", "`limit` must be a whole number from 1"),
     (f"{{ has_many: a, {JOIN}, foreign_key: b, limit: -1 }}", "`limit` must be a whole number from 1"),
     (f"{{ has_many: a, {JOIN}, foreign_key: b, limit: true }}", "`limit` must be a whole number"),
@@ -153,22 +156,22 @@ FIELDS = [
     (f"{{ many_to_many: a, {JOIN}, through: {{ table: t, left_key: a, right_key: [b, c] }} }}", "differ in number"),
     ("{ count: a }", "`count` field `a` needs `table`"),
     ("{ count: a, table: t }", "takes exactly one of `foreign_key` and `through`"),
-    ("{ count: a, table: t, foreign_key: b, required: true }", "knows no `required`"),
+    ("{ count: a, table: t, foreign_key: b, required: true }", "has no key `required`"),
     ("{ sum: a, table: t, foreign_key: b }", "needs `column`, `value_type`"),
     ("{ sum: a, table: t, foreign_key: b, column: c, value_type: geo }", "unknown `value_type` `geo`"),
     ("{ sum: a, table: t, foreign_key: b, column: c, value_type: custom }", "unknown `value_type` `custom`"),
     ("{ avg: a, table: t, foreign_key: b }", "needs `column`"),
-    ("{ max: a, table: t, foreign_key: b, column: c, value_type: long, element_type: long }", "knows no `element_type`"),
+    ("{ max: a, table: t, foreign_key: b, column: c, value_type: long, element_type: long }", "has no key `element_type`"),
     ("{ ids: a, table: t, foreign_key: b }", "needs `element_type`"),
     ("{ ids: a, table: t, foreign_key: b, element_type: geo }", "unknown `element_type` `geo`"),
-    ("{ ids: a, table: t, foreign_key: b, element_type: long, column: c }", "knows no `column`"),
-    ("{ ids: a, table: t, foreign_key: b, element_type: long, value_type: long }", "knows no `value_type`"),
+    ("{ ids: a, table: t, foreign_key: b, element_type: long, column: c }", "has no key `column`"),
+    ("{ ids: a, table: t, foreign_key: b, element_type: long, value_type: long }", "has no key `value_type`"),
 ]  # fmt: skip
 
 FILTERS = [
     ("a = 1", "a filter must be a mapping"),
     ("{ raw: '  ' }", "`raw` is empty"),
-    ("{ raw: a, column: b }", "a raw filter knows no `column`"),
+    ("{ raw: a, column: b }", "a raw filter has no key `column`"),
     ("{ raw: a, volatile: often }", "`volatile` must be true or false"),
     ("{ raw: a, volatile: true }", "a filter is `volatile`: say with `verify_every`"),
     ("{ column: a }", "a filter needs `column` and `op`, or `raw`"),
@@ -181,20 +184,20 @@ FILTERS = [
     ("{ column: a, op: in, value: [[1]] }", "a filter value must be a single value"),
     ("{ column: a, op: between, value: [1] }", "`between` needs exactly two values"),
     ("{ column: a, op: is_null, value: 1 }", "`is_null` takes no `value`"),
-    ("{ column: a, op: eq, value: 1, extra: 2 }", "a filter knows no `extra`"),
+    ("{ column: a, op: eq, value: 1, extra: 2 }", "a filter has no key `extra`"),
     ('{ column: a, op: eq, value: "\\0" }', "must not hold the character U+0000"),
 ]
 
 
 @pytest.mark.parametrize(("text", "message"), ROOT)
-def test_what_is_wrong_at_the_top_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_errors_at_the_top_are_reported(tmp_path: Path, text: str, message: str) -> None:
     found = problems(tmp_path, text)
     assert len(found) == 1
     assert message in found[0]
 
 
 @pytest.mark.parametrize(("text", "message"), FIELDS)
-def test_what_is_wrong_in_a_field_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_errors_in_a_field_are_reported(tmp_path: Path, text: str, message: str) -> None:
     assert message in "\n".join(problems(tmp_path, field(text)))
 
 
@@ -207,7 +210,7 @@ def test_what_is_wrong_in_a_field_is_told(tmp_path: Path, text: str, message: st
         "table: t\nprimary_key: id\nfields:\n  - {{ count: n, table: u, foreign_key: b, filters: [{}] }}",
     ],
 )
-def test_what_is_wrong_in_a_filter_is_told(
+def test_errors_in_a_filter_are_reported(
     tmp_path: Path, where: str, text: str, message: str
 ) -> None:
     (found,) = problems(tmp_path, where.format(text))
@@ -251,7 +254,7 @@ def test_a_problem_shows_the_line_and_a_caret(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_schema(path, "x")
     assert str(caught.value).splitlines()[-3:] == [
-        f"{path}:3:20: `text` field `` knows no `colum` (did you mean `column`?);"
+        f"{path}:3:20: `text` field `` has no key `colum` (did you mean `column`?);"
         " allowed are `required`, `column`, `options`, `path`, `transforms`, `default`",
         "      - { text: größe, colum: a }",
         "                       ^",

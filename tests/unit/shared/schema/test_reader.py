@@ -60,7 +60,7 @@ def test_the_root_says_what_it_is(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_key_is_the_catalogs_business(tmp_path: Path) -> None:
+def test_an_empty_key_is_taken_from_the_catalog(tmp_path: Path) -> None:
     assert plan_of(tmp_path, "table: t\nfields: []").key == ()
 
 

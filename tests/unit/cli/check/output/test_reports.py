@@ -186,7 +186,7 @@ def coverage(
     ("found", "verdict"),
     [
         (coverage(satisfied=True), "✓ publication flusso covers the table"),
-        (coverage(), "the next run sees to that"),
+        (coverage(), "the next run does that"),
         (coverage(manage=False), "this role could, but managing the publication is off"),
         (
             coverage(manageable=False),

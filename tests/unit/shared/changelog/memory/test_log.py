@@ -27,7 +27,7 @@ from support.change_logs import (
 
 
 def nothing() -> None:
-    """An acknowledgement that nobody waits for."""
+    """An acknowledgement that is not waited for."""
 
 
 def test_without_a_group_a_change_is_acknowledged_at_once() -> None:
@@ -64,7 +64,7 @@ def test_a_change_is_acknowledged_when_the_last_group_has_applied_it() -> None:
     assert acknowledged == [change(1)]
 
 
-def test_a_group_that_is_forgotten_lets_go_of_what_it_held() -> None:
+def test_a_deleted_group_releases_its_changes() -> None:
     log = MemoryLog()
     start(log, "slow")
     writer = log.writer()
@@ -74,7 +74,7 @@ def test_a_group_that_is_forgotten_lets_go_of_what_it_held() -> None:
     assert acknowledged == [change(1)]
 
 
-def test_a_group_holds_its_changes_while_nobody_is_in_it() -> None:
+def test_a_group_holds_its_changes_while_it_has_no_member() -> None:
     log = MemoryLog()
     reader = log.reader("g", [USERS], lambda _: None)
     reader.close()
@@ -212,7 +212,7 @@ def test_acknowledged_is_what_all_groups_have_applied(steps: list[tuple[str, int
         assert acknowledged == list(range(min(applied.values())))
 
 
-def test_who_holds_back_a_full_log_is_known_and_can_be_let_go(
+def test_a_group_that_holds_back_a_full_log_is_named_and_can_be_deleted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory_log, "_PATIENCE", 0.0)
@@ -227,17 +227,17 @@ def test_who_holds_back_a_full_log_is_known_and_can_be_let_go(
     # A snapshot is not complete before all have it.
     assert log.holds_back("stopped", seeding=True)
     assert not log.holds_back("quick", seeding=True)
-    assert not log.holds_back("nobody", seeding=True)
+    assert not log.holds_back("unknown", seeding=True)
     assert not writer.publish(change(3), nothing)
     assert log.holds_back("stopped")
     assert not log.holds_back("quick")
-    assert not log.holds_back("nobody")
+    assert not log.holds_back("unknown")
     log.groups.forget("stopped")
     assert writer.publish(change(3), nothing)
     assert not log.holds_back("stopped")
 
 
-def test_a_log_with_room_is_held_back_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_with_room_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_log, "_PATIENCE", 0.0)
     log = MemoryLog(capacity=2)
     start(log, "slow")
