@@ -304,7 +304,7 @@ def test_a_server_that_accepts_and_never_answers_ends_the_start(
     assert took < 8
 
 
-def test_two_threads_tell_of_a_server_once(bench: Bench) -> None:
+def test_a_server_that_two_threads_wait_for_is_reported_once(bench: Bench) -> None:
     bench.environment["DATABASE_URL"] = f"postgresql://me:hidden@{_NOWHERE}/library"
     _, said = bench.run("flusso", "run")
     tries = [line for line in said.splitlines() if "next try in" in line]

@@ -105,7 +105,7 @@ def broken(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_everything_that_is_wrong_in_all_files_is_told_at_once(broken: Path) -> None:
+def test_all_errors_of_all_files_are_reported_at_once(broken: Path) -> None:
     done = build(broken)
     assert (done.returncode, done.stdout) == (1, "")
     at = 0
@@ -114,7 +114,7 @@ def test_everything_that_is_wrong_in_all_files_is_told_at_once(broken: Path) -> 
     assert not (broken / "flusso.lock").exists()
 
 
-def test_it_is_told_to_programs_too(broken: Path) -> None:
+def test_errors_are_reported_as_json_too(broken: Path) -> None:
     done = build(broken, "--format", "json")
     assert (done.returncode, done.stderr) == (1, "")
     report = json.loads(done.stdout)
@@ -141,7 +141,7 @@ def test_a_pull_request_shows_it_on_the_lines(broken: Path) -> None:
     ] == PLACES
 
 
-def test_success_is_told_to_programs_too(tmp_path: Path) -> None:
+def test_success_is_reported_as_json_too(tmp_path: Path) -> None:
     config = str(ROOT / "dev" / "flusso.toml")
     report = json.loads(build(tmp_path, "-c", config, "--format", "json").stdout)
     assert (report["passed"], report["diagnostics"], report["lock"]) == (True, [], "flusso.lock")

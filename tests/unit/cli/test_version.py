@@ -1,4 +1,4 @@
-"""Whoever reports a problem can say with which version, for each of the commands."""
+"""Each command prints its version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
 @pytest.mark.parametrize("command", ["flusso", "flusso-capture", "flusso-worker"])
-def test_every_command_tells_its_version(command: str, option: str) -> None:
+def test_every_command_prints_its_version(command: str, option: str) -> None:
     program = Path(sys.executable).parent / command
     done = subprocess.run([program, option], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == f"flusso {version('flusso-kafka')}\n"

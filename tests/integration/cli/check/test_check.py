@@ -46,7 +46,7 @@ _GOOD = """
     """
 
 
-def test_a_schema_that_is_right_is_told_nothing(database: str, tmp_path: Path) -> None:
+def test_a_correct_schema_has_no_findings(database: str, tmp_path: Path) -> None:
     run(database, *STORE, "INSERT INTO things (id, owner_id, state) VALUES (1, 1, 'new')")
     report = checked(tmp_path, database, _GOOD)
     assert told(report) == []
@@ -306,7 +306,7 @@ _CASES: list[tuple[str, str, tuple[str, str, str], str]] = [
 @pytest.mark.parametrize(
     ("text", "expected", "part"), [case[1:] for case in _CASES], ids=[case[0] for case in _CASES]
 )
-def test_one_thing_wrong_is_told_once_where_it_is(
+def test_an_error_is_reported_once_at_its_place(
     broken: str, tmp_path: Path, text: str, expected: tuple[str, str, str], part: str
 ) -> None:
     report = checked(tmp_path, broken, text)

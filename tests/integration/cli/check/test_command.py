@@ -146,7 +146,7 @@ def test_files_that_do_not_load_are_reported_in_the_same_form(bench: Bench, form
 
 @contextmanager
 def listeners(number: int) -> Iterator[list[socket.socket]]:
-    """Sockets that somebody might connect to."""
+    """Sockets of servers that a command might connect to."""
     with ExitStack() as stack:
         found = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in found:

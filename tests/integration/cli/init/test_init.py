@@ -438,7 +438,7 @@ def _at_a_terminal(desk: Desk, typed: str) -> tuple[int, str]:
 
 
 def _read(terminal: int) -> Iterator[bytes]:
-    """Until the program has let go of the terminal, which ends with an error on Linux."""
+    """Read until the program has closed the terminal, which is an error on Linux."""
     while True:
         try:
             data = os.read(terminal, 4096)

@@ -125,7 +125,7 @@ def test_an_identity_index_that_is_gone_leaves_nothing(database: str) -> None:
     assert table(database, "t").identity_columns == set()
 
 
-def test_only_tables_are_found_and_who_owns_them_is_told(database: str) -> None:
+def test_only_tables_are_found_with_their_owners(database: str) -> None:
     run(
         database,
         "CREATE TABLE t (id int PRIMARY KEY)",
@@ -195,7 +195,9 @@ def test_what_cannot_be_followed_is_refused_until_its_cure_has_run(database: str
     assert [refused[name].rule for name in wanted] == ["not-logged", "not-a-table"]
 
 
-def test_everything_missing_is_told_at_once_with_near_misses(database: str, tmp_path: Path) -> None:
+def test_everything_missing_is_reported_at_once_with_near_misses(
+    database: str, tmp_path: Path
+) -> None:
     run(
         database,
         "CREATE TABLE things (id int PRIMARY KEY, full_name text, owner_id int)",

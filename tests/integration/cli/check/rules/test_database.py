@@ -63,7 +63,7 @@ pytestmark = pytest.mark.services
         ),
     ],
 )
-def test_a_table_that_will_not_do(
+def test_an_unsuitable_table(
     database: str, tmp_path: Path, statement: str, expected: tuple[str, str, str], sql: str
 ) -> None:
     run(database, *STORE, statement)
@@ -198,7 +198,7 @@ def test_a_filter_that_writes(database: str, tmp_path: Path) -> None:
     assert "read-only transaction" in only(report, "statement").message
 
 
-def test_a_row_that_cannot_be_built_is_told_without_its_values(
+def test_a_row_that_cannot_be_built_is_reported_without_its_values(
     database: str, tmp_path: Path
 ) -> None:
     run(
@@ -249,7 +249,7 @@ def test_only_an_index_that_finds_the_rows_counts(
     assert told(again) == []
 
 
-def test_every_lookup_without_an_index_is_told_once(database: str, tmp_path: Path) -> None:
+def test_every_lookup_without_an_index_is_reported_once(database: str, tmp_path: Path) -> None:
     run(
         database,
         "CREATE TABLE things (id int PRIMARY KEY, owner_id int)",

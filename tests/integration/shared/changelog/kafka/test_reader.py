@@ -125,7 +125,7 @@ def test_a_member_that_dies_is_replaced_and_its_changes_come_again(
     dead.close()
 
 
-def test_a_member_that_lost_its_partitions_is_told_and_commits_nothing(
+def test_a_member_that_lost_its_partitions_is_notified_and_commits_nothing(
     services: Services, topic_prefix: str, log: KafkaLog, group: str
 ) -> None:
     queue = connection(
@@ -254,7 +254,7 @@ def test_a_close_that_does_not_return_is_left_behind(
     staying.close()
 
 
-def test_a_rebalance_told_from_within_close_holds_nobody_up(
+def test_a_rebalance_inside_close_blocks_no_other_thread(
     log: KafkaLog, group: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 17: from within `close` the client library could wait for ever, and the whole process with it."""

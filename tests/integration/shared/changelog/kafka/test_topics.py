@@ -118,7 +118,7 @@ def test_a_broker_that_is_not_there_is_waited_for(
         KafkaLog(connection(nowhere, topic_prefix)).prepare([ORDERS])
 
 
-def test_tls_to_a_plain_listener_is_told_apart_from_an_outage(
+def test_tls_to_a_plain_listener_is_distinguished_from_an_outage(
     services: Services, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 2.0)
@@ -147,7 +147,7 @@ def test_a_refused_login_names_the_remedy(
         topic_prefix,
         security_protocol="SASL_PLAINTEXT",
         sasl_mechanisms="PLAIN",
-        sasl_username="somebody",
+        sasl_username="unknown",
         sasl_password="wrong",
     )
     with pytest.raises(FatalError, match=r"check .*sasl.*\[queue\.properties\]"):

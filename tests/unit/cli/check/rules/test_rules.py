@@ -50,7 +50,7 @@ def said(server: ServerFacts, slot: SlotFacts | None = None) -> list[tuple[str, 
     return [(item.severity, item.rule, " ".join(item.sql)) for item in check_server(facts, "it's")]
 
 
-def test_a_server_that_will_do() -> None:
+def test_a_suitable_server() -> None:
     assert said(_SERVER) == []
     assert said(_SERVER, _SLOT) == []
     assert said(replace(_SERVER, slots_used=10, senders_used=10), _SLOT) == []
@@ -84,7 +84,7 @@ def test_a_server_that_will_do() -> None:
         ),
     ],
 )
-def test_a_server_that_will_not(server: ServerFacts, expected: tuple[str, str, str]) -> None:
+def test_an_unsuitable_server(server: ServerFacts, expected: tuple[str, str, str]) -> None:
     assert said(server) == [expected]
 
 
@@ -100,7 +100,7 @@ def test_a_server_that_will_not(server: ServerFacts, expected: tuple[str, str, s
         (replace(_SLOT, two_phase=True), ("warning", "two-phase-slot", "")),
     ],
 )
-def test_a_slot_that_will_not(slot: SlotFacts, expected: tuple[str, str, str]) -> None:
+def test_an_unsuitable_slot(slot: SlotFacts, expected: tuple[str, str, str]) -> None:
     assert said(_SERVER, slot) == [expected]
 
 
