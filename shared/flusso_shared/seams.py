@@ -138,6 +138,20 @@ class Groups(Protocol):
         at most `seconds` older than its newest record."""
         ...
 
+    def resumed_starts(self, recorded: Offsets, tables: Collection[TableName]) -> Offsets:
+        """Where a generation over `tables` starts whose start was recorded, perhaps by an earlier process.
+
+        `recorded`, unless the log ended with that process; then the ends.
+        """
+        ...
+
+    def retains(self, group: str) -> bool:
+        """Whether the log retains what `group` has not applied.
+
+        Always, unless the log ends with the process; then only for a group that this process has used.
+        """
+        ...
+
     def ends(self, tables: Collection[TableName]) -> Offsets:
         """The offset after the last record of each partition, as of now."""
         ...
@@ -168,7 +182,7 @@ class ChangeLog(Protocol):
 
     @property
     def durable(self) -> bool:
-        """Whether changes and positions outlive the process.  If not, each process starts without positions."""
+        """Whether changes and positions outlive the process.  Recorded with each generation."""
         ...
 
     def prepare(self, tables: Collection[TableName]) -> Mapping[TableName, str]:

@@ -310,6 +310,7 @@ def test_positions_before_a_commit_are_absent_and_after_a_reset_present(
     ends = log.groups.ends([USERS])
     log.groups.reset(group, ends)
     assert log.groups.committed(group, [USERS]) == ends
+    assert log.groups.retains(group)
 
 
 def test_a_group_with_members_is_not_reset(log: ChangeLog, group: str, join: Join) -> None:

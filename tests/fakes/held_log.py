@@ -129,6 +129,12 @@ class HeldGroups:
     ) -> Offsets:
         return {}
 
+    def resumed_starts(self, recorded: Offsets, tables: Collection[TableName]) -> Offsets:
+        return recorded
+
+    def retains(self, group: str) -> bool:
+        return True
+
     def ends(self, tables: Collection[TableName]) -> Offsets:
         return {TopicPartition(str(table), 0): self._log.count for table in tables}
 

@@ -52,7 +52,7 @@ class DeployLog:
     def missing(self, tables: Collection[TableName]) -> list[str]:
         return []
 
-    def holds_back(self, group: str) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
         return False
 
     # --- groups -------------------------------------------------------------------------------------
@@ -61,6 +61,12 @@ class DeployLog:
         self, beginning: Collection[TableName], recent: Collection[TableName], seconds: float
     ) -> Offsets:
         return {PARTITION: 0}
+
+    def resumed_starts(self, recorded: Offsets, tables: Collection[TableName]) -> Offsets:
+        return recorded
+
+    def retains(self, group: str) -> bool:
+        return True
 
     def ends(self, tables: Collection[TableName]) -> Offsets:
         with self._lock:

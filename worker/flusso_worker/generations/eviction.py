@@ -40,7 +40,7 @@ class Eviction:
     def restart_all(self) -> None:
         """Retain changes for every generation, in the first round of a process: offsets of an earlier process are lost."""
         for stored in self._steps.load():
-            if _retained(stored.generation):
+            if self._unretained(stored.generation):
                 self._restart(stored)
 
     def evict(self, stopped: Collection[GenerationName]) -> None:
@@ -48,7 +48,7 @@ class Eviction:
 
         Raises `RetryableError` when another process changes what is recorded of one.
         """
-        for stored in self._steps.load():
+        for stored in self._steps.load() if stopped else ():
             generation = stored.generation
             group = self._steps.group(generation)
             if generation.name not in stopped or not self._log.holds_back(
@@ -73,7 +73,7 @@ class Eviction:
     def mark_all_missed(self) -> None:
         """Record that the generations miss changes: streaming starts, and the log retains none for this index."""
         for stored in self._steps.load():
-            if _retained(stored.generation):
+            if self._unretained(stored.generation):
                 self._mark(stored)
 
     def restart_due(self) -> None:
@@ -86,6 +86,13 @@ class Eviction:
                 self._restart(stored)
         for name in due:
             del self._restart_at[name]
+
+    def _unretained(self, generation: Generation) -> bool:
+        """Whether the log should retain changes for it, and does not."""
+        needed = generation.state == "seeding" or (
+            generation.state == "live" and not generation.missed
+        )
+        return needed and not self._log.groups.retains(self._steps.group(generation))
 
     def _mark(self, stored: Stored) -> None:
         if stored.generation.missed:
@@ -102,11 +109,6 @@ class Eviction:
             stored, generation.evolve(starts=ends, targets=None, missed=False)
         ):
             raise _changed_meanwhile(generation)
-
-
-def _retained(generation: Generation) -> bool:
-    """Whether the log retains changes for it."""
-    return generation.state == "seeding" or (generation.state == "live" and not generation.missed)
 
 
 def _changed_meanwhile(generation: Generation) -> RetryableError:

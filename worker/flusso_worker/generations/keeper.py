@@ -110,13 +110,12 @@ class GenerationKeeper:
         A log in memory retains no changes for a keeper that has not started by then.  That its generations must be
         seeded again is durable when this returns.  Raises `RetryableError` while it cannot be recorded.
         """
-        if not self._begun and not self._log.durable:
+        if not self._begun:
             self._eviction.mark_all_missed()
 
     def evict(self, stopped: Collection[GenerationName]) -> None:
         """Evict these generations, whose pipelines have ended, if other indexes wait for them."""
-        if not self._log.durable and stopped:
-            self._eviction.evict(stopped)
+        self._eviction.evict(stopped)
 
     # --- one round ------------------------------------------------------------------------------
 
@@ -133,7 +132,7 @@ class GenerationKeeper:
         snapshot = snapshots_of(records).get(self._plan.root)
         if not self._begun:
             self._begin()
-        elif not self._log.durable:
+        else:
             self._eviction.restart_due()
         facts = self._facts(lineage, snapshot)
         for _ in range(_MAX_ACTIONS_PER_ROUND):
@@ -171,8 +170,7 @@ class GenerationKeeper:
 
     def _begin(self) -> None:
         """Run what the first round with a slot needs."""
-        if not self._log.durable:
-            self._eviction.restart_all()
+        self._eviction.restart_all()
         self._begun = True
 
     def _sweep(self, stored: Sequence[Stored]) -> None:

@@ -166,9 +166,9 @@ class GenerationSteps:
         generation = stored.generation
         for indexes in self.indexes:
             indexes.create(generation.name, generation.plan)
-        if not self._log.durable:
-            # An earlier process may have chosen them, and its log is lost: the log of this process starts now.
-            generation = generation.evolve(starts=self._starts())
+        tables = generation.plan.tables
+        starts = dict(self._log.groups.resumed_starts(generation.starts, tables))
+        generation = generation.evolve(starts=starts)
         # Without a cluster, the committed offsets are all that is left of an earlier process.
         committed = self._log.groups.committed(self.group(generation), generation.plan.tables)
         if self.indexes or not committed:

@@ -30,6 +30,12 @@ class KafkaGroups:
         ends = self._admin.latest(from_recent)
         return earliest | ends | self._admin.recent(from_recent, int(seconds * 1000))
 
+    def resumed_starts(self, recorded: Offsets, tables: Collection[TableName]) -> Offsets:
+        return recorded
+
+    def retains(self, group: str) -> bool:
+        return True
+
     def ends(self, tables: Collection[TableName]) -> Offsets:
         return self._admin.latest(self._partitions(tables))
 

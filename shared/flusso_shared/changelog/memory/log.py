@@ -145,6 +145,14 @@ class MemoryGroups:
         """The ends: nothing older is held for a group that does not exist yet."""
         return self.ends({*beginning, *recent})
 
+    def resumed_starts(self, recorded: Offsets, tables: Collection[TableName]) -> Offsets:
+        """The ends: nothing older is held."""
+        return self.ends(tables)
+
+    def retains(self, group: str) -> bool:
+        with self._buffer.lock:
+            return group in self._buffer.groups
+
     def ends(self, tables: Collection[TableName]) -> Offsets:
         with self._buffer.lock:
             topics = [self._buffer.topic(table) for table in tables]

@@ -74,6 +74,18 @@ def test_a_deleted_group_releases_its_changes() -> None:
     assert acknowledged == [change(1)]
 
 
+def test_a_group_of_an_earlier_process_is_not_retained_and_starts_at_the_end() -> None:
+    log = MemoryLog()
+    publish(log.writer(), [change(1), change(2)])
+    ends = log.groups.ends([USERS])
+    assert not log.groups.retains("earlier")
+    assert log.groups.resumed_starts(dict.fromkeys(ends, 17), [USERS]) == ends
+    log.groups.reset("earlier", ends)
+    assert log.groups.retains("earlier")
+    log.groups.forget("earlier")
+    assert not log.groups.retains("earlier")
+
+
 def test_a_group_holds_its_changes_while_it_has_no_member() -> None:
     log = MemoryLog()
     reader = log.reader("g", [USERS], lambda _: None)
