@@ -21,7 +21,7 @@ quarantine = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Documents that could not be written.",
+    help="List, show, retry or drop documents that could not be written.",
 )
 
 IndexOption = Annotated[
@@ -33,7 +33,7 @@ IdOption = Annotated[
     typer.Option("--id", help="Only the entry of this document id; may be repeated."),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Every entry.")]
-_REASON = 100
+_MAX_REASON_CHARACTERS = 100
 
 
 @quarantine.command("list")
@@ -58,7 +58,11 @@ def list_entries(
         table = Table("index", "id", "generation", "when", "reason", box=None)
         for entry in found:
             reason = entry.reason.replace("\n", " ")
-            short = reason if len(reason) <= _REASON else reason[: _REASON - 1] + "…"
+            short = (
+                reason
+                if len(reason) <= _MAX_REASON_CHARACTERS
+                else reason[: _MAX_REASON_CHARACTERS - 1] + "…"
+            )
             name = entry.generation
             table.add_row(name.index, entry.id, name.physical, entry.at[:19] + "Z", short)
         console().print(table)

@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 from flusso_shared.errors import FatalError
 from flusso_worker.generations.view import GenerationView
 
-_TIMEOUT = 60.0
+_TIMEOUT_SECONDS = 60.0
 _OK = 300
 
 
@@ -22,7 +22,7 @@ class Remote:
         """`server` is `host:port` or a URL."""
         self._url = (server if "://" in server else f"http://{server}").rstrip("/")
         self._headers = urllib3.make_headers(basic_auth=f"{user}:{password}")
-        self._pool = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
+        self._pool = urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False)
 
     def generations(self) -> list[GenerationView]:
         """Every generation that the process knows."""

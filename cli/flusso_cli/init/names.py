@@ -17,7 +17,7 @@ _NO_TEXTS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "
 """What some reader of YAML takes for something else than a text."""
 _RESERVED = frozenset({"flusso_meta", "flusso_quarantine"})
 _MAX_BYTES = 63
-_ROOM = 4
+_NUMBER_BYTES = 4
 """For the number that tells equal names apart."""
 
 
@@ -37,7 +37,7 @@ def free(wishes: Iterable[str], taken: Collection[str]) -> str:
 def document_key(*parts: str) -> str:
     """A key of a document after names in Postgres; never one of OpenSearch's own, which begin with `_`."""
     key = _ascii("_".join(parts)) or "field"
-    return (f"f_{key}" if key[0].isdigit() else key)[: _MAX_BYTES - _ROOM].rstrip("_")
+    return (f"f_{key}" if key[0].isdigit() else key)[: _MAX_BYTES - _NUMBER_BYTES].rstrip("_")
 
 
 def index_names(tables: Sequence[TableName]) -> dict[TableName, str]:
@@ -51,7 +51,7 @@ def index_names(tables: Sequence[TableName]) -> dict[TableName, str]:
 
 def _index_name(*parts: str) -> str:
     name = _ascii("_".join(parts)).lower() or "table"
-    return (f"t_{name}" if name[0].isdigit() else name)[: _MAX_BYTES - _ROOM].rstrip("_")
+    return (f"t_{name}" if name[0].isdigit() else name)[: _MAX_BYTES - _NUMBER_BYTES].rstrip("_")
 
 
 def _ascii(text: str) -> str:

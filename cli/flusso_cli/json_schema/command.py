@@ -24,7 +24,7 @@ def schema(
         Which, typer.Argument(help="`config` for flusso.toml, `index` for *.schema.yml.")
     ],
 ) -> None:
-    """Print the JSON Schema of a file format."""
+    """Print the JSON Schema of flusso.toml or of the schema files, for editors."""
     typer.echo(text(which))
 
 

@@ -42,7 +42,7 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         envvar="FLUSSO_CONFIG",
-        help="Configuration file; by default ./flusso.toml, or the lock file where that is absent.",
+        help="Configuration file; by default ./flusso.toml, or the lock file if that does not exist.",
     ),
 ]
 LockOption = Annotated[

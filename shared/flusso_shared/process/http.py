@@ -31,7 +31,7 @@ from flusso_shared.status import Status
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 128
-_STOP_BUDGET = 3.0
+_STOP_TIMEOUT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,5 +223,5 @@ class HttpServer:
     def stop(self) -> None:
         """Finish the requests in progress and close the socket."""
         self._server.should_exit = True
-        self._thread.join(_STOP_BUDGET)
+        self._thread.join(_STOP_TIMEOUT_SECONDS)
         self._listener.close()

@@ -10,7 +10,7 @@ from flusso_shared.plan.spelling import quoted
 from flusso_shared.schema.yaml_nodes import Document, Node
 
 _KEY = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
-_LONGEST = 63
+_MAX_BYTES = 63
 """NAMEDATALEN - 1, in bytes."""
 
 
@@ -32,8 +32,8 @@ def _problem(name: str, *, quotes: bool) -> str:
     """Why Postgres cannot have such a name, or who writes it means something else."""
     if not name:
         return "is not a name"
-    if len(name.encode()) > _LONGEST:
-        return f"is longer than {_LONGEST} bytes, the longest name in Postgres"
+    if len(name.encode()) > _MAX_BYTES:
+        return f"is longer than {_MAX_BYTES} bytes, the longest name in Postgres"
     if "." in name and not quotes:
         return (
             "is not one name: the database schema is given by `schema`, and a name that holds a dot is written"
@@ -59,11 +59,11 @@ def document_key(document: Document, node: Node) -> str:
     if text is None:
         return ""
     key = text.strip()
-    if not _KEY.fullmatch(key) or len(key) > _LONGEST:
+    if not _KEY.fullmatch(key) or len(key) > _MAX_BYTES:
         document.add(
             node,
             f"`{text}` is not a document key: letters, digits and `_`, not starting with a digit,"
-            f" at most {_LONGEST}",
+            f" at most {_MAX_BYTES}",
         )
         return ""
     return key

@@ -17,9 +17,9 @@ from flusso_shared.problems import Problem, did_you_mean, listed
 Node = yaml.Node
 
 _TAG = "tag:yaml.org,2002:"
-_DEEPEST = 100
+_MAX_NESTING = 100
 """Levels of nesting; an alias that contains itself has no end."""
-_LONGEST_NUMBER = 1000
+_MAX_NUMBER_CHARACTERS = 1000
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -62,8 +62,8 @@ class Document:
                 self.root = root
 
     def _too_deep(self, node: Node, depth: int, done: set[int]) -> bool:
-        if depth > _DEEPEST:
-            self.add(node, f"nested more than {_DEEPEST} levels deep, or inside itself")
+        if depth > _MAX_NESTING:
+            self.add(node, f"nested more than {_MAX_NESTING} levels deep, or inside itself")
             return True
         if id(node) in done or isinstance(node, yaml.ScalarNode):
             return False
@@ -119,7 +119,7 @@ class Document:
                 return text
 
     def _number(self, node: Node, text: str) -> int | float:
-        if node.tag == _TAG + "int" and len(text) <= _LONGEST_NUMBER:
+        if node.tag == _TAG + "int" and len(text) <= _MAX_NUMBER_CHARACTERS:
             return int(text, 0)
         number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         if not math.isfinite(number):

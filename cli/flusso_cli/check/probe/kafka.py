@@ -17,7 +17,7 @@ from flusso_shared.config.model import QueueConnection
 from flusso_shared.errors import FatalError, FlussoError
 from flusso_shared.names import TableName
 
-_PATIENCE = 6.0
+_ANSWER_TIMEOUT_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def ask(queue: QueueConnection, tables: Collection[TableName]) -> BrokerFacts:
     wanted = (control_topic(prefix), *sorted(topic_name(prefix, table) for table in tables))
     admin = Admin(Clients(queue))
     try:
-        brokers = len(admin.client.list_topics(timeout=_PATIENCE).brokers)
+        brokers = len(admin.client.list_topics(timeout=_ANSWER_TIMEOUT_SECONDS).brokers)
     except KafkaException as error:
         raise admin.translated(error_of(error), "ask the brokers") from error
     found = admin.partitions(wanted)
@@ -69,9 +69,9 @@ def _policies(admin: Admin, topics: list[str]) -> dict[str, str]:
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
     found: dict[str, str] = {}
     for resource, future in admin.client.describe_configs(
-        resources, request_timeout=_PATIENCE
+        resources, request_timeout=_ANSWER_TIMEOUT_SECONDS
     ).items():
-        error = future.exception(_PATIENCE * 2)
+        error = future.exception(_ANSWER_TIMEOUT_SECONDS * 2)
         policy = None if error else future.result().get("cleanup.policy")
         if policy is not None and policy.value is not None:
             found[resource.name] = policy.value

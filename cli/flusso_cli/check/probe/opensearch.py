@@ -24,7 +24,7 @@ _NO_ANSWER = (
     HTTPStatus.METHOD_NOT_ALLOWED,
     HTTPStatus.INTERNAL_SERVER_ERROR,
 )
-_OLDEST = 2
+_OLDEST_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _version_fits(cluster: Cluster, version: str, distribution: str) -> Iterator
     # OpenSearch can be told to call itself 7.10 for old clients.
     if distribution != "opensearch" and version != "7.10.2":
         what = f"{distribution} {version}"
-    elif major.isdigit() and int(major) < _OLDEST:
+    elif major.isdigit() and int(major) < _OLDEST_VERSION:
         what = f"OpenSearch {version}"
     else:
         return
@@ -74,7 +74,7 @@ def _version_fits(cluster: Cluster, version: str, distribution: str) -> Iterator
         "opensearch-version",
         f"sink {cluster.name} is {what}",
         subject=f"sink {cluster.name}",
-        cure=f"use OpenSearch {_OLDEST} or newer",
+        cure=f"use OpenSearch {_OLDEST_VERSION} or newer",
     )
 
 

@@ -10,7 +10,7 @@ from flusso_cli.check.probe.facts import DatabaseFacts, ServerFacts, SlotFacts
 from flusso_cli.diagnostics.model import Diagnostic, text
 from flusso_shared.postgres.connection import Refusal
 
-_OLDEST = 14
+_OLDEST_VERSION = 14
 _SUBJECT = "server"
 
 
@@ -39,13 +39,13 @@ def check_session(refusals: Iterable[Refusal]) -> list[Diagnostic]:
 
 def _settings(server: ServerFacts) -> Iterator[Diagnostic]:
     version = server.version // 10000
-    if version < _OLDEST:
+    if version < _OLDEST_VERSION:
         yield Diagnostic(
             "error",
             "server-version",
             f"the server is Postgres {version}",
             subject=_SUBJECT,
-            cure=f"upgrade it to {_OLDEST} or newer",
+            cure=f"upgrade it to {_OLDEST_VERSION} or newer",
         )
     if server.standby:
         yield Diagnostic(

@@ -25,7 +25,7 @@ from flusso_worker.sql.document import compose
 from flusso_worker.sql.hops import hop_sql
 from flusso_worker.sql.parameters import array_literal
 
-_PATIENCE = b"3s"
+_STATEMENT_TIMEOUT = b"3s"
 _CANCELLED = "57014"
 _QUOTED = re.compile(r'"[^"]*"')
 _ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54")
@@ -33,7 +33,7 @@ _ROW_CLASSES = ("21", "22", "23", "2F", "38", "39", "P0", "54")
 # Row-level security is reported for the table, by a rule of its own.
 _BEGIN = (
     b"BEGIN READ ONLY; SET LOCAL row_security = on; SET LOCAL statement_timeout = '"
-    + _PATIENCE
+    + _STATEMENT_TIMEOUT
     + b"'"
 )
 _SUCCEEDED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
@@ -218,7 +218,7 @@ def _unbuilt(index: IndexPlan, fault: Fault) -> Diagnostic:
         return Diagnostic(
             "warning",
             "slow-document",
-            f"building one document took longer than {_PATIENCE.decode()}",
+            f"building one document took longer than {_STATEMENT_TIMEOUT.decode()}",
             index=index.name,
             cure="create the missing indexes, or check the filters",
         )

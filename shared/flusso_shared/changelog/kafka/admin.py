@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, Clients
+from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT_SECONDS, Clients
 from flusso_shared.changelog.kafka.errors import (
     STALE_LEADER,
     TIMED_OUT,
@@ -29,7 +29,7 @@ from flusso_shared.seams import TopicPartition
 
 T = TypeVar("T")
 
-_REFRESH_TIMEOUT = 3.0
+_REFRESH_TIMEOUT_SECONDS = 3.0
 """Seconds for a request that any broker answers which is connected; a failed one waits for no more."""
 
 
@@ -52,7 +52,7 @@ class Admin:
     def done(self, future: Future[T], doing: str) -> T:
         """The future's result, or its error translated."""
         try:
-            return future.result(REQUEST_TIMEOUT * 2)
+            return future.result(REQUEST_TIMEOUT_SECONDS * 2)
         except KafkaException as error:
             raise self.translated(error_of(error), doing) from error
         except TimeoutError as error:
@@ -72,7 +72,7 @@ class Admin:
         itself.  It would ask the broker that is gone for ever, and try to connect to it in a busy loop meanwhile.
         """
         with contextlib.suppress(KafkaException):
-            self.client.list_topics(timeout=_REFRESH_TIMEOUT)
+            self.client.list_topics(timeout=_REFRESH_TIMEOUT_SECONDS)
 
     @property
     def _servers(self) -> str:
@@ -93,7 +93,7 @@ class Admin:
         if not topics:
             return {}
         asked = self.client.describe_topics(
-            TopicCollection(list(topics)), request_timeout=REQUEST_TIMEOUT
+            TopicCollection(list(topics)), request_timeout=REQUEST_TIMEOUT_SECONDS
         )
         found: dict[str, Any] = {}
         for topic, future in asked.items():
@@ -139,7 +139,7 @@ class Admin:
             return {}
         asked = self.client.list_offsets(
             {to_confluent(partition): spec for partition, spec in specs.items()},
-            request_timeout=REQUEST_TIMEOUT,
+            request_timeout=REQUEST_TIMEOUT_SECONDS,
         )
         return {
             from_confluent(at): self.done(future, f"read the offsets of {at.topic}")
@@ -150,7 +150,7 @@ class Admin:
 
     def forget(self, group: str) -> None:
         """Delete the group, if there is one."""
-        asked = self.client.delete_consumer_groups([group], request_timeout=REQUEST_TIMEOUT)
+        asked = self.client.delete_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_SECONDS)
         error = self._error(asked[group])
         if error is not None and error.code() != KafkaError.GROUP_ID_NOT_FOUND:
             raise self.translated(error, f"delete group {group}")
@@ -158,7 +158,7 @@ class Admin:
     @staticmethod
     def _error(future: Future[Any]) -> KafkaError | None:
         try:
-            error = future.exception(REQUEST_TIMEOUT * 2)
+            error = future.exception(REQUEST_TIMEOUT_SECONDS * 2)
         except TimeoutError:
             return KafkaError(TIMED_OUT)
         if error is None:

@@ -17,7 +17,7 @@ from flusso_shared.errors import ConfigError
 logger = logging.getLogger(__name__)
 library_logger = logging.getLogger(f"{__name__}.librdkafka")
 
-REQUEST_TIMEOUT = 15.0
+REQUEST_TIMEOUT_SECONDS = 15.0
 """Seconds that a request to the brokers may take."""
 DEFAULT_MESSAGE_BYTES = 1_000_000
 _REPEAT_AFTER_SECONDS = 30.0

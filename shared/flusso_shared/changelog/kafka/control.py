@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from flusso_shared.changelog.kafka.admin import Admin
-from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, Clients
+from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT_SECONDS, Clients
 from flusso_shared.changelog.kafka.errors import PARTITION_EOF, from_exception, translate
 from flusso_shared.changelog.kafka.partitions import to_confluent
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _PUT_TIMEOUT_MS = 30_000
 _FETCH_WAIT_MS = 20
-_NEW_LEADER = 30.0
+_NEW_LEADER_SECONDS = 30.0
 """Seconds that a topic may seem shorter than it was."""
 
 
@@ -121,7 +121,7 @@ class ControlTopic:
         now = time.monotonic()
         if self._shorter_since is None:
             self._shorter_since = now
-        if now - self._shorter_since < _NEW_LEADER:
+        if now - self._shorter_since < _NEW_LEADER_SECONDS:
             raise RetryableError(f"{self._topic} ends before what was read of it: a new leader?")
         logger.error(
             "%s was deleted and created again: it is read from its beginning",
@@ -131,7 +131,7 @@ class ControlTopic:
         self._next, self._records = 0, {}
 
     def _read(self, consumer: Consumer, end: int) -> None:
-        deadline = time.monotonic() + REQUEST_TIMEOUT
+        deadline = time.monotonic() + REQUEST_TIMEOUT_SECONDS
         while self._next < end:
             message = consumer.poll(max(0.0, deadline - time.monotonic()))
             if message is not None:

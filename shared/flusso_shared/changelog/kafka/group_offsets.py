@@ -14,7 +14,7 @@ from collections.abc import Collection
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, ClientErrors, Clients
+from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT_SECONDS, ClientErrors, Clients
 from flusso_shared.changelog.kafka.errors import UNREACHED, error_of, translate
 from flusso_shared.changelog.kafka.partitions import from_confluent, to_confluent
 from flusso_shared.errors import FlussoError, RetryableError
@@ -84,7 +84,7 @@ class _Outsider:
         with self._lock:
             try:
                 found = self._open().committed(
-                    [to_confluent(each) for each in partitions], timeout=REQUEST_TIMEOUT
+                    [to_confluent(each) for each in partitions], timeout=REQUEST_TIMEOUT_SECONDS
                 )
             except KafkaException as error:
                 raise self._translated(error_of(error), doing) from error
@@ -125,7 +125,7 @@ class _Outsider:
     def _answered(
         self, consumer: Consumer, doing: str
     ) -> tuple[KafkaError | None, list[KafkaPartition]]:
-        deadline = time.monotonic() + REQUEST_TIMEOUT
+        deadline = time.monotonic() + REQUEST_TIMEOUT_SECONDS
         while self._answer is None:
             if time.monotonic() > deadline:
                 # It must not be sent later, when the group has moved on.

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
 from flusso_shared.changelog.kafka.admin import Admin
-from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT, Clients
+from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT_SECONDS, Clients
 from flusso_shared.changelog.kafka.errors import error_of
 from flusso_shared.changelog.topic_names import control_topic, topic_name
 from flusso_shared.errors import FatalError, RetryableError
@@ -21,8 +21,8 @@ from flusso_shared.seams import TopicPartition
 logger = logging.getLogger(__name__)
 
 _SEVEN_DAYS_MS = 7 * 24 * 3600 * 1000
-_LEADER_PAUSE = 0.05
-_FRAMING = 1024
+_LEADER_POLL_SECONDS = 0.05
+_FRAMING_BYTES = 1024
 """More than a record batch of one record takes beyond key and value."""
 
 
@@ -69,10 +69,12 @@ class Topics:
             },
         )
         future = self._admin.client.create_topics(
-            [new], request_timeout=REQUEST_TIMEOUT, operation_timeout=REQUEST_TIMEOUT
+            [new],
+            request_timeout=REQUEST_TIMEOUT_SECONDS,
+            operation_timeout=REQUEST_TIMEOUT_SECONDS,
         )[topic]
         try:
-            future.result(REQUEST_TIMEOUT * 2)
+            future.result(REQUEST_TIMEOUT_SECONDS * 2)
         except KafkaException as error:
             self._creation_failed(topic, error)
         else:
@@ -85,7 +87,7 @@ class Topics:
 
     def _await_leaders(self, topics: list[str]) -> None:
         """Wait until every partition of topics just created answers; they do within moments."""
-        deadline = time.monotonic() + REQUEST_TIMEOUT
+        deadline = time.monotonic() + REQUEST_TIMEOUT_SECONDS
         pause = threading.Event()
         while True:
             try:
@@ -93,7 +95,7 @@ class Topics:
             except RetryableError:
                 if time.monotonic() >= deadline:
                     raise
-                pause.wait(_LEADER_PAUSE)
+                pause.wait(_LEADER_POLL_SECONDS)
             else:
                 return
 
@@ -119,17 +121,19 @@ class Topics:
     def _inspect(self, topics: list[str]) -> None:
         """Warn of topics that would lose or keep too much, and learn how large a message they take."""
         resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-        asked = self._admin.client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT)
+        asked = self._admin.client.describe_configs(
+            resources, request_timeout=REQUEST_TIMEOUT_SECONDS
+        )
         for resource, future in asked.items():
             try:
-                found = future.result(REQUEST_TIMEOUT * 2)
+                found = future.result(REQUEST_TIMEOUT_SECONDS * 2)
             except KafkaException as error:
                 # The user may lack the permission to read settings, and a topic just created may not be everywhere yet.
                 logger.debug("cannot read the settings of topic %s: %s", resource.name, error)
                 continue
             limit = found.get("max.message.bytes")
             if limit is not None and limit.value is not None:
-                taken = int(limit.value) - _FRAMING
+                taken = int(limit.value) - _FRAMING_BYTES
                 self.max_message_bytes = min(self.max_message_bytes, taken)
             policy = found.get("cleanup.policy")
             self._check_policy(resource.name, policy.value if policy is not None else None)

@@ -23,7 +23,7 @@ Keep = Mapping[TableName, Collection[str]]
 TRUNCATES = 0
 """The partition of all truncates of a table."""
 _BY_KEY = -1
-_RECORD_FRAMING = 64
+_RECORD_FRAMING_BYTES = 64
 
 
 class KafkaWriter:
@@ -54,7 +54,7 @@ class KafkaWriter:
         topic = self._topic(change.table)
         key = codec.key_of(change)
         value = codec.encode(change)
-        room = self._topics.max_message_bytes - len(key) - _RECORD_FRAMING
+        room = self._topics.max_message_bytes - len(key) - _RECORD_FRAMING_BYTES
         if len(value) > room:
             keep = self._keep.get(change.table, ())
             _, value = fit(change, room, keep, codec.encode)

@@ -21,7 +21,7 @@ from flusso_shared.seams import Control, Offsets, TopicPartition
 
 CAPACITY = 100_000
 MAX_BYTES = 128 * 1024 * 1024
-_PATIENCE = 1.0
+_HOLDS_BACK_AFTER_SECONDS = 1.0
 """Seconds without any room after which `holds_back` names the groups that lag."""
 
 
@@ -69,7 +69,7 @@ class MemoryLog:
         with self._buffer.lock:
             if seeding and self._buffer.behind_others(group):
                 return True
-            return self._buffer.full_for(group, time.monotonic() - _PATIENCE)
+            return self._buffer.full_for(group, time.monotonic() - _HOLDS_BACK_AFTER_SECONDS)
 
     @property
     def control(self) -> MemoryControl:

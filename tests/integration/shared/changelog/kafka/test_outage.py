@@ -57,7 +57,7 @@ def broker() -> Iterator[Broker]:
 def test_everything_is_acknowledged_and_applied_once_the_broker_is_back(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 2.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT_SECONDS", 2.0)
     log = KafkaLog(connection(broker.address, "outage", queue_buffering_max_messages=300))
     log.prepare([USERS])
     start(log, "outage.group")
@@ -117,7 +117,7 @@ def test_a_broker_that_is_gone_is_not_asked_again_and_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Case 10: the client library keeps asking one that its picture of the cluster still has, in a busy loop."""
-    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 5.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT_SECONDS", 5.0)
     with own_kafka(brokers=2) as cluster:
         log = KafkaLog(connection(cluster.address, "one.gone"))
         log.prepare([USERS])

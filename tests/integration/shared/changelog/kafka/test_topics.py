@@ -112,7 +112,7 @@ def test_a_limit_that_is_no_number_names_the_section(services: Services, topic_p
 def test_a_broker_that_is_not_there_is_waited_for(
     topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 1.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT_SECONDS", 1.0)
     nowhere = "127.0.0.1:1"
     with pytest.raises(RetryableError, match=f"(?s){nowhere}.*refused"):
         KafkaLog(connection(nowhere, topic_prefix)).prepare([ORDERS])
@@ -121,7 +121,7 @@ def test_a_broker_that_is_not_there_is_waited_for(
 def test_tls_to_a_plain_listener_is_distinguished_from_an_outage(
     services: Services, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 2.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT_SECONDS", 2.0)
     log = KafkaLog(connection(services.kafka, topic_prefix, security_protocol="SSL"))
     told = [""]
 
@@ -141,7 +141,7 @@ def test_tls_to_a_plain_listener_is_distinguished_from_an_outage(
 def test_a_refused_login_names_the_remedy(
     services: Services, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT", 2.0)
+    monkeypatch.setattr("flusso_shared.changelog.kafka.admin.REQUEST_TIMEOUT_SECONDS", 2.0)
     queue = connection(
         services.kafka,
         topic_prefix,

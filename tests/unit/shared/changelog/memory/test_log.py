@@ -227,7 +227,7 @@ def test_acknowledged_is_what_all_groups_have_applied(steps: list[tuple[str, int
 def test_a_group_that_holds_back_a_full_log_is_named_and_can_be_deleted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory_log, "_PATIENCE", 0.0)
+    monkeypatch.setattr(memory_log, "_HOLDS_BACK_AFTER_SECONDS", 0.0)
     log = MemoryLog(capacity=2)
     for name in ("quick", "stopped"):
         start(log, name)
@@ -250,7 +250,7 @@ def test_a_group_that_holds_back_a_full_log_is_named_and_can_be_deleted(
 
 
 def test_a_log_with_room_is_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_log, "_PATIENCE", 0.0)
+    monkeypatch.setattr(memory_log, "_HOLDS_BACK_AFTER_SECONDS", 0.0)
     log = MemoryLog(capacity=2)
     start(log, "slow")
     writer = log.writer()
