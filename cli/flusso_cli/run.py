@@ -74,7 +74,7 @@ def run(
         worker = Worker(
             options,
             project.plan,
-            WorkerContext(log, core.metrics, core.status),
+            WorkerContext(log, core.metrics, core.status, counts_changes=False),
             core.clock,
             core.stop,
         )

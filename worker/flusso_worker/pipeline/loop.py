@@ -60,8 +60,7 @@ class Loop:
         index, metrics = spec.generation.index, context.metrics
         self._in_flight_gauge = metrics.gauge("flusso_changes_in_flight", index)
         self._committed = metrics.counter("flusso_changes_committed_total", index)
-        # Without a durable log, capture is in the same process and counts each change once for all indexes.
-        self._tally = Tally(context.status) if context.log.durable else None
+        self._tally = Tally(context.status) if context.counts_changes else None
         self._committed_at = 0.0
         self._polling = f"read changes for index {spec.generation.index}"
         self._backoff = Backoff()

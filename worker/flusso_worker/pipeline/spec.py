@@ -31,5 +31,7 @@ class WorkerContext:
     log: ChangeLog
     metrics: Metrics
     status: Status
+    counts_changes: bool = True
+    """Whether the worker counts changes in `status`.  In `flusso run` capture does, each once for all indexes."""
     byte_budget: ByteBudget = field(default_factory=ByteBudget)
     """Bounds the bytes in flight of all pipelines together."""
