@@ -140,6 +140,6 @@ ci:
 bench users="100000" *args: install up
     FLUSSO_TEST_POSTGRES_URL="${DATABASE_URL%/*}/postgres" FLUSSO_TEST_KAFKA="$KAFKA_BOOTSTRAP_SERVERS" FLUSSO_TEST_OPENSEARCH_URL="$PRIMARY_OPENSEARCH_URL" .venv/bin/python bench/seed.py --users "$@"
 
-# Pin the dependencies anew (needs uv)
+# Pin the dependencies again (needs uv)
 constraints:
     uv export --no-hashes --no-emit-project --no-annotate --no-header --all-groups --quiet > constraints.txt

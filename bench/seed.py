@@ -219,7 +219,7 @@ def scratch_database(admin_url: str) -> Iterator[str]:
 
 
 def prepare(database_url: str, users: int) -> None:
-    """The dev store with `users` users and nobody else, vacuumed and checkpointed."""
+    """The dev store with exactly `users` users, vacuumed and checkpointed."""
     store.load_store(database_url)
     store.grow(database_url, users)
     with psycopg.connect(database_url, autocommit=True) as connection:

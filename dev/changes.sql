@@ -6,7 +6,7 @@ INSERT INTO users (id, email, full_name, tier, country, created_at)
 VALUES (5, 'Noor.Haddad@Example.com', 'Noor Haddad', 'plus', 'JO', '2024-04-01 08:00:00+00');
 COMMIT;
 
--- 2. A profile for somebody who had none.
+-- 2. A profile for a user who had none.
 BEGIN;
 INSERT INTO profiles (user_id, bio, avatar_url, birth_date)
 VALUES (4, 'Prefers to stay unnamed.', NULL, '2000-02-29');

@@ -61,7 +61,7 @@ BEGIN
           SET total = (SELECT coalesce(sum(quantity * unit_price), 0) FROM order_items WHERE order_id = new_order)
           WHERE id = new_order;
 
-        WHEN 5 THEN  -- somebody has an opinion
+        WHEN 5 THEN  -- a customer has an opinion
           INSERT INTO reviews (id, product_id, user_id, rating, body, created_at)
           SELECT (SELECT coalesce(max(id), 0) + 1 FROM reviews), p.id,
                  (SELECT id FROM users ORDER BY random() LIMIT 1),

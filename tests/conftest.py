@@ -72,7 +72,7 @@ def database(services: Services) -> Iterator[str]:
 
 @pytest.fixture
 def slot_name() -> str:
-    """A slot name that nobody else has.  The slot goes with its database."""
+    """A slot name that no other test has.  The slot goes with its database."""
     return names.slot_name()
 
 

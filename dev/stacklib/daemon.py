@@ -1,4 +1,4 @@
-"""One server as a detached process: started, found again by its record, stopped.  Nobody else's is."""
+"""One server as a detached process: started, found again by its record, stopped.  A process that it did not start is not touched."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Daemon:
         except (FileNotFoundError, ValueError, TypeError):
             return None
         if self._child is not None:
-            self._child.poll()  # a child that ended is a zombie until somebody asks
+            self._child.poll()  # a child that ended is a zombie until it is waited for
         return found if _birth(found.pid) == found.birth else None
 
     def start(self, launch: Launch, port: int) -> Running:

@@ -47,7 +47,7 @@ class Kafka:
         """How to start it; the data folder is formatted the first time."""
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / "server.properties"
-        # Nobody but the broker itself talks to the controller, so any free port will do.
+        # Only the broker itself talks to the controller, so any free port will do.
         settings.write_text(_properties(port, free_ports(1)[0], self._data))
         java = self._java()
         if not (self._data / "meta.properties").exists():

@@ -17,7 +17,7 @@ _BELOW_EPHEMERAL = range(20_000, 32_768)
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on, and that no outgoing connection is given meanwhile."""
+    """Different ports on which no process listens, and that no outgoing connection is given meanwhile."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(_somewhere()) for _ in range(count)]
         return [int(item.getsockname()[1]) for item in sockets]
@@ -49,7 +49,7 @@ def require_free(service: str, port: int, variable: str) -> None:
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody accepts connections on `port`."""
+    """Whether a process accepts connections on `port`."""
     try:
         socket.create_connection((HOST, port), timeout=1).close()
     except OSError:
@@ -78,7 +78,7 @@ def _owner(port: int) -> str:
             links = {str(link.readlink()) for link in (folder / "fd").iterdir()}
             name = (folder / "comm").read_text().strip()
         except OSError:
-            continue  # it is gone, or somebody else's
+            continue  # it is gone, or another user's
         if links & inodes:
             return f"{name} (process {folder.name})"
     return "another program"
