@@ -30,7 +30,7 @@ pytestmark = pytest.mark.services
 _FLUSSO = str(Path(sys.executable).parent / "flusso")
 _DEADLINE = 60.0
 
-_ODD = Path(__file__).parents[3] / "models" / "odd.sql"
+_ODD = Path(store.__file__).with_name("odd.sql")
 
 
 @dataclass
