@@ -324,6 +324,8 @@ def test_a_database_that_does_not_exist(bench: Bench, command: tuple[str, ...]) 
     assert "DATABASE_URL" in said
 
 
+# Each changes the server's pg_hba.conf and puts it back: never two at once.
+@pytest.mark.xdist_group("pg_hba.conf")
 @every_command
 def test_a_wrong_password(bench: Bench, services: Services, command: tuple[str, ...]) -> None:
     with (
