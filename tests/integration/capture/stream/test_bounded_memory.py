@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from services import Services
 from support.capture_kit import Kit, create_tables
+from support.own_postgres import with_own_postgres
 from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
@@ -17,6 +20,13 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 ROWS = 500_000
 MEMORY = 250 * 1024 * 1024
 _TESTS = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def services(services: Services) -> Iterator[Services]:
+    """Positions in the log are compared: no other test may write it."""
+    with with_own_postgres(services) as found:
+        yield found
 
 
 def run(url: str, slot: str) -> None:
@@ -56,7 +66,10 @@ def run(url: str, slot: str) -> None:
 
 def test_a_huge_transaction_is_streamed_through(database: str, slot_name: str) -> None:
     create_tables(database)
-    program = "import sys; from integration.capture.stream.test_bounded_memory import run; run(*sys.argv[1:])"
+    program = (
+        "import sys; sys.path.append('../dev');"
+        " from integration.capture.stream.test_bounded_memory import run; run(*sys.argv[1:])"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", program, database, slot_name],
         cwd=_TESTS,
