@@ -6,29 +6,29 @@ from contextlib import closing
 
 import typer
 
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import command_line
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def capture(
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    slot: shared.SlotOption = "flusso",
-    publication: shared.PublicationOption = "flusso",
-    manage_publication: shared.ManagePublicationOption = None,
-    manage_replica_identity: shared.ManageIdentityOption = None,
-    on_lost_position: shared.LostPositionOption = None,
-    skip_backfill: shared.SkipBackfillOption = False,
-    public_address: shared.PublicOption = None,
-    private_address: shared.PrivateOption = None,
-    admin_user: shared.UserOption = shared.DEFAULT_USER,
-    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
-    startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
-    lag_poll_secs: shared.LagPollOption = 15,
-    _version: shared.VersionOption = False,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    slot: command_line.SlotOption = "flusso",
+    publication: command_line.PublicationOption = "flusso",
+    manage_publication: command_line.ManagePublicationOption = None,
+    manage_replica_identity: command_line.ManageIdentityOption = None,
+    on_lost_position: command_line.LostPositionOption = None,
+    skip_backfill: command_line.SkipBackfillOption = False,
+    public_address: command_line.PublicOption = None,
+    private_address: command_line.PrivateOption = None,
+    admin_user: command_line.UserOption = command_line.DEFAULT_USER,
+    admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
+    startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
+    lag_poll_secs: command_line.LagPollOption = 15,
+    _version: command_line.VersionOption = False,
 ) -> None:
     """Follow the write-ahead log and publish every row change to Kafka."""
     # Here, so that `--help` and `--version` do not pay for them.
@@ -78,4 +78,4 @@ def capture(
 
 def main() -> None:
     """The command's entry point."""
-    shared.execute(app)
+    command_line.execute(app)

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import command_line
 
 _COMMANDS = {
     "init": "flusso_cli.init.command",
@@ -58,14 +58,14 @@ app = typer.Typer(
 
 @app.callback()
 def flusso(
-    _version: shared.VersionOption = False,
+    _version: command_line.VersionOption = False,
 ) -> None:
     """Keep OpenSearch documents in step with Postgres."""
 
 
 def main() -> None:
     """The command's entry point."""
-    shared.execute(app)
+    command_line.execute(app)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from flusso_capture.options import CaptureContext, capture_options
 from flusso_shared import metrics
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
-from flusso_shared.process import command_line as shared
-from flusso_shared.process import option_values
+from flusso_shared.process import command_line, option_values
 from flusso_shared.process.service import Core, Parts, serve
 from flusso_worker.administration import administration_of
 from flusso_worker.daemon import Worker
@@ -27,16 +26,16 @@ _EVENT_POLL_SECONDS = 0.1
 
 
 def run(
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    slot: shared.SlotOption = "flusso",
-    publication: shared.PublicationOption = "flusso",
-    manage_publication: shared.ManagePublicationOption = None,
-    manage_replica_identity: shared.ManageIdentityOption = None,
-    on_lost_position: shared.LostPositionOption = None,
-    skip_backfill: shared.SkipBackfillOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    slot: command_line.SlotOption = "flusso",
+    publication: command_line.PublicationOption = "flusso",
+    manage_publication: command_line.ManagePublicationOption = None,
+    manage_replica_identity: command_line.ManageIdentityOption = None,
+    on_lost_position: command_line.LostPositionOption = None,
+    skip_backfill: command_line.SkipBackfillOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
     queue_capacity: Annotated[
         int,
         typer.Option(
@@ -54,12 +53,12 @@ def run(
             help="Indent the documents that are printed when no sink is configured.",
         ),
     ] = False,
-    public_address: shared.PublicOption = None,
-    private_address: shared.PrivateOption = None,
-    admin_user: shared.UserOption = shared.DEFAULT_USER,
-    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
-    startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
-    lag_poll_secs: shared.LagPollOption = 15,
+    public_address: command_line.PublicOption = None,
+    private_address: command_line.PrivateOption = None,
+    admin_user: command_line.UserOption = command_line.DEFAULT_USER,
+    admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
+    startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
+    lag_poll_secs: command_line.LagPollOption = 15,
 ) -> None:
     """Seed the indexes and follow changes in one process, without Kafka."""
     project = choose(config, lock, locked=locked)

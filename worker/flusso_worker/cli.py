@@ -6,23 +6,23 @@ from contextlib import closing
 
 import typer
 
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import command_line
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def worker(
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
-    public_address: shared.PublicOption = None,
-    private_address: shared.PrivateOption = None,
-    admin_user: shared.UserOption = shared.DEFAULT_USER,
-    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
-    startup_timeout: shared.TimeoutOption = shared.DEFAULT_TIMEOUT,
-    _version: shared.VersionOption = False,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
+    public_address: command_line.PublicOption = None,
+    private_address: command_line.PrivateOption = None,
+    admin_user: command_line.UserOption = command_line.DEFAULT_USER,
+    admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
+    startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
+    _version: command_line.VersionOption = False,
 ) -> None:
     """Consume row changes from Kafka and keep the indexes equal to the database."""
     # Here, so that `--help` and `--version` do not pay for them.
@@ -62,4 +62,4 @@ def worker(
 
 def main() -> None:
     """The command's entry point."""
-    shared.execute(app)
+    command_line.execute(app)

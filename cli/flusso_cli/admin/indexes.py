@@ -10,18 +10,18 @@ from rich.table import Table
 
 from flusso_cli.admin.deployment import Format, FormatOption, ServerOption, console
 from flusso_cli.admin.generations import bookkeeping
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import command_line
 from flusso_worker.generations.view import GenerationView, states
 
 
 def indexes(
     server: ServerOption = None,
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
-    admin_user: shared.UserOption = shared.DEFAULT_USER,
-    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
+    admin_user: command_line.UserOption = command_line.DEFAULT_USER,
+    admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
     format: FormatOption = "human",
 ) -> None:
     """List indexes and their generations, with the lag and the progress of seeding."""

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from flusso_cli.admin.deployment import Deployment, FormatOption, chosen_deployment, console
 from flusso_shared.clock import SystemClock
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import command_line
 from flusso_worker.generations.record import Generation
 from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.quarantine_retry import Retried, retry_all
@@ -40,10 +40,10 @@ _MAX_REASON_CHARACTERS = 100
 def list_entries(
     index: IndexOption = None,
     id: IdOption = None,
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
     """List the entries, with their reasons."""
@@ -72,10 +72,10 @@ def list_entries(
 def show(
     index: IndexOption = None,
     id: IdOption = None,
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
     """Show entries in full: the document, the reason, and the change that it was built for."""
@@ -95,10 +95,10 @@ def show(
 def retry(
     index: IndexOption = None,
     id: IdOption = None,
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
     """Build the documents again and write them.  Those that fail again are kept; the exit code is 1 then."""
@@ -136,10 +136,10 @@ def drop(
     index: IndexOption = None,
     id: IdOption = None,
     all_entries: AllOption = False,
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
 ) -> None:
     """Remove entries.  The index keeps its versions of these documents until their rows change."""
     if not (index or id or all_entries):

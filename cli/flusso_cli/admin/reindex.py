@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from flusso_cli.admin.deployment import ServerOption, console
 from flusso_cli.admin.generations import Bookkeeping, bookkeeping
 from flusso_shared.errors import FatalError
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import command_line
 from flusso_worker.generations.view import GenerationView
 
 _POLL_SECONDS = 1.0
@@ -37,12 +37,12 @@ def reindex(
         ),
     ] = False,
     server: ServerOption = None,
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
-    admin_user: shared.UserOption = shared.DEFAULT_USER,
-    admin_password: shared.PasswordOption = shared.DEFAULT_PASSWORD,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
+    admin_user: command_line.UserOption = command_line.DEFAULT_USER,
+    admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
 ) -> None:
     """Build a new generation of an index, and switch to it when it is complete."""
     if wait and cancel:

@@ -18,7 +18,7 @@ from flusso_cli.admin.deployment import (
     console,
 )
 from flusso_shared.clock import SystemClock
-from flusso_shared.process import command_line as shared
+from flusso_shared.process import command_line
 from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.periodic_verification import verification
 from flusso_worker.maintenance.report import Difference, Report
@@ -64,10 +64,10 @@ def verify(
             help="Maximum number of differences listed per index; all are counted.",
         ),
     ] = 100,
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
-    index_prefix: shared.IndexPrefixOption = None,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
     format: FormatOption = "human",
 ) -> None:
     """Compare every document with the database.  Exit code 1 when a difference remains."""

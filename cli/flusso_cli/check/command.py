@@ -17,15 +17,14 @@ from flusso_cli.diagnostics.sarif import to_sarif
 from flusso_shared.config import connections
 from flusso_shared.config.choose import needed_project
 from flusso_shared.errors import ConfigError
-from flusso_shared.process import command_line as shared
-from flusso_shared.process import option_values
+from flusso_shared.process import command_line, option_values
 from flusso_shared.process.environment import environment
 
 
 def check(
-    config: shared.ConfigOption = None,
-    lock: shared.LockOption = shared.DEFAULT_LOCK,
-    locked: shared.LockedOption = False,
+    config: command_line.ConfigOption = None,
+    lock: command_line.LockOption = command_line.DEFAULT_LOCK,
+    locked: command_line.LockedOption = False,
     offline: Annotated[
         bool,
         typer.Option(
@@ -35,11 +34,11 @@ def check(
     format: Annotated[
         Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="Output format.")
     ] = "human",
-    slot: shared.SlotOption = "flusso",
-    publication: shared.PublicationOption = "flusso",
-    manage_publication: shared.ManagePublicationOption = None,
-    manage_replica_identity: shared.ManageIdentityOption = None,
-    index_prefix: shared.IndexPrefixOption = None,
+    slot: command_line.SlotOption = "flusso",
+    publication: command_line.PublicationOption = "flusso",
+    manage_publication: command_line.ManagePublicationOption = None,
+    manage_replica_identity: command_line.ManageIdentityOption = None,
+    index_prefix: command_line.IndexPrefixOption = None,
 ) -> None:
     """Check a configuration, and the servers that it names.  Changes nothing."""
     try:
