@@ -23,8 +23,8 @@ from psycopg import pq
 
 from flusso_shared.plan import mapping
 from flusso_shared.plan.model import IndexPlan
-from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_shared.postgres.connection import SESSION_SETTINGS
 from flusso_shared.schema.compile import compile_index
 from flusso_shared.schema.reader import load_schema
 from flusso_worker.sql import document as document_sql
@@ -95,7 +95,7 @@ class BareScript:
             psycopg.connect(self._database_url, autocommit=True) as connection,
             closing(HTTPConnection(urlsplit(self._opensearch_url).netloc, timeout=60)) as http,
         ):
-            for setting in pg_session.SESSION_SETTINGS.items():
+            for setting in SESSION_SETTINGS.items():
                 connection.execute("SELECT set_config(%s, %s, false)", setting)
             while True:
                 try:

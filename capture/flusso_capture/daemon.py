@@ -10,7 +10,7 @@ import logging
 from contextlib import ExitStack
 
 from flusso_capture.options import CaptureContext, CaptureOptions
-from flusso_capture.snapshot import scheduler as snapshots
+from flusso_capture.snapshot import scheduler
 from flusso_capture.source.connection import session
 from flusso_capture.source.lineage import PositionLostError
 from flusso_capture.source.resync_requests import ResyncRequests
@@ -52,7 +52,7 @@ class Capture:
         plan: Plan,
         log: ChangeLog,
         context: CaptureContext,
-        wanted: snapshots.Wanted | None = None,
+        wanted: scheduler.Wanted | None = None,
     ) -> None:
         """`wanted` returns the root tables that need a snapshot, and is called from any thread.
 
@@ -107,7 +107,7 @@ class Capture:
         context = self._context
         if self._source is None:
             self.prepare()
-        wanted = self._wanted or snapshots.MissingSnapshots(
+        wanted = self._wanted or scheduler.MissingSnapshots(
             self._plan, self._log, self._lineage, context.clock
         )
         tasks = BackgroundTasks(
@@ -239,7 +239,7 @@ class Capture:
         if self._context.owns_status and self._streaming:
             self._context.status.set_phase("backfilling" if tasks.snapshots.busy else "live")
 
-    def _history(self) -> snapshots.History:
+    def _history(self) -> scheduler.History:
         source = self._source
         assert source is not None, "prepare comes before run"
         return source.lineage, source.origin

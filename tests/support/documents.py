@@ -14,8 +14,8 @@ from psycopg import pq
 from flusso_shared.plan.bind import read_bound
 from flusso_shared.plan.model import IndexPlan, Plan
 from flusso_shared.plan.requirements import missing_things
-from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_shared.postgres.connection import connect
 from flusso_shared.schema.compile import compile_index
 from flusso_shared.schema.reader import load_schema
 from flusso_worker.sql.document import compose
@@ -38,7 +38,7 @@ def run(url: str, *statements: str) -> None:
 
 def built(url: str, plan: IndexPlan) -> dict[str, Any]:
     """Every document of the plan by id, built for all root keys at once; numbers as `int` and `Decimal`."""
-    with pg_session.connect(url, "flusso-test") as connection:
+    with connect(url, "flusso-test") as connection:
         bound = read_bound(connection, Plan((plan,)))
         (plan,) = bound.indexes
         catalog = read_catalog(connection, plan.tables)

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import psycopg
 
 from flusso_shared.errors import StoppedError
-from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres import connection as postgres_connection
 from flusso_shared.postgres import row_security
 
 logger = logging.getLogger(__name__)
 
-Connection = pg_session.Connection
+Connection = postgres_connection.Connection
 
 _APPLICATION = "flusso-capture"
 _STOP_POLL_SECONDS = 0.2
@@ -24,12 +24,12 @@ _CANCEL_TIMEOUT_SECONDS = 2.0
 
 def connect(conninfo: str) -> Connection:
     """A connection for SQL, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
-    return pg_session.connect(conninfo, _APPLICATION)
+    return postgres_connection.connect(conninfo, _APPLICATION)
 
 
 def connect_replication(conninfo: str) -> Connection:
     """A connection that takes replication commands, through its `pgconn`.  Raises as `connect`."""
-    return pg_session.connect_replication(conninfo, _APPLICATION)
+    return postgres_connection.connect_replication(conninfo, _APPLICATION)
 
 
 @contextmanager

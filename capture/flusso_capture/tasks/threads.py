@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from flusso_capture.options import CaptureContext, CaptureOptions
-from flusso_capture.snapshot import scheduler as snapshots
+from flusso_capture.snapshot import scheduler
 from flusso_capture.source.resync_requests import ResyncRequests
 from flusso_capture.stream.checkpoint import CheckpointRecorder
 from flusso_capture.tasks.catalog_watch import CatalogWatch
@@ -61,12 +61,12 @@ class BackgroundTasks:
         plan: Plan,
         log: ChangeLog,
         context: CaptureContext,
-        wanted: snapshots.Wanted,
-        history: snapshots.GetHistory,
+        wanted: scheduler.Wanted,
+        history: scheduler.GetHistory,
         resync_requests: ResyncRequests,
     ) -> None:
         self.checkpoints = CheckpointRecorder(log.control, context.clock)
-        self.snapshots = snapshots.SnapshotScheduler(
+        self.snapshots = scheduler.SnapshotScheduler(
             wanted, plan, history, log, options, context, resync_requests
         )
         self.watch = CatalogWatch(plan, log.control, options, context, resync_requests)

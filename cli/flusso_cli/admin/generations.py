@@ -11,7 +11,7 @@ from typing import Protocol
 from flusso_cli.admin.deployment import DEFAULT_SERVER, Deployment, deployment
 from flusso_cli.admin.remote import Remote
 from flusso_shared.config.choose import find_project
-from flusso_worker.generations import reindex as requests
+from flusso_worker.generations import reindex
 from flusso_worker.generations.record import Known
 from flusso_worker.generations.view import GenerationView, views
 
@@ -48,15 +48,15 @@ class Direct:
         return [view for name in names for view in self._views(store.read_index(name))]
 
     def reindex(self, index: str) -> str:
-        return requests.ask(self._servers.store, self._servers.check_index(index), time.time())
+        return reindex.ask(self._servers.store, self._servers.check_index(index), time.time())
 
     def cancel(self, index: str) -> str:
-        return requests.cancel(self._servers.store, self._servers.check_index(index))
+        return reindex.cancel(self._servers.store, self._servers.check_index(index))
 
     def take_over(self, index: str) -> str:
         name = self._servers.check_index(index)
         (hash,) = [item.hash for item in self._servers.project.plan.indexes if item.name == name]
-        return requests.take_over(self._servers.store, name, hash)
+        return reindex.take_over(self._servers.store, name, hash)
 
     def _views(self, known: Known) -> list[GenerationView]:
         # Only its own process knows the offsets of a log in memory.

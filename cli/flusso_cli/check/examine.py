@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from flusso_capture.source import connection as session
+from flusso_capture.source.connection import Connection, connect, connect_replication
 from flusso_capture.source.replica_identity import cures
 from flusso_cli.check.output.report import Report
 from flusso_cli.check.output.source_location import located, mentions
 from flusso_cli.check.probe import kafka, opensearch
 from flusso_cli.check.probe.facts import DatabaseFacts
 from flusso_cli.check.probe.postgres import read_facts
-from flusso_cli.check.rules import publication as coverage
-from flusso_cli.check.rules import relations, replica_identity
+from flusso_cli.check.rules import publication, relations, replica_identity
 from flusso_cli.check.rules.fields import check_fields
 from flusso_cli.check.rules.lookup_indexes import check_links
 from flusso_cli.check.rules.prune import pruned
@@ -35,7 +34,7 @@ from flusso_shared.names import TableName
 from flusso_shared.plan.bind import bind, read_bound
 from flusso_shared.plan.model import IndexPlan, Plan
 from flusso_shared.plan.requirements import missing_requirements
-from flusso_shared.postgres import connection as pg_session
+from flusso_shared.postgres.connection import RefusedSettingsError, pooled
 from flusso_shared.postgres.errors import translate
 from flusso_worker.sinks.cluster import Cluster
 
@@ -73,16 +72,16 @@ def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
     plan = report.project.plan
     try:
         conninfo = source_conninfo(report.project.config.source, env)
-        with session.connect(make_conninfo(conninfo, **_session(conninfo))) as connection:
+        with connect(make_conninfo(conninfo, **_session(conninfo))) as connection:
             try:
-                if pg_session.pooled(connection):
+                if pooled(connection):
                     # An ordinary server refuses replication by what `check_server` looks at.
-                    session.connect_replication(conninfo).close()
+                    connect_replication(conninfo).close()
                 plan = read_bound(connection, plan)
                 _Examination(report, options, connection).run(plan)
             except psycopg.Error as error:
                 raise translate(error, "check the database") from error
-    except pg_session.RefusedSettingsError as error:
+    except RefusedSettingsError as error:
         report.diagnostics += check_session(error.refusals)
     except FlussoError as error:
         refused = isinstance(error, FatalError)
@@ -109,7 +108,7 @@ def _session(conninfo: str) -> dict[str, str]:
 class _Examination:
     """The examination of one database."""
 
-    def __init__(self, report: Report, options: Options, connection: session.Connection) -> None:
+    def __init__(self, report: Report, options: Options, connection: Connection) -> None:
         self._report = report
         self._options = options
         self._connection = connection
@@ -120,11 +119,11 @@ class _Examination:
         report.server = facts.server
         report.diagnostics += check_server(facts, options.slot)
         report.diagnostics += check_tables(plan.tables, facts)
-        report.diagnostics += coverage.check_restrictions(
+        report.diagnostics += publication.check_restrictions(
             options.publication, plan.link_columns(), facts
         )
         sound = [bound for index in plan.indexes if (bound := self._index(index, facts))]
-        report.coverage = coverage.coverage(
+        report.coverage = publication.coverage(
             options.publication, plan.tables, facts, manage=options.manage_publication
         )
         self._identity(Plan(tuple(sound)), facts)
@@ -162,7 +161,7 @@ class _Examination:
         # A schema that the role may not use hides its partitions.
         names = [name for name in plan.tables if facts.tables[name].schema_usable]
         # A column list that is refused has to go first: it stands in the way of an identity.
-        refused = coverage.restricted(plan.link_columns(), facts)
+        refused = publication.restricted(plan.link_columns(), facts)
         names = [name for name in names if name not in refused]
         tables = {name: facts.catalog.tables[name] for name in names}
         manage = self._options.manage_replica_identity

@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 from rich.console import Console
 
-from flusso_capture.source import connection as session
+from flusso_capture.source.connection import connect
 from flusso_cli.admin.deployment import console as plain_console
 from flusso_cli.init import choice
 from flusso_cli.init.database import read_survey
@@ -77,7 +77,7 @@ def _survey(database_url: str | None) -> Survey:
         raise FatalError(f"no database: give its URL with --database-url or in {_VARIABLE}")
     source = Source(type="postgres", connection_url=SecretStr(database_url))
     conninfo = source_conninfo(source, {})
-    with session.connect(make_conninfo(conninfo, application_name="flusso-init")) as connection:
+    with connect(make_conninfo(conninfo, application_name="flusso-init")) as connection:
         try:
             return read_survey(connection)
         except psycopg.Error as error:

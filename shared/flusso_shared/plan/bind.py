@@ -12,7 +12,6 @@ import psycopg
 
 from flusso_shared.names import TableName
 from flusso_shared.plan import rename, ways
-from flusso_shared.plan import ways as paths
 from flusso_shared.plan.link_columns import same_text
 from flusso_shared.plan.model import AggregateField, Field, IndexPlan, JoinField, ObjectField, Plan
 from flusso_shared.plan.requirements import needs
@@ -34,8 +33,12 @@ def bind(plan: IndexPlan, catalog: Catalog) -> IndexPlan:
     plan = bind_names(plan, catalog)
     key = plan.key or catalog.tables[plan.root].primary_key
     fields = tuple(_bind_field(field, catalog) for field in plan.fields)
-    ways = paths.ways(plan.root, key, fields, partial(same_text, catalog))
-    return dataclasses.replace(plan, key=key, fields=fields, ways=ways)
+    return dataclasses.replace(
+        plan,
+        key=key,
+        fields=fields,
+        ways=ways.ways(plan.root, key, fields, partial(same_text, catalog)),
+    )
 
 
 def _bind_field(field: Field, catalog: Catalog) -> Field:

@@ -15,7 +15,7 @@ from flusso_shared.plan.model import (
 )
 from flusso_shared.plan.spelling import folded
 from flusso_shared.problems import did_you_mean, listed
-from flusso_shared.schema import types as schema_types
+from flusso_shared.schema import types
 from flusso_shared.schema.identifiers import identifier
 from flusso_shared.schema.level import Entries, Level, field_mapping, required
 from flusso_shared.schema.yaml_nodes import Document, Node
@@ -68,10 +68,10 @@ class ColumnReader:
         """A fixed value; its mapping follows from it."""
         node = entries["value"][1]
         value = self._document.value(node)
-        types = {_constant_type(item) for item in _leaves(value)}
-        if len(types - {"long"} if "double" in types else types) > 1:
+        found = {_constant_type(item) for item in _leaves(value)}
+        if len(found - {"long"} if "double" in found else found) > 1:
             self._document.add(node, f"the values of constant `{key}` must all be of one type")
-        type_ = "double" if "double" in types else next(iter(sorted(types)), "keyword")
+        type_ = "double" if "double" in found else next(iter(sorted(found)), "keyword")
         return ConstantField(key, value, FieldMapping(type_))
 
     def _column_name(self, key: str, entries: Entries) -> str:
@@ -116,14 +116,14 @@ class ColumnReader:
             self._map_values(entries["values"][1])
             return field_mapping(document, "object", entries)
         variants = self._variants(entries["variants"][1]) if "variants" in entries else ()
-        return field_mapping(document, schema_types.SCALARS[tag], entries, variants)
+        return field_mapping(document, types.SCALARS[tag], entries, variants)
 
     def _map_values(self, node: Node) -> None:
         """Only checked: OpenSearch infers the type of each key's value."""
         values = self._document.text(node, "`values`")
-        if values is not None and values not in schema_types.MAP_VALUES:
-            near = did_you_mean(values, schema_types.MAP_VALUES)
-            allowed = listed(schema_types.MAP_VALUES)
+        if values is not None and values not in types.MAP_VALUES:
+            near = did_you_mean(values, types.MAP_VALUES)
+            allowed = listed(types.MAP_VALUES)
             self._document.add(node, f"unknown `values` `{values}`{near}; allowed are {allowed}")
 
     def _variants(self, node: Node) -> tuple[str, ...]:

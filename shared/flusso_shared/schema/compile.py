@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flusso_shared.plan import ways as paths
+from flusso_shared.plan import ways
 from flusso_shared.plan.model import (
     IndexPlan,
 )
@@ -20,7 +20,7 @@ def compile_index(name: str, schema: Schema, schema_file: str) -> IndexPlan:
         fields=schema.fields,
         soft_delete=schema.soft_delete,
         filters=schema.filters,
-        ways=paths.ways(schema.root, schema.key, schema.fields),
+        ways=ways.ways(schema.root, schema.key, schema.fields),
         schema_file=schema_file,
         verify_every=schema.verify_every,
     )

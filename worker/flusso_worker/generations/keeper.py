@@ -16,7 +16,7 @@ from flusso_shared.plan.bind import same_names
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog, Offsets
 from flusso_shared.status import Progress
-from flusso_worker.generations import decide as plan
+from flusso_worker.generations import decide
 from flusso_worker.generations.eviction import Eviction
 from flusso_worker.generations.leadership import Leadership
 from flusso_worker.generations.progress import seeding_progress
@@ -34,7 +34,7 @@ _REFRESH_AFTER_PART = 0.4
 _REQUEST_SECONDS, _REQUEST_PAUSE_SECONDS = 25.0, 5.0
 """A snapshot is requested for the first and not requested for the second, in turn: capture takes one again only after
 a pause."""
-_RENAMED = plan.Damage(
+_RENAMED = decide.Damage(
     "names in its schema refer to other tables or columns of the database now", writable=True
 )
 
@@ -72,7 +72,7 @@ class GenerationKeeper:
         )
         self._found: frozenset[GenerationName] | None = None
         """Generations that existed before the first step of this process."""
-        self._damaged: dict[str, plan.Damage] = {}
+        self._damaged: dict[str, decide.Damage] = {}
         self._inspect_at = 0.0
         self._ensured = self._begun = False
         self._eviction = Eviction(log, self._steps, telemetry.clock)
@@ -136,7 +136,7 @@ class GenerationKeeper:
             self._eviction.restart_due()
         facts = self._facts(lineage, snapshot)
         for _ in range(_MAX_ACTIONS_PER_ROUND):
-            action = plan.decide(facts)
+            action = decide.decide(facts)
             if action is None:
                 break
             go_on = self._steps.run_action(action, facts)
@@ -182,7 +182,7 @@ class GenerationKeeper:
 
     # --- facts ----------------------------------------------------------------------------------
 
-    def _facts(self, lineage: Lineage, snapshot: TableSnapshot | None) -> plan.Facts:
+    def _facts(self, lineage: Lineage, snapshot: TableSnapshot | None) -> decide.Facts:
         self._known = known = self._leadership.observe()
         stored = known.stored
         if self._found is None:
@@ -193,7 +193,7 @@ class GenerationKeeper:
             self._inspect_at = now + _INSPECTION_INTERVAL_SECONDS
         seeding = [item.generation for item in stored if item.generation.state == "seeding"]
         self._committed = {item.name: self._read_committed(item) for item in seeding}
-        return plan.Facts(
+        return decide.Facts(
             hash=self._plan.hash,
             leading=self._leadership.leading,
             lineage=lineage,
@@ -206,9 +206,9 @@ class GenerationKeeper:
             reached={item.name.physical for item in seeding if self._reached(item)},
         )
 
-    def _inspect(self, stored: Sequence[Stored]) -> dict[str, plan.Damage]:
+    def _inspect(self, stored: Sequence[Stored]) -> dict[str, decide.Damage]:
         """Detect what was removed by hand (I6), and names that refer to something else now."""
-        found: dict[str, plan.Damage] = {}
+        found: dict[str, decide.Damage] = {}
         # While the aliases move, an older generation may lack them.
         moving = [
             item.generation.name.number
@@ -258,7 +258,7 @@ class GenerationKeeper:
 
     # --- what follows ---------------------------------------------------------------------------
 
-    def _want(self, facts: plan.Facts) -> None:
+    def _want(self, facts: decide.Facts) -> None:
         """Request a snapshot of the root table while a seeding generation needs one."""
         wanting = any(
             item.generation.state == "seeding"
@@ -278,7 +278,7 @@ class GenerationKeeper:
         )
         self._wanted = self._plan.root if asked else None
 
-    def _active(self, facts: plan.Facts) -> list[Active]:
+    def _active(self, facts: decide.Facts) -> list[Active]:
         return [
             Active(
                 name=item.generation.name,
@@ -300,5 +300,5 @@ class GenerationKeeper:
         return seeding_progress(generation, self._committed[generation.name], ends)
 
 
-def _writable(damage: plan.Damage | None) -> bool:
+def _writable(damage: decide.Damage | None) -> bool:
     return damage is None or damage.writable

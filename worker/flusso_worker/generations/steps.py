@@ -14,7 +14,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog, TopicPartition
 from flusso_shared.status import Status
-from flusso_worker.generations import decide as plan
+from flusso_worker.generations import decide
 from flusso_worker.generations.physical import GenerationIndexes
 from flusso_worker.generations.record import Generation, Known, Stored
 from flusso_worker.generations.store import GenerationStore, LocalStore
@@ -94,19 +94,19 @@ class GenerationSteps:
         """The consumer group of a generation."""
         return generation.name.group(self._names.topic_prefix)
 
-    def run_action(self, action: plan.Action, facts: plan.Facts) -> bool:
+    def run_action(self, action: decide.Action, facts: decide.Facts) -> bool:
         """Run one action; False when there is nothing more to do before the next round."""
         match action:
-            case plan.Create():
+            case decide.Create():
                 return self._create(action, facts)
-            case plan.Prepare(stored):
+            case decide.Prepare(stored):
                 return self._prepare(stored)
-            case plan.Aim(stored):
+            case decide.Aim(stored):
                 targets = dict(self._log.groups.ends(stored.generation.plan.tables))
                 return self.put(stored, stored.generation.evolve(targets=targets))
-            case plan.Promote(stored):
+            case decide.Promote(stored):
                 return self._promote(stored)
-            case plan.Retire(stored, heir):
+            case decide.Retire(stored, heir):
                 return self._retire(stored, heir)
 
     def put(self, stored: Stored, generation: Generation) -> bool:
@@ -125,7 +125,7 @@ class GenerationSteps:
                 self._log.groups.forget(name.group(self._names.topic_prefix))
                 self._delete_indexes(name, newest)
 
-    def _create(self, action: plan.Create, facts: plan.Facts) -> bool:
+    def _create(self, action: decide.Create, facts: decide.Facts) -> bool:
         known = self.read_index()
         if list(known.stored) != list(facts.stored) or known.superseded != facts.superseded:
             return True  # another worker was faster, or this process was suspended meanwhile
@@ -151,7 +151,7 @@ class GenerationSteps:
         others = set(self._plan.tables) - {self._plan.root}
         return dict(self._log.groups.starts({self._plan.root}, others, _VISIBLE_AFTER_SECONDS))
 
-    def _tell_created(self, action: plan.Create, name: GenerationName, *, orphaned: bool) -> None:
+    def _tell_created(self, action: decide.Create, name: GenerationName, *, orphaned: bool) -> None:
         reason = "the bookkeeping has no record of the older ones" if orphaned else action.reason
         logger.log(
             logging.WARNING if action.noticed or orphaned else logging.INFO,

@@ -16,8 +16,8 @@ from flusso_shared.change import Origin
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, PoisonError, RetryableError, SchemaChangedError
 from flusso_shared.names import TableName
-from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres import row_security
+from flusso_shared.postgres.connection import connect
 from flusso_shared.postgres.errors import DENIED, translate
 from flusso_worker.postgres.snapshot import Snapshot, parse
 
@@ -221,9 +221,7 @@ class Database:
             self._connection = None
 
     def _connect(self) -> psycopg.Connection:
-        connection = pg_session.connect(
-            self._conninfo, self._application, lock_timeout=_LOCK_TIMEOUT
-        )
+        connection = connect(self._conninfo, self._application, lock_timeout=_LOCK_TIMEOUT)
         self._connection = connection
         self._system_id = _text(self.run(_SYSTEM), 0, 0)
         return connection

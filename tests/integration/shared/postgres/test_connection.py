@@ -14,13 +14,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from flusso_capture.source import connection as session
+from flusso_capture.source.connection import session
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
-from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres import row_security
-from flusso_shared.postgres.connection import RefusedSettingsError
+from flusso_shared.postgres.connection import (
+    RefusedSettingsError,
+    connect,
+    connect_replication,
+)
 from flusso_shared.postgres.errors import DeniedError
 from flusso_worker.postgres.database import Database
 from support import names
@@ -64,9 +67,9 @@ def test_what_a_role_is_set_to_does_not_concern_our_sessions(database: str) -> N
                 admin.execute(
                     statement.format(sql.Identifier(name), sql.Identifier(setting), value)
                 )
-        with pg_session.connect(database, "flusso-test") as usual:
+        with connect(database, "flusso-test") as usual:
             expected = usual.execute(ROW).fetchone()
-        with pg_session.connect(url, "flusso-test", lock_timeout="500ms") as connection:
+        with connect(url, "flusso-test", lock_timeout="500ms") as connection:
             assert connection.execute("SELECT pg_sleep(0.1)").fetchone() is not None
             with connection.transaction():
                 connection.execute("CREATE TEMPORARY TABLE t (id int)")
@@ -117,9 +120,9 @@ def read(url: str) -> None:
     with closing(database):
         database.begin()
         assert database.rows(b"SELECT id::text FROM notes") == [("1",)]
-    with session.session(url, threading.Event(), "read table notes") as connection:
+    with session(url, threading.Event(), "read table notes") as connection:
         assert connection.execute("SELECT id FROM notes").fetchall() == [(1,)]
-    with pg_session.connect(url, "flusso-test") as connection:
+    with connect(url, "flusso-test") as connection:
         row_security.require_visible(connection, [TableName("public", "notes")])
 
 
@@ -134,7 +137,7 @@ def hiding(url: str, cure: str) -> str:
     found.add(str(caught.value))
     with (
         pytest.raises(DeniedError) as caught,
-        session.session(url, threading.Event(), "read from Postgres") as connection,
+        session(url, threading.Event(), "read from Postgres") as connection,
     ):
         connection.execute("SELECT id FROM notes")
     found.add(str(caught.value))
@@ -142,7 +145,7 @@ def hiding(url: str, cure: str) -> str:
     assert "row-level security of table public.notes" in said
     assert cure in said
     with (
-        pg_session.connect(url, "flusso-test") as connection,
+        connect(url, "flusso-test") as connection,
         pytest.raises(DeniedError, match=re.escape(cure)),
     ):
         row_security.require_visible(connection, [TableName("public", "notes")])
@@ -151,7 +154,7 @@ def hiding(url: str, cure: str) -> str:
 
 def test_any_role_may_set_all_that_we_set(database: str) -> None:
     """A parameter of another context is one that servers refuse to an ordinary role."""
-    with pg_session.connect(database, "flusso-test") as connection:
+    with connect(database, "flusso-test") as connection:
         found = connection.execute(
             "SELECT DISTINCT context FROM pg_settings WHERE source = 'session'"
         )
@@ -172,7 +175,7 @@ def test_a_right_that_settings_need_is_asked_for_until_it_is_granted(
     with role(database, names.unique("Flusso_Test_"), "REPLICATION") as url:
         run(database, "GRANT SELECT ON things TO PUBLIC")
         with pytest.raises(DeniedError, match=rf"row_security = off.*GRANT {right} ON"):
-            pg_session.connect(url, "flusso-test")
+            connect(url, "flusso-test")
         (refused,) = checked(tmp_path, url, things()).diagnostics
         assert (refused.severity, refused.rule) == ("error", "session-setting")
         said = "the server refuses to set client_encoding = UTF8, TimeZone = UTC, "
@@ -189,7 +192,7 @@ def test_an_encoding_that_the_server_cannot_turn_into_utf8_is_named(
     """Every client encoding but its own is refused by such a database."""
     with encoded(database, "MULE_INTERNAL") as url:
         with pytest.raises(RefusedSettingsError, match="client_encoding = UTF8"):
-            pg_session.connect(url, "flusso-test")
+            connect(url, "flusso-test")
         (refused,) = checked(tmp_path, url, things()).diagnostics
     assert (refused.severity, refused.rule) == ("error", "session-setting")
     assert "the server refuses to set client_encoding = UTF8: " in refused.message
@@ -200,7 +203,7 @@ def test_an_encoding_that_the_server_cannot_turn_into_utf8_is_named(
 def test_an_encoding_that_python_lacks_does_not_matter(database: str) -> None:
     with (
         encoded(database, "EUC_TW") as url,
-        pg_session.connect(url, "flusso-test") as connection,
+        connect(url, "flusso-test") as connection,
     ):
         assert connection.execute("SELECT '\u4e2d'").fetchone() == ("\u4e2d",)
 
@@ -228,18 +231,18 @@ def test_a_pooler_that_shares_sessions_is_refused_by_name(
         own_pgbouncer(database, mode) as url,
         pytest.raises(FatalError, match=says),
     ):
-        pg_session.connect(url, "flusso-test")
+        connect(url, "flusso-test")
 
 
 def test_a_pooler_in_session_mode_passes_sql_and_is_named_where_replication_cannot(
     database: str, tmp_path: Path
 ) -> None:
     with own_pgbouncer(database, "session") as url:
-        with pg_session.connect(url, "flusso-test") as connection:
+        with connect(url, "flusso-test") as connection:
             assert connection.execute("SHOW row_security").fetchone() == ("off",)
             assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
         with pytest.raises(FatalError, match=r"PgBouncer.* connect to the Postgres server itself"):
-            pg_session.connect_replication(url, "flusso-test")
+            connect_replication(url, "flusso-test")
         run(database, *STORE)
         (refused,) = checked(tmp_path, url, things()).diagnostics
         assert refused.rule == "connection"
@@ -248,4 +251,4 @@ def test_a_pooler_in_session_mode_passes_sql_and_is_named_where_replication_cann
 
 def test_tls_that_the_server_does_not_have_is_not_waited_for(database: str) -> None:
     with pytest.raises(FatalError, match="sslmode"):
-        pg_session.connect(f"{database}?sslmode=require", "flusso-test")
+        connect(f"{database}?sslmode=require", "flusso-test")

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_shared.postgres.connection import connect
 from flusso_shared.schema.compile import compile_index
 from flusso_shared.schema.reader import load_schema
 from flusso_worker.sql.document import compose
@@ -41,7 +41,7 @@ def build_all(database_url: str, index: str) -> Documents:
     """Every document of `index` in one statement, by id."""
     path = store.ROOT / "dev" / "schemas" / f"{index}.schema.yml"
     plan = compile_index(index, load_schema(path, index), str(path))
-    with pg_session.connect(database_url, "flusso-test") as connection:
+    with connect(database_url, "flusso-test") as connection:
         rows = connection.execute(f"SELECT id::text FROM {index}".encode())
         keys = [row[0] for row in rows]
         sql = compose(plan, read_catalog(connection, plan.tables))

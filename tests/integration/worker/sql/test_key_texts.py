@@ -15,7 +15,7 @@ import pytest
 from psycopg.sql import Literal
 
 from flusso_capture.snapshot.table_reader import Reader
-from flusso_capture.source import connection as session
+from flusso_capture.source.connection import connect
 from flusso_shared.change import Change, Op
 from flusso_shared.clock import SystemClock
 from flusso_shared.names import TableName
@@ -149,7 +149,7 @@ def world(database: str, slot_name: str, tmp_path: Path) -> Iterator[World]:
             )
             plans.append(plan_of(tmp_path, _SCHEMA.format(at=at), f"k{at}"))
         kit = Kit(database, slot_name, Plan(tuple(plans)))
-        with session.connect(database) as connection:
+        with connect(database) as connection:
             catalog = read_catalog(connection, kit.plan.tables)
         keyed = tuple(
             Keyed(type_, compose(plan, catalog), plan.root, TableName("public", f"c{at}"))
@@ -180,7 +180,7 @@ def world(database: str, slot_name: str, tmp_path: Path) -> Iterator[World]:
 
 def test_every_key_is_one_text(world: World) -> None:
     wrong: list[str] = []
-    with session.connect(world.kit.url) as connection:
+    with connect(world.kit.url) as connection:
         for keyed in world.keyed:
             id_of = keyed.sql.id_of
             for at, change in enumerate(world.changes[keyed.root]):
@@ -247,7 +247,7 @@ def test_a_key_of_several_such_columns(database: str, tmp_path: Path) -> None:
             element_type: keyword
     """
     plan = plan_of(tmp_path, schema)
-    with session.connect(database) as connection:
+    with connect(database) as connection:
         catalog = read_catalog(connection, plan.tables)
     sql = compose(plan, catalog)
     builder = Database(database, "test", SystemClock(threading.Event()))

@@ -12,7 +12,7 @@ import pytest
 from psycopg.sql import Literal
 
 from flusso_capture.snapshot.table_reader import Reader
-from flusso_capture.source import connection as session
+from flusso_capture.source.connection import connect
 from flusso_shared.change import Change, Op, Position, Record
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
@@ -359,7 +359,7 @@ def test_pages_of_keys_are_in_the_order_of_the_type(database: str, tmp_path: Pat
         *(f"INSERT INTO a VALUES ('{word}')" for word in words),
     )
     plan = plan_of(tmp_path, "table: a\nprimary_key: key\nfields: []", "a")
-    with session.connect(database) as connection:
+    with connect(database) as connection:
         (table,) = read_catalog(connection, plan.tables).tables.values()
         reader = Reader(connection, table, frozenset(), 1)
         found, last = list[str](), tuple[str, ...]()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flusso_shared.postgres import connection as pg_session
 from flusso_shared.postgres.catalog_reader import read_catalog
+from flusso_shared.postgres.connection import connect
 from flusso_worker.sql.document import compose
 from flusso_worker.sql.parameters import array_literal
 from support.documents import built, plan_of, run
@@ -280,7 +280,7 @@ def test_the_logs_key_finds_the_row_and_gives_its_id(
         f"CREATE TABLE things (key {type_}, second int DEFAULT 7, PRIMARY KEY ({key}))",
     )
     plan = plan_of(tmp_path, "table: things\nfields: [{ keyword: key }]")
-    with pg_session.connect(database, "flusso-test") as connection:
+    with connect(database, "flusso-test") as connection:
         connection.execute("INSERT INTO things VALUES (%s)", (value,))
         logged = connection.execute("SELECT format('%s', key), second::text FROM things").fetchone()
         sql = compose(plan, read_catalog(connection, plan.tables))
