@@ -3,7 +3,6 @@
     FlussoError
     ├── RetryableError   passes by itself: network, 429, a restarting server.  Try again with back-off.
     ├── PoisonError      one document or row can never succeed.  Quarantine it or stop its index; never its neighbours.
-    ├── StaleBatchError  a built batch grew too old to be written.  Build it again.
     ├── SchemaChangedError   tables were altered since their SQL was composed.  Compose it again, from the catalog.
     ├── FatalError       needs an operator.  The message names the remedy.
     │   └── ConfigError  the configuration or a schema file is wrong: file, line, column where known.
@@ -23,10 +22,6 @@ class RetryableError(FlussoError):
 
 class PoisonError(FlussoError):
     """One document or row that can never succeed as it is."""
-
-
-class StaleBatchError(FlussoError):
-    """A batch was built too long ago to be written safely; build it again from a newer snapshot."""
 
 
 class SchemaChangedError(FlussoError):

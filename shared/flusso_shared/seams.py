@@ -271,10 +271,13 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Everything in the batch is durable at the destination, but for `rejected`."""
+    """Everything in the batch is durable at the destination, but for `rejected` and `again`."""
 
     rejected: tuple[Rejection, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    again: frozenset[str] = frozenset()
+    """Ids of documents that are to be built and written again.  They were too old to be written, or were written so late
+    that the destination may have forgotten a newer delete."""
 
 
 class Sink(Protocol):
@@ -297,8 +300,7 @@ class Sink(Protocol):
         Blocks for as long as it takes: retries what passes (429, 503, connection errors) inside, only the items
         concerned.  Nothing orders the operations of a batch but their versions.  Writing a batch
         twice is harmless, and so is the delete of a missing document.  When it raises, a part of the batch may
-        have been written.  Raises `StaleBatchError` when the batch grew older than a few minutes before it could be
-        written, `StoppedError` on shutdown, `FatalError` when the generation is gone.
+        have been written.  Raises `StoppedError` on shutdown, `FatalError` when the generation is gone.
         """
         ...
 

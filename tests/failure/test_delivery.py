@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -21,6 +20,7 @@ from support.http_proxy import BulkProxy
 from support.idle import end_offsets
 from support.processes import Site, cleaned_up, living_through
 from support.scenario import Scenario
+from support.shards import without_shards
 from support.soak import SOAK, also, seconds
 from support.stores import dev as store
 from support.tcp_proxy import TcpProxy
@@ -242,40 +242,12 @@ def test_an_unreachable_opensearch_is_waited_for(queue: str, site: Site, tmp_pat
                 time.sleep(3.0)
                 pipeline.check()
                 _block(site, physical, None)
-                with without_shards(site, generations.values()):
+                with without_shards(site.opensearch_url, generations.values()):
                     time.sleep(3.0)
                     pipeline.check()
             scenario.assert_equal(DEADLINE)
         assert scenario.generations() == generations
         pipeline.stop()
-
-
-@contextmanager
-def without_shards(site: Site, indexes: Collection[str]) -> Iterator[None]:
-    """Within, the indexes are red: no node may hold their shards."""
-    with httpx.Client(base_url=site.opensearch_url, timeout=60) as client:
-
-        def require(node: str | None) -> None:
-            settings = {"index.routing.allocation.require._name": node}
-            client.put(f"/{','.join(indexes)}/_settings", json=settings).raise_for_status()
-
-        require("nobody")
-        for index in indexes:
-            for shard in client.get(f"/_cat/shards/{index}", params={"format": "json"}).json():
-                cancel = {
-                    "index": index,
-                    "shard": int(shard["shard"]),
-                    "node": shard["node"],
-                    "allow_primary": True,
-                }
-                answer = client.post("/_cluster/reroute", json={"commands": [{"cancel": cancel}]})
-                answer.raise_for_status()
-        health = client.get(f"/_cluster/health/{','.join(indexes)}").json()
-        assert health["status"] == "red"
-        try:
-            yield
-        finally:
-            require(None)
 
 
 def test_rejected_items_are_retried_alone(site: Site, tmp_path: Path) -> None:

@@ -115,23 +115,28 @@ class Builder:
         except RowError:
             database.finish()
             raise
-        self.metrics.histogram("flusso_build_duration_seconds").observe(time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self.metrics.histogram("flusso_build_duration_seconds").observe(seconds)
         if not whole:
-            return self._cut(snapshot, request, documents_read)
+            return self._cut(snapshot, request, documents_read, seconds)
         version = snapshot.version
         operations = [Operation(name, version, document) for name, document in documents.items()]
         operations += [Operation(name, version, None) for name in asked if name not in documents]
         # Keys in the spelling of their rows: `id_of` finds the documents by them.
         others = [key for name, key in own if name in documents and name not in asked]
         built = Built([*request.keys, *others], operations, snapshot.taken_at, documents_read.size)
-        self.chunk.learn(len(request.keys), documents_read.size)
+        self.chunk.learn(len(request.keys), documents_read.size, seconds)
         return built, ()
 
     def _cut(
-        self, snapshot: Snapshot, request: _Request, documents_read: _Documents
+        self,
+        snapshot: Snapshot,
+        request: _Request,
+        documents_read: _Documents,
+        seconds: float,
     ) -> tuple[Built, Collection[str]]:
         """The chunk of the documents that were read before the statement was cut, and the ids that are left."""
-        self.chunk.cut(len(request.ids), len(documents_read.found), documents_read.size)
+        self.chunk.cut(len(request.ids), len(documents_read.found), documents_read.size, seconds)
         ids = set(request.ids)
         if not documents_read.found.keys() <= ids:
             # Some key is spelled otherwise than in its row: only the whole statement shows which.

@@ -19,6 +19,8 @@ MAX_CHUNK_KEYS = 2500
 _FIRST_KEYS = 50
 """Keys of the first statement, which shows how large documents are."""
 _CHUNK_BYTES = 4 * 1024 * 1024
+_CHUNK_SECONDS = 2.0
+"""A chunk is to be written while its snapshot is recent (`sinks.opensearch.MAX_BATCH_AGE_SECONDS`)."""
 MAX_CHUNK_BYTES = 2 * _CHUNK_BYTES
 """A statement is cut when its documents so far are larger together; one document is always read."""
 
@@ -83,17 +85,18 @@ class BuildQueue(Generic[Item]):
 
 @dataclass(slots=True)
 class ChunkSize:
-    """How many keys to build per statement, so that a chunk stays near `_CHUNK_BYTES`."""
+    """How many keys to build per statement, so that a chunk stays near `_CHUNK_BYTES` and `seconds`."""
 
     keys: int = _FIRST_KEYS
+    seconds: float = _CHUNK_SECONDS
 
-    def learn(self, keys: int, size: int) -> None:
-        """Adapt to a chunk of `keys` keys whose documents have `size` bytes together."""
-        average = size / max(1, keys)
-        fitting = int(_CHUNK_BYTES / average) if average else MAX_CHUNK_KEYS
+    def learn(self, keys: int, size: int, seconds: float) -> None:
+        """Adapt to a chunk of `keys` keys whose documents have `size` bytes together and took `seconds` to build."""
+        share = max(size / _CHUNK_BYTES, seconds / self.seconds)
+        fitting = int(keys / share) if share else MAX_CHUNK_KEYS
         self.keys = max(1, min(MAX_CHUNK_KEYS, fitting, self.keys * 2))
 
-    def cut(self, asked: int, keys: int, size: int) -> None:
+    def cut(self, asked: int, keys: int, size: int, seconds: float) -> None:
         """Adapt to a statement for `asked` keys that was cut after `keys` of them, with `size` bytes."""
-        self.learn(keys, size)
+        self.learn(keys, size, seconds)
         self.keys = max(1, min(self.keys, asked // 2))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from flusso_shared import retry
@@ -13,7 +14,7 @@ from flusso_shared.errors import FatalError
 from flusso_shared.seams import Conflict
 from flusso_shared.status import Status
 from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built, Key
+from flusso_worker.documents.built import BuildQueue, Built, Item, Key
 from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.snapshot import split_version
 
@@ -43,19 +44,27 @@ class Rebuilder:
         self._status = status
         self._lock = threading.Lock()
 
-    def rebuild(self, keys: Sequence[Key]) -> list[Built]:
-        """Build the documents of `keys` in a new snapshot."""
-        return self._with_retries(
-            lambda: list(self._builder.isolate(self._database, keys)),
-            f"build documents of index {self._index} again",
-        )
+    def rebuild(self, keys: Sequence[Key]) -> Iterator[Built]:
+        """Build the documents of `keys` in new snapshots, each when it is asked for."""
+        return self._in_chunks(keys, self._builder.isolate)
 
-    def rebuild_ids(self, ids: Sequence[str]) -> list[Built]:
-        """Build the documents of `ids` in a new snapshot; those without a row become deletes."""
-        return self._with_retries(
-            lambda: list(self._builder.isolate_ids(self._database, ids)),
-            f"build documents of index {self._index} again",
-        )
+    def rebuild_ids(self, ids: Sequence[str]) -> Iterator[Built]:
+        """Build the documents of `ids` like `rebuild`; those without a row become deletes."""
+        return self._in_chunks(ids, self._builder.isolate_ids)
+
+    def _in_chunks(
+        self, items: Sequence[Item], isolate: Callable[[Database, Sequence[Item]], Iterator[Built]]
+    ) -> Iterator[Built]:
+        def build(chunk: Sequence[Item]) -> list[Built]:
+            return list(isolate(self._database, chunk))
+
+        # Halved each time, so that documents that were too old to be written are so in the end alone.
+        half = max(1, len(items) // 2)
+        queue = BuildQueue(items)
+        while chunk := queue.next_chunk(min(half, self._builder.chunk.keys)):
+            yield from self._with_retries(
+                partial(build, chunk), f"build documents of index {self._index} again"
+            )
 
     def versions_ahead(self, conflicts: Sequence[Conflict]) -> set[str]:
         """Ids of documents whose stored version is ahead of every snapshot so far: they are to be built again.

@@ -25,8 +25,8 @@ class GenerationIndexes:
     def create(self, name: GenerationName, plan: IndexPlan) -> None:
         """Create the index with its write alias; no error when it is there.
 
-        It is not refreshed during seeding, when no query reads it.  Deletes are remembered for an hour, so
-        that no older write can bring a document back (I3).
+        It is not refreshed during seeding, when no query reads it.  Deletes are remembered for an hour, or
+        until the shard starts again, so that no older write brings a document back (I3).
         """
         self.require_free_aliases(name)
         config = self._cluster.config

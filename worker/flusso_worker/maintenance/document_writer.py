@@ -95,12 +95,14 @@ class DocumentWriter:
     def delete(self, documents: Sequence[str], version: int, taken_at: float) -> set[str]:
         """Delete documents that no row has in the snapshot of `version`, taken at `taken_at` (`Clock.monotonic()`).
 
-        Returns the ids that a later snapshot has to delete, because their stored versions are ahead of the database.
+        Returns the ids that a later snapshot has to delete: the sink did not accept this one (`Written.again`), or
+        their stored versions are ahead of the database.
         """
         again: set[str] = set()
         operations = [Operation(document, version, None) for document in documents]
         for sink in self._documents.flusher.sinks:
             written = sink.write(Batch(self.generation.name, operations, taken_at))
+            again |= written.again
             if written.conflicts:
                 again |= self._documents.rebuilder.versions_ahead(written.conflicts)
         return again

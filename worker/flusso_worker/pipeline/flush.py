@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flusso_shared import failpoints
-from flusso_shared.errors import StaleBatchError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
 from flusso_shared.seams import (
@@ -117,52 +116,49 @@ class Flusher:
     def _write_everywhere(self, built: Built) -> _Outcome:
         outcome = _Outcome()
         for sink in self.sinks:
-            waiting = [built]
+            waiting = [iter([built])]
             while waiting:
-                waiting.extend(self._write_once(sink, waiting.pop(), outcome))
+                part = next(waiting[-1], None)
+                if part is None:
+                    waiting.pop()
+                else:
+                    waiting.append(self._write_once(sink, part, outcome))
         return outcome
 
-    def _write_once(self, sink: Sink, built: Built, outcome: _Outcome) -> list[Built]:
-        """Write one chunk to one sink; returns the chunks to be written after it."""
+    def _write_once(self, sink: Sink, built: Built, outcome: _Outcome) -> Iterator[Built]:
+        """Write one chunk to one sink; returns the chunks to be written after it, built when they are asked for."""
         outcome.add_failed(built.failed)
         if not built.operations:
-            return []
-        try:
-            written = sink.write(Batch(self.generation, built.operations, built.taken_at))
-        except StaleBatchError:
-            return self._rebuilt(built)
+            return iter(())
+        written = sink.write(Batch(self.generation, built.operations, built.taken_at))
+        again = written.again | self._versions_ahead(written.conflicts)
         failures = self._failures(sink, built, written.rejected)
-        rejected = {item.id for item in failures}
+        open_ids = again.union(item.id for item in failures)
         outcome.add_written(
             sink.name,
-            [item for item in built.operations if item.id not in rejected]
-            if rejected
+            [item for item in built.operations if item.id not in open_ids]
+            if open_ids
             else built.operations,
         )
         outcome.add_failed(failures)
-        return self._rebuilt_after_conflicts(built, written.conflicts)
+        return self._rebuilt(built, again) if again else iter(())
 
-    def _rebuilt_after_conflicts(self, built: Built, conflicts: Sequence[Conflict]) -> list[Built]:
-        """Documents whose stored version is ahead of the database, built again.  All other conflicts mean a newer document."""
+    def _versions_ahead(self, conflicts: Sequence[Conflict]) -> set[str]:
+        """Ids whose stored version is ahead of the database.  All other conflicts mean a newer document."""
         if not conflicts:
-            return []
+            return set()
         ahead = self.rebuilder.versions_ahead(conflicts)
         self.metrics.counter("flusso_version_conflicts_total", self.generation.index).inc(
             len(conflicts) - len(ahead)
         )
-        if not ahead:
-            return []
-        return self._rebuilt(built, ahead)
+        return ahead
 
-    def _rebuilt(self, built: Built, only: Collection[str] | None = None) -> list[Built]:
-        """The documents of a chunk, or some of them, built again."""
+    def _rebuilt(self, built: Built, only: Collection[str]) -> Iterator[Built]:
+        """Some documents of a chunk, built again."""
         if built.ids:
-            return self.rebuilder.rebuild_ids(
-                [name for name in built.ids if only is None or name in only]
-            )
+            return self.rebuilder.rebuild_ids([name for name in built.ids if name in only])
         id_of = self.builder.sql.id_of
-        keys = built.keys if only is None else [key for key in built.keys if id_of(key) in only]
-        return self.rebuilder.rebuild(keys)
+        return self.rebuilder.rebuild([key for key in built.keys if id_of(key) in only])
 
     def _failures(self, sink: Sink, built: Built, rejections: Sequence[Rejection]) -> list[Failure]:
         if not rejections:

@@ -49,9 +49,7 @@ class ByteBudget:
 class InFlightRequests:
     """Submits chunks to flush threads and counts them for their batches.  Owned by one thread.
 
-    Chunks may complete in any order: versions decide which document stays.  Deletes are the exception: OpenSearch
-    forgets the version of a deleted document when its shard moves or starts again, and an older write that is tried
-    again after that would bring the document back.  A delete therefore waits for the writes of its document.
+    Chunks may complete in any order: versions decide which document stays.
     """
 
     def __init__(
@@ -61,7 +59,7 @@ class InFlightRequests:
         self._byte_budget = byte_budget
         self._most = _CHUNKS_PER_THREAD * flushes
         self._executor = ThreadPoolExecutor(flushes, thread_name_prefix=f"flush-{name}")
-        self._pending: dict[Future[None], tuple[PendingBatch, int, Built]] = {}
+        self._pending: dict[Future[None], tuple[PendingBatch, int]] = {}
 
     @property
     def busy(self) -> bool:
@@ -72,22 +70,11 @@ class InFlightRequests:
         """Whether `submit` would not wait.  Raises what a flush raised."""
         self.reap()
         return not self._pending or (
-            len(self._pending) < self._most
-            and self._byte_budget.has_capacity(_size(built))
-            and not self._deletes_in_flight(built)
-        )
-
-    def _deletes_in_flight(self, built: Built) -> bool:
-        """Whether the chunk deletes a document that a chunk in flight writes."""
-        deleted = {item.id for item in built.operations if item.document is None}
-        return bool(deleted) and not all(
-            deleted.isdisjoint([item.id for item in other.operations])
-            for _, _, other in self._pending.values()
+            len(self._pending) < self._most and self._byte_budget.has_capacity(_size(built))
         )
 
     def submit(self, pending: PendingBatch, built: Built, stop: threading.Event) -> None:
-        """Submit a chunk; waits while too much is in flight (one chunk is always admitted), or a
-        document that it deletes.
+        """Submit a chunk; waits while too much is in flight (one chunk is always admitted).
 
         Raises what a flush raised, and `StoppedError` when `stop` is set while waiting.
         """
@@ -99,13 +86,13 @@ class InFlightRequests:
                 raise StoppedError("stop requested")
             self._await_one(_POLL_SECONDS)
         pending.unflushed += 1
-        self._pending[self._executor.submit(self._flush, built)] = (pending, size, built)
+        self._pending[self._executor.submit(self._flush, built)] = (pending, size)
 
     def reap(self) -> None:
         """Count the chunks that are done.  Raises what a flush raised; its batch is then never done."""
         failure: BaseException | None = None
         for future in [future for future in self._pending if future.done()]:
-            pending, size, _ = self._pending.pop(future)
+            pending, size = self._pending.pop(future)
             self._byte_budget.release(size)
             if future.cancelled():
                 continue  # `close` cancelled it before it started: its batch is never done

@@ -39,6 +39,8 @@ class Verdicts:
     """The results of the operations of one request; those in no list are done."""
 
     retry: list[Operation] = field(default_factory=list)
+    unavailable: list[Operation] = field(default_factory=list)
+    """Of those to retry, the ones whose shard may have gone meanwhile.  A full queue (429) says nothing about it."""
     uncertain: list[tuple[Operation, Rejection]] = field(default_factory=list)
     """Operations to retry a few times, and their rejections if that does not help."""
     reason: str = ""
@@ -114,9 +116,12 @@ def _judge_one(operation: Operation, answer: Mapping[str, Any], verdicts: Verdic
                 verdicts.conflicts.append(Conflict(operation.id, operation.version, stored))
         case "retry":
             verdicts.retry.append(operation)
+            if status != HTTPStatus.TOO_MANY_REQUESTS:
+                verdicts.unavailable.append(operation)
             verdicts.reason = f"{status} {text}"
         case "uncertain":
             verdicts.uncertain.append((operation, Rejection(operation.id, status, text)))
+            verdicts.unavailable.append(operation)
             verdicts.reason = f"{status} {text}"
         case "gone":
             verdicts.gone = reason

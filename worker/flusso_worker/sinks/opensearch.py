@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from flusso_shared import failpoints
 from flusso_shared.clock import Clock
-from flusso_shared.errors import FatalError, RetryableError, StaleBatchError
+from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
 from flusso_shared.seams import (
     Batch,
@@ -26,8 +26,8 @@ from flusso_worker.sinks.scan import hits
 
 logger = logging.getLogger(__name__)
 
-MAX_BATCH_AGE_SECONDS = 120.0
-"""After which a batch is built again: far below `index.gc_deletes`, so that OpenSearch remembers every delete."""
+MAX_BATCH_AGE_SECONDS = 10.0
+"""After which a write is late: below the session timeout (15 s), after which other workers repeat it."""
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 _REFUSALS = (HTTPStatus.BAD_REQUEST, _TOO_LARGE)
 """The statuses with which OpenSearch or a proxy refuses a whole request."""
@@ -45,7 +45,13 @@ _QUOTED_CHARACTERS = 500
 
 
 class OpenSearchSink:
-    """A `Sink` over one cluster.  Thread-safe."""
+    """A `Sink` over one cluster.  Thread-safe.
+
+    OpenSearch forgets the version of a deleted document when its shard starts again or moves.  An older write that
+    comes after that would bring the document back.  Prompt writes do not: a request does not wait for a shard at the
+    server, so it fails or is executed at once.  A late one, or one that follows a failed attempt, is built again (I3):
+    the newer snapshot contains the delete, or the delete is still to come.
+    """
 
     def __init__(
         self,
@@ -60,7 +66,7 @@ class OpenSearchSink:
         self._clock = clock
         self._max_age = max_age
         self._limit = _Limit(cluster.config.max_bytes, cluster.config.max_bytes)
-        self._params = {"require_alias": "true"}
+        self._params = {"require_alias": "true", "timeout": "0s"}
         if cluster.config.pipeline:
             self._params["pipeline"] = cluster.config.pipeline
 
@@ -81,20 +87,28 @@ class OpenSearchSink:
                 self._write_chunk(batch, chunk, outcome)
             finally:
                 self._status.retried(_doing(batch))
-        return Written(tuple(outcome.rejected), tuple(outcome.conflicts))
+        return outcome.written()
 
     def close(self) -> None:
         """Nothing to close: the owner of the cluster closes its connections."""
 
     def _write_chunk(self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome) -> None:
+        if self._is_late(batch) and len(batch.operations) > 1:
+            # A single document is sent however long its build took.
+            outcome.again.update(item.id for item in chunk.operations)
+            return
         backoff = Backoff()
         waiting: list[Sequence[Operation]] = []
+        first = True
         while True:
-            self._refuse_stale(batch)
+            if not first and self._is_late(batch):
+                outcome.doubt(chunk.operations)
             try:
                 again, reason = self._write_once(batch, chunk, outcome)
             except RetryableError as error:
+                outcome.doubt(chunk.operations)
                 again, reason = self._unanswered(batch, chunk, error, outcome)
+            first = False
             waiting.extend(again)
             if not waiting:
                 return
@@ -191,10 +205,8 @@ class OpenSearchSink:
             return False
         return '"items"' in reply.text
 
-    def _refuse_stale(self, batch: Batch) -> None:
-        age = self._clock.monotonic() - batch.built_at
-        if age > self._max_age:
-            raise StaleBatchError(f"built {age:.0f} s ago and not written yet")
+    def _is_late(self, batch: Batch) -> bool:
+        return self._clock.monotonic() - batch.built_at > self._max_age
 
     def _pause(self, backoff: Backoff, batch: Batch, reason: str) -> None:
         delay = backoff.next()
@@ -221,11 +233,23 @@ class _Outcome:
     """Document id -> attempts that ended in an error of the server."""
     cuts: Counter[str] = field(default_factory=Counter)
     """Document id -> times that the connection broke over a request of that document alone."""
+    again: set[str] = field(default_factory=set)
+    """Ids of documents to be built again."""
+
+    def written(self) -> Written:
+        """What `write` returns.  A rejected document is not to be built again here."""
+        again = frozenset(self.again).difference(item.id for item in self.rejected)
+        return Written(tuple(self.rejected), tuple(self.conflicts), again)
+
+    def doubt(self, operations: Iterable[Operation]) -> None:
+        """Have the documents of `operations` built again, whatever becomes of these; a late delete does no harm."""
+        self.again.update(item.id for item in operations if item.document is not None)
 
     def take(self, verdicts: bulk_reply.Verdicts) -> list[Operation]:
         """Record the verdicts; return the operations to send again."""
         self.rejected.extend(verdicts.rejected)
         self.conflicts.extend(verdicts.conflicts)
+        self.doubt(verdicts.unavailable)
         again = verdicts.retry
         for operation, rejection in verdicts.uncertain:
             self.server_errors[operation.id] += 1

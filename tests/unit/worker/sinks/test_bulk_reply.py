@@ -81,6 +81,20 @@ def test_the_table_of_errors(status: int, kind: str, reason: str, verdict: str) 
     assert bulk_reply.classify(status, kind, reason) == verdict
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "told"),
+    [
+        (429, "rejected_execution_exception", []),
+        (503, "unavailable_shards_exception", ONE),
+        (404, "shard_not_found_exception", ONE),
+        (500, "internal_error", ONE),
+        (400, "mapper_parsing_exception", []),
+    ],
+)
+def test_a_shard_that_may_have_gone_is_told(status: int, kind: str, told: list[Operation]) -> None:
+    assert bulk_reply.judge(ONE, reply(item(status, error(kind, "")))).unavailable == told
+
+
 def test_the_reason_names_the_cause() -> None:
     told = error("mapper_parsing_exception", "failed to parse field [a]") | {
         "caused_by": error("number_format_exception", 'For input string: "x"')
