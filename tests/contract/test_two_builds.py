@@ -5,49 +5,34 @@ Real snapshots of Postgres, the real index.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 
-import psycopg
 import pytest
 
-from flusso_shared.clock import SystemClock
-from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Batch
-from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built
-from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.postgres.database import Database
 from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services
+from support.build_kit import BuildKit
+from support.documents import run
 from support.index_kit import IndexKit, expected
 from support.stores import small as small_store
-from support.stores.small import PLAN
 
 pytestmark = pytest.mark.services
 
 ORDERS = [pytest.param((0, 1), id="older-first"), pytest.param((1, 0), id="newer-first")]
 
 
-class BuildingWorker:
-    """Builds and writes like one worker, with a connection and a client's view of its own."""
+class BuildingWorker(BuildKit):
+    """Builds and writes like one worker, with connections of its own."""
 
     def __init__(self, url: str, index: IndexKit) -> None:
-        clock = SystemClock(threading.Event())
+        super().__init__(url)
         self._index = index
-        self.database = Database(url, "test", clock)
-        _, sql = prepare_sql(PLAN, self.database)
-        self._builder = Builder(sql, Metrics())
-        self._sink = OpenSearchSink(index.cluster, clock)
-
-    def build(self, *users: int) -> Built:
-        snapshot = self.database.begin()
-        built, _ = self._builder.build(self.database, snapshot, [(str(user),) for user in users])
-        self.database.finish()
-        return built
+        self._sink = OpenSearchSink(index.cluster, self.clock)
 
     def write(self, built: Built) -> None:
         self._sink.write(Batch(self._index.name, built.operations, built.taken_at))
@@ -66,15 +51,11 @@ class Scene:
     def __post_init__(self) -> None:
         self.workers = [BuildingWorker(self.url, self.index) for _ in range(2)]
 
-    def sql(self, text: str) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(text.encode())
-
     def race(self, change: str, order: tuple[int, int]) -> None:
         """One worker builds before `change`, the other after it; they write in `order`."""
-        built = [self.workers[0].build(1, 2)]
-        self.sql(change)
-        built.append(self.workers[1].build(1, 2))
+        built = [self.workers[0].build_keys(1, 2)]
+        run(self.url, change)
+        built.append(self.workers[1].build_keys(1, 2))
         for at in order:
             self.workers[at].write(built[at])
         assert self.index.documents() == expected(self.url)
@@ -89,7 +70,7 @@ def scene(services: Services, database: str, index_prefix: str) -> Iterator[Scen
     made = Scene(database, index)
     yield made
     for worker in made.workers:
-        worker.database.close()
+        worker.close()
     index.close()
 
 
@@ -110,19 +91,19 @@ def test_a_delete(scene: Scene, order: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_delete_of_a_document_that_is_there(scene: Scene, order: tuple[int, int]) -> None:
-    scene.workers[0].write(scene.workers[0].build(1, 2))
+    scene.workers[0].write(scene.workers[0].build_keys(1, 2))
     scene.race("DELETE FROM users WHERE id = 1", order)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_row_that_comes_back(scene: Scene, order: tuple[int, int]) -> None:
-    scene.workers[0].write(scene.workers[0].build(1, 2))
-    scene.sql("DELETE FROM users WHERE id = 1")
+    scene.workers[0].write(scene.workers[0].build_keys(1, 2))
+    run(scene.url, "DELETE FROM users WHERE id = 1")
     scene.race("INSERT INTO users VALUES (1, 'back')", order)
 
 
 def test_two_builds_of_one_state_may_overwrite_each_other(scene: Scene) -> None:
-    first, second = (worker.build(1, 2) for worker in scene.workers)
+    first, second = (worker.build_keys(1, 2) for worker in scene.workers)
     scene.workers[0].write(first)
     scene.workers[1].write(second)
     scene.workers[0].write(first)
@@ -135,13 +116,14 @@ def test_any_interleaving_ends_in_the_newest_state(scene: Scene) -> None:
     built: list[Built] = []
     for step in range(60):
         if step % 7 == 3:
-            scene.sql("DELETE FROM users WHERE id = 1")
+            run(scene.url, "DELETE FROM users WHERE id = 1")
         else:
-            scene.sql(
+            run(
+                scene.url,
                 f"INSERT INTO users VALUES (1, 'state {step}')"
-                " ON CONFLICT (id) DO UPDATE SET name = excluded.name"
+                " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
             )
-        built.append(scene.workers[step % 2].build(1, 2))
+        built.append(scene.workers[step % 2].build_keys(1, 2))
     chance.shuffle(built)
     with ThreadPoolExecutor(2) as executor:
         writing = [

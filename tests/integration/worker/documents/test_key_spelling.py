@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.scripted_sink import ScriptedSink, Verdict
-from flusso_shared.change import Change, Op, Position, Record
-from flusso_shared.clock import SystemClock
+from flusso_shared.change import Change, Op
 from flusso_shared.config.model import OnError
 from flusso_shared.errors import FatalError, PoisonError
-from flusso_shared.metrics import Metrics
-from flusso_shared.names import GenerationName, TableName
+from flusso_shared.names import TableName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import Batch, Rejection, Written
-from flusso_shared.status import Status
-from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built
-from flusso_worker.documents.change_batch import gather
-from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.documents.rebuild import Rebuilder
-from flusso_worker.documents.resolve import Resolver
-from flusso_worker.pipeline.build_batch import BatchBuilder, Connections
-from flusso_worker.pipeline.flush import Flusher
-from flusso_worker.postgres.database import Database
-from flusso_worker.postgres.visibility_gate import Gate
-from flusso_worker.quarantine.quarantine import Policy, Quarantine
-from support.build_steps import built_in_steps
+from support.build_kit import BuildKit
 from support.documents import plan_of, run
 from support.stores.small import change
 
@@ -49,32 +33,9 @@ fields:
 """
 
 
-class Kit:
-    """From changes to a sink, for one index."""
-
+class Kit(BuildKit):
     def __init__(self, url: str, plan: IndexPlan, on_error: OnError = "skip") -> None:
-        clock = SystemClock(threading.Event())
-        self.clock, self.metrics, self.on_error = clock, Metrics(), on_error
-        self.again = Database(url, "test again", clock)
-        self.connections = Connections(
-            Database(url, "test", clock), Database(url, "test later", clock)
-        )
-        catalog, sql = prepare_sql(plan, self.connections.reading)
-        self.builder = Builder(sql, self.metrics)
-        self.indexed: list[list[str]] = []
-        self.batch_builder = BatchBuilder(
-            connections=self.connections,
-            gate=Gate(self.connections.reading, clock, self.metrics, "roots"),
-            resolver=Resolver(plan, catalog, sql.all_keys),
-            builder=self.builder,
-            clock=clock,
-            indexed_ids=lambda: self.indexed,
-            on_error=on_error,
-        )
-
-    def build(self, *changes: Change) -> list[Built]:
-        records = [Record(Position("t", 0, at), each) for at, each in enumerate(changes)]
-        return list(built_in_steps(self.batch_builder, gather(records)))
+        super().__init__(url, plan, on_error)
 
     def outcome(self, *changes: Change) -> tuple[list[str], list[str], list[str]]:
         """Ids that are written, deleted and failed."""
@@ -90,18 +51,6 @@ class Kit:
         """The same, for an index that holds `ids` when its table was truncated or is read again."""
         self.indexed = [list(ids)]
         return self.outcome(change(ROOTS, [], op=Op.TRUNCATE))
-
-    def flusher(self, *script: Verdict) -> tuple[Flusher, ScriptedSink, Status]:
-        sink, status = ScriptedSink(*script), Status()
-        name = GenerationName("roots", "0a1b2c3d", 1)
-        quarantine = Quarantine(name, Policy("skip"), None, self.metrics, status, self.clock)
-        rebuilder = Rebuilder(self.again, self.builder, self.clock, "roots")
-        flusher = Flusher(name, [sink], self.builder, rebuilder, quarantine, self.metrics, status)
-        return flusher, sink, status
-
-    def close(self) -> None:
-        self.connections.close()
-        self.again.close()
 
 
 def tables(url: str, key: str, *more: str, ref: str = "") -> None:
@@ -143,10 +92,10 @@ def test_a_refused_document_is_found_under_another_spelling(citext: Kit) -> None
     def refuse(batch: Batch) -> Written:
         return Written(rejected=(Rejection("abc", 400, "mapper_parsing_exception"),))
 
-    flusher, sink, status = citext.flusher(refuse, refuse)
+    flusher, sink = citext.flusher(refuse, refuse)
     for built in citext.build(change(ROOTS, ["ABC"])):
         flusher.flush(built)
-    assert status.to_json()["documents_quarantined"] == 1
+    assert citext.status.to_json()["documents_quarantined"] == 1
     assert ("ABC", None) in [(item.id, item.document) for item in sink.batches[0].operations]
 
 
@@ -221,7 +170,7 @@ def test_a_stale_chunk_of_ids_is_rebuilt_by_its_ids(database: str, plan: IndexPl
     def stale(batch: Batch) -> Written:
         return Written(again=frozenset(item.id for item in batch.operations))
 
-    flusher, sink, _ = kit.flusher(stale)
+    flusher, sink = kit.flusher(stale)
     flusher.flush(built)
     assert [item.id for batch in sink.batches[1:] for item in batch.operations] == ["7", "a"]
     assert sink.documents == {}

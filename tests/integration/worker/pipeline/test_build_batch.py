@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import psycopg
 import pytest
 
-from flusso_shared.change import Change, Op, Position, Record
-from flusso_shared.clock import SystemClock
+from flusso_shared.change import Op
 from flusso_shared.errors import RetryableError
-from flusso_shared.metrics import Metrics
 from flusso_worker.documents import resolve
-from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built
-from flusso_worker.documents.change_batch import gather
-from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.documents.resolve import Resolver
 from flusso_worker.pipeline import build_batch
-from flusso_worker.pipeline.build_batch import BatchBuilder, Connections
-from flusso_worker.postgres.database import Database
-from flusso_worker.postgres.visibility_gate import Gate
-from support.build_steps import built_in_steps
+from support.build_kit import BuildKit
 from support.stores import small as small_store
 from support.stores.small import (
     ITEMS,
-    PLAN,
     TAGS,
     USERS,
     change,
@@ -36,47 +24,13 @@ from support.stores.small import (
 pytestmark = pytest.mark.services
 
 
-@dataclass
-class Kit:
-    url: str
-    indexed: list[list[str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        clock, metrics = SystemClock(threading.Event()), Metrics()
-        self.connections = Connections(
-            Database(self.url, "test", clock), Database(self.url, "test later", clock)
-        )
-        catalog, sql = prepare_sql(PLAN, self.connections.reading)
-        self.batch_builder = BatchBuilder(
-            connections=self.connections,
-            gate=Gate(self.connections.reading, clock, metrics, "users"),
-            resolver=Resolver(PLAN, catalog, sql.all_keys),
-            builder=Builder(sql, metrics),
-            clock=clock,
-            indexed_ids=lambda: self.indexed,
-        )
-        self.connections.reading.hold(catalog.tables)
-        self.connections.later.hold(catalog.tables)
-
-    def build(self, *changes: Change) -> list[Built]:
-        return list(self.built(*changes))
-
-    def built(self, *changes: Change) -> Iterator[Built]:
-        records = [Record(Position("t", 0, at), change) for at, change in enumerate(changes)]
-        return built_in_steps(self.batch_builder, gather(records))
-
-    def sql(self, text: str) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(text.encode())
-
-
 @pytest.fixture
-def kit(database: str) -> Iterator[Kit]:
+def kit(database: str) -> Iterator[BuildKit]:
     small_store.create(database)
     small_store.fill(database, 40)
-    made = Kit(database)
+    made = BuildKit(database)
     yield made
-    made.connections.close()
+    made.close()
 
 
 def written(chunks: Iterable[Built]) -> list[int]:
@@ -91,20 +45,20 @@ def deleted(chunks: Iterable[Built]) -> list[int]:
     )
 
 
-def test_a_batch_is_built_in_one_snapshot(kit: Kit) -> None:
-    kit.batch_builder.builder.chunk.keys = 10
+def test_a_batch_is_built_in_one_snapshot(kit: BuildKit) -> None:
+    kit.builder.chunk.keys = 10
     chunks = kit.build(*[change(USERS, [n]) for n in range(1, 42)])
     assert written(chunks) == list(range(1, 41))
     assert deleted(chunks) == [41]
     assert len({item.version for chunk in chunks for item in chunk.operations}) == 1
 
 
-def test_a_batch_that_touches_nothing_builds_nothing(kit: Kit) -> None:
+def test_a_batch_that_touches_nothing_builds_nothing(kit: BuildKit) -> None:
     assert kit.build(change(ITEMS, [1], None, {"order_id": None})) == []
 
 
 def test_a_large_fanout_is_built_once_per_document(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch
+    kit: BuildKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resolve, "MAX_ROWS_IN_MEMORY", 5)
     monkeypatch.setattr(resolve, "_FETCH_ROWS", 4)
@@ -113,7 +67,7 @@ def test_a_large_fanout_is_built_once_per_document(
 
 
 def test_a_migration_need_not_wait_for_a_large_fanout(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch
+    kit: BuildKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor the fan-out for the migration: the cursor's transaction waited for a later one, that for it, and both for ever.
 
@@ -121,16 +75,16 @@ def test_a_migration_need_not_wait_for_a_large_fanout(
     """
     monkeypatch.setattr(resolve, "MAX_ROWS_IN_MEMORY", 5)
     monkeypatch.setattr(resolve, "_FETCH_ROWS", 4)
-    kit.batch_builder.builder.chunk.keys = 3
+    kit.builder.chunk.keys = 3
     chunks_left = kit.built(change(TAGS, [0]))
     chunks = [next(chunks_left)]
-    kit.batch_builder.end_transactions()  # as the loop does before it waits for capacity
+    kit.end_transactions()
     kit.sql("ALTER TABLE users ADD COLUMN another int; TRUNCATE items CASCADE")
     chunks.extend(chunks_left)
     assert written(chunks) == list(range(3, 41, 3))
 
 
-def test_a_lock_is_awaited_in_short_attempts(kit: Kit) -> None:
+def test_a_lock_is_awaited_in_short_attempts(kit: BuildKit) -> None:
     """So that a migration that takes its locks in another order is never the victim of a deadlock."""
     with psycopg.connect(kit.url) as migration:
         migration.execute("LOCK TABLE users")
@@ -140,7 +94,7 @@ def test_a_lock_is_awaited_in_short_attempts(kit: Kit) -> None:
 
 
 def test_a_failing_row_in_a_fanout_leaves_the_others_built(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch
+    kit: BuildKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kit.sql("UPDATE users SET parts = 0 WHERE id = 9")
     monkeypatch.setattr(resolve, "MAX_ROWS_IN_MEMORY", 5)
@@ -150,16 +104,16 @@ def test_a_failing_row_in_a_fanout_leaves_the_others_built(
     assert [failure.id for chunk in chunks for failure in chunk.failed] == ["9"]
 
 
-def test_a_failing_row_in_a_batch_leaves_the_others_built(kit: Kit) -> None:
+def test_a_failing_row_in_a_batch_leaves_the_others_built(kit: BuildKit) -> None:
     kit.sql("UPDATE users SET parts = 0 WHERE id = 9")
-    kit.batch_builder.builder.chunk.keys = 10
+    kit.builder.chunk.keys = 10
     chunks = kit.build(*[change(USERS, [n]) for n in range(1, 31)])
     assert written(chunks) == [n for n in range(1, 31) if n != 9]
 
 
-def test_an_old_snapshot_is_replaced(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_snapshot_is_replaced(kit: BuildKit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_batch, "_SNAPSHOT_AGE_SECONDS", 0.0)
-    kit.batch_builder.builder.chunk.keys = 10
+    kit.builder.chunk.keys = 10
     made = kit.built(*[change(USERS, [n]) for n in range(1, 21)])
     first = next(iter(made))
     kit.sql("UPDATE users SET name = 'changed'")
@@ -169,7 +123,7 @@ def test_an_old_snapshot_is_replaced(kit: Kit, monkeypatch: pytest.MonkeyPatch) 
     assert list(made) == []
 
 
-def test_after_a_truncate_everything_in_the_index_is_built_again(kit: Kit) -> None:
+def test_after_a_truncate_everything_in_the_index_is_built_again(kit: BuildKit) -> None:
     kit.sql("TRUNCATE users")
     kit.sql("INSERT INTO users VALUES (7, 'new')")
     kit.indexed = [["1", "2", "7"], ["8"]]
@@ -178,13 +132,13 @@ def test_after_a_truncate_everything_in_the_index_is_built_again(kit: Kit) -> No
     assert deleted(chunks) == [1, 2, 8]
 
 
-def test_after_a_childs_truncate_every_document_is_built_again(kit: Kit) -> None:
+def test_after_a_childs_truncate_every_document_is_built_again(kit: BuildKit) -> None:
     kit.sql("TRUNCATE items")
     chunks = kit.build(change(ITEMS, [], op=Op.TRUNCATE))
     assert written(chunks) == list(range(1, 41))
 
 
-def test_a_batch_is_built_again_after_a_cut_connection(kit: Kit) -> None:
+def test_a_batch_is_built_again_after_a_cut_connection(kit: BuildKit) -> None:
     kit.build(change(USERS, [1]))
     kit.sql(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-import psycopg
 import pytest
 
 from flusso_shared.change import Change, Op
@@ -23,6 +22,7 @@ from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
+from support.documents import run
 from support.index_kit import IndexKit, expected
 from support.stores import small as small_store
 from support.stores.small import (
@@ -102,8 +102,7 @@ class Kit:
         return pipeline
 
     def sql(self, text: str) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(text.encode())
+        run(self.url, text)
 
     def publish(self, *changes: Change) -> None:
         for item in changes:
