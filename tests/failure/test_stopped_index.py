@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 
+from support.documents import run
 from support.processes import Site, cleaned_up
 from support.scenario import Scenario
 from support.stores import dev as store
@@ -17,11 +17,6 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 90.0
 CAPACITY = 150
-
-
-def run_sql(site: Site, text: str) -> None:
-    with psycopg.connect(site.database_url, autocommit=True) as connection:
-        connection.execute(text.encode())
 
 
 def document(site: Site, index: str, number: int) -> dict[str, object] | None:
@@ -53,13 +48,13 @@ def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
     with cleaned_up(scenario.pipeline):
         process.start()
         generations = scenario.wait_until_live(DEADLINE)
-        run_sql(site, "UPDATE users SET email = repeat('x', 40000) WHERE id = 2")
+        run(site.database_url, "UPDATE users SET email = repeat('x', 40000) WHERE id = 2")
         process.await_log("index users stopped", DEADLINE)
         ready = httpx.get(f"{process.public_url()}/readyz", timeout=60)
         assert (ready.status_code, ready.text) == (503, "stopped: users\n")
         for status in ("shipped", "paid"):
             # More changes than the queue holds, of a table that both read.
-            run_sql(site, f"UPDATE orders SET status = '{status}'")
+            run(site.database_url, f"UPDATE orders SET status = '{status}'")
             await_status(site, "orders", 1001, status)
         process.await_log("are discarded", DEADLINE)
         assert process.status()["indexes"]["orders"] == "seeded"
@@ -67,9 +62,9 @@ def test_an_index_that_stops_does_not_hold_up_the_queue_of_the_others(
         assert document(site, "users", 1) is not None
         process.kill()
         process.start()
-        run_sql(site, "UPDATE orders SET status = 'delivered'")
+        run(site.database_url, "UPDATE orders SET status = 'delivered'")
         await_status(site, "orders", 1001, "delivered")
-        run_sql(site, "UPDATE users SET email = 'repaired@example.org' WHERE id = 2")
+        run(site.database_url, "UPDATE users SET email = 'repaired@example.org' WHERE id = 2")
 
         def unchanged() -> str | None:
             found = scenario.generations() or generations

@@ -27,6 +27,7 @@ from flusso_shared.plan.model import (
     Way,
 )
 from flusso_shared.status import Status
+from support.documents import run
 from support.waiting import until
 
 USERS = TableName("public", "users")
@@ -133,9 +134,7 @@ class Kit:
 
     def sql(self, *statements: str) -> None:
         """Each statement in a transaction of its own."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
+        run(self.url, *statements)
 
     def one(self, query: str) -> Any:
         with psycopg.connect(self.url, autocommit=True) as connection:

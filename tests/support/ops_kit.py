@@ -11,9 +11,10 @@ from flusso_shared.config.model import OnError
 from flusso_worker.quarantine.record import Entry
 from flusso_worker.quarantine.store import QuarantineStore
 from services import Services
+from support.documents import run
 from support.index_kit import expected
 from support.stores.small import USERS, change
-from support.worker_kit import RunningWorker, WorkerKit, sql
+from support.worker_kit import RunningWorker, WorkerKit
 
 HUGE = "repeat('x', 40000)"
 """A name that OpenSearch refuses as a keyword."""
@@ -46,7 +47,7 @@ class Scene(WorkerKit):
 
     def edit(self, statement: str, *changes: Change) -> None:
         """Run SQL and publish what capture would publish of it."""
-        sql(self.url, statement)
+        run(self.url, statement)
         self.capture.publish(*changes)
 
     def touch(self, *users: int) -> tuple[Change, ...]:

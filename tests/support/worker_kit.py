@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import psycopg
-
 from flusso_shared.change import Change, Op
 from flusso_shared.changelog.control_records import LINEAGE_KEY, Lineage, TableSnapshot
 from flusso_shared.changelog.kafka.log import KafkaLog
@@ -181,8 +179,3 @@ def committed(log: ChangeLog, group: str, tables: Iterable[TableName] = PLAN.tab
     names = list(tables)
     done = log.groups.committed(group, names)
     return all(done.get(at, 0) >= end for at, end in log.groups.ends(names).items())
-
-
-def sql(url: str, text: str) -> None:
-    with psycopg.connect(url, autocommit=True) as database:
-        database.execute(text.encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from types import TracebackType
 
 from flusso_shared.clock import Clock
 from flusso_shared.names import GenerationName
@@ -59,12 +58,7 @@ class Destinations:
     def __enter__(self) -> Destinations:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for cluster in self.clusters:
             cluster.close()
 

@@ -16,6 +16,7 @@ from flusso_shared.plan.model import Plan, RawCondition
 from flusso_worker.sinks.cluster import path
 from services import Services
 from support import change_logs
+from support.documents import run
 from support.index_kit import IndexKit, connection, expected
 from support.stores import small as small_store
 from support.stores.small import (
@@ -26,7 +27,7 @@ from support.stores.small import (
     change,
 )
 from support.waiting import until
-from support.worker_kit import Publisher, RunningWorker, WorkerKit, options, sql
+from support.worker_kit import Publisher, RunningWorker, WorkerKit, options
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
@@ -58,8 +59,8 @@ def test_two_workers_that_start_first_seed_and_follow(scene: Scene) -> None:
         worker.await_state("seeded")
         assert worker.status.phase == "live"
     scene.assert_equal()
-    sql(scene.url, "UPDATE orders SET user_id = 2 WHERE user_id = 10")
-    sql(scene.url, "DELETE FROM users WHERE id = 300")
+    run(scene.url, "UPDATE orders SET user_id = 2 WHERE user_id = 10")
+    run(scene.url, "DELETE FROM users WHERE id = 300")
     scene.capture.publish(
         change(ORDERS, [20], {"user_id": "10"}, {"id": "20", "user_id": "2"}),
         change(ORDERS, [21], {"user_id": "10"}, {"id": "21", "user_id": "2"}),
@@ -74,7 +75,7 @@ def test_a_restart_goes_on_where_it_stopped(scene: Scene) -> None:
     first = scene.start_worker()
     first.await_state("seeded")
     scene.finish(first)
-    sql(scene.url, "UPDATE users SET name = 'while the worker was down' WHERE id <= 10")
+    run(scene.url, "UPDATE users SET name = 'while the worker was down' WHERE id <= 10")
     scene.capture.publish(*[change(USERS, [n], None, {"id": str(n)}) for n in range(1, 11)])
     second = scene.start_worker()
     second.await_state("seeded")
@@ -89,7 +90,7 @@ def test_a_worker_that_leaves_hands_its_partitions_over(scene: Scene) -> None:
     first.await_state("seeded")
     second.await_state("seeded")
     for round_ in range(6):
-        sql(scene.url, f"UPDATE users SET name = 'round {round_}'")
+        run(scene.url, f"UPDATE users SET name = 'round {round_}'")
         scene.capture.publish(
             *[change(USERS, [n], None, {"id": str(n)}) for n in range(1, USERS_COUNT + 1)]
         )
@@ -106,8 +107,8 @@ def test_a_truncated_root_is_emptied_by_two_workers(scene: Scene) -> None:
     for worker in (scene.start_worker(), scene.start_worker()):
         worker.await_state("seeded")
     scene.assert_equal()
-    sql(scene.url, "TRUNCATE users")
-    sql(scene.url, "INSERT INTO users VALUES (7, 'after')")
+    run(scene.url, "TRUNCATE users")
+    run(scene.url, "INSERT INTO users VALUES (7, 'after')")
     scene.capture.publish(
         change(USERS, [], op=Op.TRUNCATE), change(USERS, [7], None, {"id": "7"}, op=Op.CREATE)
     )
@@ -120,7 +121,7 @@ def test_two_workers_do_not_wait_for_each_other_after_truncates(scene: Scene) ->
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
     for worker in (scene.start_worker(), scene.start_worker()):
         worker.await_state("seeded")
-    sql(scene.url, "TRUNCATE users")
+    run(scene.url, "TRUNCATE users")
     truncate = change(USERS, [], op=Op.TRUNCATE)
     scene.capture.publish(*[truncate._replace(lsn=lsn) for lsn in range(1, 13)])
     scene.assert_equal()
@@ -131,7 +132,7 @@ def test_an_index_deleted_by_hand_is_seeded_again(scene: Scene) -> None:
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
     scene.start_worker().await_state("seeded")
     scene.index.cluster.request("DELETE", path(scene.index.name.physical))
-    sql(scene.url, "UPDATE users SET name = 'later' WHERE id = 1")
+    run(scene.url, "UPDATE users SET name = 'later' WHERE id = 1")
     scene.capture.publish(change(USERS, [1], None, {"id": "1"}))
     second = replace(scene.index.name, number=2)
     until(
@@ -148,20 +149,20 @@ def _holders(scene: Scene, alias: str) -> set[str]:
 
 def test_an_index_that_stops_leaves_the_others(scene: Scene) -> None:
     other = replace(PLAN, name="members", hash="99999999", filters=())
-    sql(scene.url, "UPDATE users SET parts = 0 WHERE id = 13")
+    run(scene.url, "UPDATE users SET parts = 0 WHERE id = 13")
     scene.capture.begin()
     scene.capture.snapshot(range(1, USERS_COUNT + 1))
     worker = scene.start_worker(plan=Plan((PLAN, other)))
     until("members seeded", lambda: worker.state("members") == "seeded")
     worker.await_state("stopped")
     assert "division by zero" in worker.status.to_json()["last_error"]
-    sql(scene.url, "UPDATE users SET parts = 1 WHERE id = 13")
+    run(scene.url, "UPDATE users SET parts = 1 WHERE id = 13")
     worker.await_state("seeded")
     scene.assert_equal()
 
 
 def test_a_table_that_is_missing_ends_the_worker(scene: Scene) -> None:
-    sql(scene.url, "DROP TABLE items")
+    run(scene.url, "DROP TABLE items")
     worker = scene.start_worker()
     scene.workers.remove(worker)
     with pytest.raises(FatalError, match=r"there is no table `public\.items`"):
@@ -216,7 +217,7 @@ def test_the_log_in_memory_is_confirmed_by_the_flush(
     try:
         assert worker.worker.ready_to_stream(30)
         assert worker.worker.wanted_snapshots() == {USERS}
-        sql(database, "DELETE FROM items WHERE order_id = 30")
+        run(database, "DELETE FROM items WHERE order_id = 30")
         capture.publish(change(ITEMS, [60], {"id": "60", "order_id": "30"}, op=Op.DELETE))
         capture.snapshot(range(1, USERS_COUNT + 1), Lineage("1", "slot", "0/2"))
         until("applied", capture.applied)
@@ -232,7 +233,7 @@ def test_the_log_in_memory_is_confirmed_by_the_flush(
 
 def test_a_volatile_filter_is_made_up_for_by_verification(scene: Scene) -> None:
     """Two workers, one of which verifies; no change of a row tells of what is hidden."""
-    sql(scene.url, "CREATE TABLE hidden (id int)")
+    run(scene.url, "CREATE TABLE hidden (id int)")
     volatile = RawCondition("id NOT IN (SELECT id FROM hidden)", volatile=True)
     plan = Plan((replace(PLAN, filters=(volatile,), verify_every=0.5),))
     scene.capture.begin()
@@ -244,8 +245,8 @@ def test_a_volatile_filter_is_made_up_for_by_verification(scene: Scene) -> None:
         return len(scene.index.documents(scene.index.name.plain_alias))
 
     until("all", lambda: found() == USERS_COUNT)
-    sql(scene.url, "INSERT INTO hidden SELECT n FROM generate_series(1, 40) n")
+    run(scene.url, "INSERT INTO hidden SELECT n FROM generate_series(1, 40) n")
     until("without the hidden", lambda: found() == USERS_COUNT - 40)
-    sql(scene.url, "DELETE FROM hidden WHERE id > 10")
+    run(scene.url, "DELETE FROM hidden WHERE id > 10")
     until("with those shown again", lambda: found() == USERS_COUNT - 10)
     assert [worker.status.to_json()["last_error"] for worker in workers] == [None, None]
