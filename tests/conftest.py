@@ -17,6 +17,7 @@ from _pytest.nodeid import coerce_node_id
 
 from services import VARIABLES, Services, provided
 from support import names
+from support.processes import Site
 
 _UNIT = Path(__file__).parent / "unit"
 _TIME_TO_CLEAN_UP = 30.0
@@ -88,3 +89,18 @@ def index_prefix(services: Services) -> Iterator[str]:
     """A prefix for indexes and aliases; what starts with it is deleted at the end."""
     with names.index_prefix(services) as prefix:
         yield prefix
+
+
+@pytest.fixture
+def site(
+    services: Services, database: str, slot_name: str, topic_prefix: str, index_prefix: str
+) -> Site:
+    """All of it: a fresh database, a slot, topics and indexes of its own."""
+    return Site(
+        database_url=database,
+        kafka=services.kafka,
+        opensearch_url=services.opensearch_url,
+        slot=slot_name,
+        topic_prefix=topic_prefix,
+        index_prefix=index_prefix,
+    )

@@ -1,30 +1,15 @@
-"""The names and addresses that a failure test has for itself."""
+"""What a failure test changes of the names and addresses that it has for itself."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from services import Services
-from support.processes import Site
-
-QUICK = """
-[queue.properties]
-"session.timeout.ms" = 6000
-"""
-"""What a dead worker held is taken over soon."""
+from support.processes import SHORT_SESSIONS, Site
 
 
 @pytest.fixture
-def site(
-    services: Services, database: str, slot_name: str, topic_prefix: str, index_prefix: str
-) -> Site:
-    """A fresh database, a slot, topics and indexes of its own."""
-    return Site(
-        database_url=database,
-        kafka=services.kafka,
-        opensearch_url=services.opensearch_url,
-        slot=slot_name,
-        topic_prefix=topic_prefix,
-        index_prefix=index_prefix,
-        more=QUICK,
-    )
+def site(site: Site) -> Site:
+    """The site of every test, with a short session timeout."""
+    return replace(site, more=SHORT_SESSIONS)

@@ -29,7 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from services import Services
 from support import names, oracle
 from support.check_kit import role
-from support.processes import Daemon, Pipeline, Site, cleaned_up
+from support.processes import SHORT_SESSIONS, Daemon, Pipeline, Site, cleaned_up
 from support.random_schedules import oracle as schedule_oracle
 from support.random_schedules.interludes import INTERLUDES
 from support.random_schedules.prepared import Prepared
@@ -49,11 +49,6 @@ TRANSACTIONS = 300
 """At least, in a schedule."""
 STEPS = 16
 FAULTS = ("none", "kill", "kill", "stop", "pause")
-QUICK = """
-[queue.properties]
-"session.timeout.ms" = 6000
-"""
-"""What a dead worker held is taken over soon."""
 QUEUES = ("kafka, 1 worker", "flusso run", "kafka, 2 workers", "flusso run", "kafka, 3 workers")
 
 _FIRST = int(os.environ.get("FLUSSO_TEST_SEED") or (SystemRandom().randrange(10**6) if SOAK else 1))
@@ -203,7 +198,7 @@ class Machine(RuleBasedStateMachine):
                 schemas=folder,
                 indexes=tuple(specs),
                 partitions=random.randint(1, 3),
-                more=QUICK,
+                more=SHORT_SESSIONS,
             )
             scenario = Schedule.over(self._queue, site, folder)
             assert isinstance(scenario, Schedule)

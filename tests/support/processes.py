@@ -49,6 +49,12 @@ name = "{name}"
 schema = "{schema}"
 """
 
+SHORT_SESSIONS = """
+[queue.properties]
+"session.timeout.ms" = 6000
+"""
+"""`Site.more` with which others soon take over the partitions of a dead worker."""
+
 
 @dataclass(frozen=True)
 class Site:
