@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from stacklib.layout import PORT_VARIABLES, ROOT
 from stacklib.ports import accepts, free_ports
+from support.commands import inherited_environment
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -28,8 +28,8 @@ def environment() -> Iterator[dict[str, str]]:
         # Postgres' own user has to get in here.
         Path(folder).chmod(0o755)
         ports = dict(zip(_PORTS.values(), map(str, free_ports(len(_PORTS))), strict=True))
-        inherited = {name: value for name, value in os.environ.items() if "FLUSSO" not in name}
-        yield inherited | ports | {"FLUSSO_DEV_FOLDER": folder, "PYTHONPATH": str(ROOT / "dev")}
+        own = {"FLUSSO_DEV_FOLDER": folder, "PYTHONPATH": str(ROOT / "dev")}
+        yield inherited_environment() | ports | own
 
 
 def _demonstrate(environment: dict[str, str]) -> str:

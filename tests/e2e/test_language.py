@@ -13,7 +13,7 @@ import pytest
 
 from services import Services
 from support import names, oracle
-from support.processes import Pipeline, Site, cleaned_up
+from support.processes import Pipeline, Site
 from support.scenario import Scenario
 from support.stores import language as language_store
 
@@ -93,11 +93,9 @@ def scenario(
         )
         language_store.create(site.database_url)
         made = Bank.over(request.param, site, folder)
-        with cleaned_up(made.pipeline) as pipeline:
-            pipeline.start()
+        with made.running():
             made.wait_until_live(DEADLINE)
             yield made
-            pipeline.stop()
 
 
 def test_every_document_follows_every_change(scenario: Scenario) -> None:

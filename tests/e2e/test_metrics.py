@@ -10,7 +10,7 @@ import pytest
 
 from flusso_shared.metrics import Part
 from support.exposition import SPECS, names
-from support.processes import Daemon, Site, cleaned_up
+from support.processes import Daemon, Site
 from support.scenario import Scenario
 from support.stores import dev as store
 from support.waiting import until_none
@@ -59,8 +59,7 @@ def test_a_change_counts_once_as_captured_acknowledged_and_committed(
     """Rows of a snapshot, and rows of a table that both indexes read: 7 inserts, 7 updates, 3 deletes."""
     store.load_store(site.database_url)
     scenario = Scenario.over(queue, replace(site, indexes=_INDEXES), tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         scenario.wait_until_live(DEADLINE)
         capture, worker = pipeline.daemons[0], pipeline.daemons[-1]
         seeded = settled(capture, worker)
@@ -90,4 +89,3 @@ def test_a_change_counts_once_as_captured_acknowledged_and_committed(
             described = daemon.samples()
             assert any(key.startswith("flusso_build_info{version=") for key in described)
             assert described["process_cpu_seconds_total"] > 0
-        pipeline.stop()

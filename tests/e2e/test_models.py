@@ -13,7 +13,7 @@ import pytest
 
 from services import Services
 from support import names, oracle
-from support.processes import Pipeline, Site, cleaned_up
+from support.processes import Pipeline, Site
 from support.scenario import Scenario
 from support.stores.models import MODELS
 
@@ -55,11 +55,9 @@ def scenario(
                 connection.execute(model.ddl.encode())
                 connection.execute(model.rows.encode())
         made = Models.over(request.param, site, folder)
-        with cleaned_up(made.pipeline) as pipeline:
-            pipeline.start()
+        with made.running():
             made.wait_until_live(DEADLINE)
             yield made
-            pipeline.stop()
 
 
 def test_every_document_follows_every_change(scenario: Scenario) -> None:

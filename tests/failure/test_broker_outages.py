@@ -22,7 +22,7 @@ from confluent_kafka.admin import (
 from support.edits import steady_edits
 from support.idle import end_offsets
 from support.own_kafka import own_kafka
-from support.processes import Site, cleaned_up, living_through
+from support.processes import Site, living_through
 from support.scenario import Scenario
 from support.soak import SOAK, also, seconds
 from support.stores import dev as store
@@ -39,8 +39,7 @@ def test_an_unreachable_kafka_is_waited_for(site: Site, tmp_path: Path) -> None:
         site = replace(site, kafka=cluster.address)
         store.load_store(site.database_url)
         scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running() as pipeline:
             generations = scenario.wait_until_live(DEADLINE)
             (broker,) = cluster.brokers
             with living_through(pipeline):
@@ -54,7 +53,6 @@ def test_an_unreachable_kafka_is_waited_for(site: Site, tmp_path: Path) -> None:
                     time.sleep(1.0)
                 scenario.assert_equal(DEADLINE)
             assert scenario.generations() == generations
-            pipeline.stop()
 
 
 if SOAK:  # three brokers are much for a small machine
@@ -66,8 +64,7 @@ if SOAK:  # three brokers are much for a small machine
             site = replace(site, kafka=cluster.address, replicas=3)
             store.load_store(site.database_url)
             scenario = Scenario.over("kafka, 2 workers", site, tmp_path)
-            with cleaned_up(scenario.pipeline) as pipeline:
-                pipeline.start()
+            with scenario.running():
                 scenario.wait_until_live(DEADLINE)
                 broker = cluster.brokers[lost - 1]
                 with steady_edits(site.database_url, 10):
@@ -77,7 +74,6 @@ if SOAK:  # three brokers are much for a small machine
                     broker.start()
                     time.sleep(5.0)
                 scenario.assert_equal(DEADLINE)
-                pipeline.stop()
 
 
 def test_a_position_that_is_gone_from_a_topic_stops_with_an_error(
@@ -86,11 +82,10 @@ def test_a_position_that_is_gone_from_a_topic_stops_with_an_error(
     """Case 19, I6: the index stops and says so, it never goes on with the newest record; others go on."""
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         scenario.wait_until_live(DEADLINE)
         scenario.assert_equal(DEADLINE)
-        capture, worker = pipeline.daemons
+        _, worker = pipeline.daemons
         worker.stop()
         topic = f"{site.topic_prefix}.public.tags"
         admin = AdminClient({"bootstrap.servers": site.kafka})
@@ -116,8 +111,6 @@ def test_a_position_that_is_gone_from_a_topic_stops_with_an_error(
             return None if indexes == wanted else str(indexes)
 
         until_none("that index alone stops", state, DEADLINE)
-        capture.stop()
-        worker.stop()
 
 
 def test_no_index_is_built_from_a_topic_that_lost_records(site: Site, tmp_path: Path) -> None:
@@ -126,8 +119,7 @@ def test_no_index_is_built_from_a_topic_that_lost_records(site: Site, tmp_path: 
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
     admin = AdminClient({"bootstrap.servers": site.kafka})
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         (physical,) = scenario.wait_until_live(DEADLINE).values()
         scenario.assert_equal(DEADLINE)
         pipeline.stop()
@@ -138,7 +130,6 @@ def test_no_index_is_built_from_a_topic_that_lost_records(site: Site, tmp_path: 
         pipeline.start()
         scenario.wait_until_live(DEADLINE)
         scenario.assert_equal(DEADLINE)
-        pipeline.stop()
 
 
 @pytest.mark.parametrize("running", also([False], [True]))
@@ -149,8 +140,7 @@ def test_topics_that_were_deleted_lead_to_new_generations(
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
     admin = AdminClient({"bootstrap.servers": site.kafka})
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         before = scenario.wait_until_live(DEADLINE)
         if not running:
             pipeline.stop()
@@ -162,15 +152,8 @@ def test_topics_that_were_deleted_lead_to_new_generations(
         if not running:
             pipeline.start()
 
-        def missing() -> str | None:
-            now = scenario.generations()
-            assert now is not None, "an alias was gone for a while"
-            renewed = all(now[name] != before[name] for name in before)
-            return None if renewed else f"{now}"
-
-        until_none("new generations", missing, DEADLINE)
+        scenario.await_renewed(before, DEADLINE)
         scenario.assert_equal(DEADLINE)
-        pipeline.stop()
 
 
 def delete_records(admin: AdminClient, topic: str, ends: Mapping[tuple[str, int], int]) -> None:

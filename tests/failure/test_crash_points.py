@@ -14,7 +14,7 @@ import pytest
 
 from flusso_shared import failpoints
 from support.failpoint import exit_at
-from support.processes import Daemon, Site, cleaned_up
+from support.processes import Daemon, Site
 from support.scenario import Scenario
 from support.stores import dev as store
 
@@ -73,8 +73,7 @@ def test_no_crash_of_capture_or_a_worker_loses_a_change(
     store.load_store(site.database_url)
     site = replace(site, batch_size=batch_size)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         generations = scenario.wait_until_live(DEADLINE)
         capture, worker = pipeline.daemons
         capture.kill()
@@ -87,7 +86,6 @@ def test_no_crash_of_capture_or_a_worker_loses_a_change(
         worker.start()
         scenario.assert_equal(DEADLINE)
         assert scenario.generations() == generations
-        pipeline.stop()
 
 
 @pytest.mark.parametrize("batch_size", BATCH_SIZES)
@@ -98,8 +96,7 @@ def test_no_crash_of_the_embedded_process_loses_a_change(
     store.load_store(site.database_url)
     site = replace(site, batch_size=batch_size)
     scenario = Scenario.over("flusso run", site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         generations = scenario.wait_until_live(DEADLINE)
         (process,) = pipeline.daemons
         process.kill()
@@ -108,7 +105,6 @@ def test_no_crash_of_the_embedded_process_loses_a_change(
         process.start()
         scenario.assert_equal(DEADLINE)
         assert scenario.generations() == generations
-        pipeline.stop()
 
 
 @pytest.mark.parametrize("queue", ["kafka, 1 worker", "flusso run"])
@@ -119,8 +115,7 @@ def test_a_crash_after_quarantine_keeps_one_entry_that_a_repair_clears(
     store.load_store(site.database_url)
     site = replace(site, of_index='on_error = "skip"\n')
     scenario = Scenario.over(queue, site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         scenario.wait_until_live(DEADLINE)
         process = pipeline.daemons[-1]
         process.kill()
@@ -134,7 +129,6 @@ def test_a_crash_after_quarantine_keeps_one_entry_that_a_repair_clears(
             connection.execute("UPDATE users SET email = 'short@example.org' WHERE id = 1")
         scenario.assert_equal(DEADLINE)
         assert quarantined(site) == []
-        pipeline.stop()
 
 
 def quarantined(site: Site) -> list[tuple[str, str]]:

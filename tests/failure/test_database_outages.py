@@ -59,8 +59,7 @@ def test_restarts_and_crashes_under_load_lose_nothing(
 ) -> None:
     """Case 14, I1, I3: no process is started again, and nothing is seeded again."""
     scenario = Scenario.over(queue, site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running():
         generations = scenario.wait_until_live(DEADLINE)
         with steady_edits(site.database_url, 14, patient=True):
             for end in (server.stop, server.crash):
@@ -71,7 +70,6 @@ def test_restarts_and_crashes_under_load_lose_nothing(
             time.sleep(2.0)
         scenario.assert_equal(DEADLINE)
         assert scenario.generations() == generations
-        pipeline.stop()
 
 
 def test_transaction_ids_that_a_crash_takes_back_do_not_freeze_documents(
@@ -119,8 +117,7 @@ def test_capture_reconnects_after_the_wal_sender_timed_out(
         wired = replace(site, database_url=server.url(name, port=proxy.port) + patience)
         scenario = Scenario.over("kafka, 1 worker", wired, tmp_path)
         scenario.watch(site.database_url)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running():
             generations = scenario.wait_until_live(DEADLINE)
             with steady_edits(site.database_url, 15):
                 time.sleep(1.0)
@@ -140,7 +137,6 @@ def test_capture_reconnects_after_the_wal_sender_timed_out(
                 time.sleep(1.0)
             scenario.assert_equal(DEADLINE)
             assert scenario.generations() == generations
-            pipeline.stop()
 
 
 @pytest.mark.parametrize("queue", also(["kafka, 1 worker"], ["flusso run"]))
@@ -149,8 +145,7 @@ def test_an_invalidated_slot_leads_to_new_generations(
 ) -> None:
     """Case 22, I6: the server removed log that the slot needed; the old indexes answer up to the swap."""
     scenario = Scenario.over(queue, site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         before = scenario.wait_until_live(DEADLINE)
         capture = pipeline.daemons[0]
         capture.stop()
@@ -163,16 +158,8 @@ def test_an_invalidated_slot_leads_to_new_generations(
         assert scenario.generations() == before
         capture.start()
 
-        def missing() -> str | None:
-            pipeline.check()
-            now = scenario.generations()
-            assert now is not None, "an alias was gone for a while"
-            renewed = all(now[name] != before[name] for name in before)
-            return None if renewed else f"{now}"
-
-        until_none("new generations", missing, DEADLINE)
+        scenario.await_renewed(before, DEADLINE)
         scenario.assert_equal(DEADLINE)
-        pipeline.stop()
 
 
 def test_a_slot_about_to_be_lost_is_reported_before_it_is_lost(
@@ -204,8 +191,7 @@ def test_prepared_transactions_show_when_they_are_committed(
 ) -> None:
     """Cases 7, 30, I1: open over a restart of capture, prepared, committed or rolled back later."""
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         scenario.wait_until_live(DEADLINE)
         capture = pipeline.daemons[0]
         with psycopg.connect(site.database_url, autocommit=True) as connection:
@@ -226,7 +212,6 @@ def test_prepared_transactions_show_when_they_are_committed(
             connection.execute("ROLLBACK PREPARED 'dropped'")
         scenario.assert_equal(DEADLINE)
         assert scenario.read("users")["2"]["fullName"] == "prepared"
-        pipeline.stop()
 
 
 def test_a_two_phase_slot_sends_prepared_transactions_at_their_commit(

@@ -15,7 +15,7 @@ import pytest
 from services import Services
 from support import names
 from support.oracle import Documents
-from support.processes import Site, cleaned_up
+from support.processes import Site
 from support.scenario import Scenario
 from support.waiting import until_none
 
@@ -133,12 +133,10 @@ def scenario(
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute(TABLES.replace("{publication}", site.slot).encode())
         scenario = Altered.over(request.param, site, folder)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running():
             scenario.wait_until_live(DEADLINE)
             scenario.await_equal(DEADLINE)
             yield scenario
-            pipeline.stop()
 
 
 def run(scenario: Scenario, *statements: str) -> None:

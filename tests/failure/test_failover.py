@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.own_postgres import OwnPostgres, own_postgres, standby_of
-from support.processes import Site, cleaned_up
+from support.processes import Site
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
@@ -42,8 +42,7 @@ def test_a_promoted_standby_without_the_last_transactions_is_read_again(
         store.load_store(primary.url())
         site = replace(site, database_url=primary.url(port=proxy.port))
         scenario = Scenario.over(queue, site, tmp_path)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running() as pipeline:
             before = scenario.wait_until_live(DEADLINE)
             scenario.assert_equal(DEADLINE)
             _await_standby(primary)
@@ -76,4 +75,3 @@ def test_a_promoted_standby_without_the_last_transactions_is_read_again(
             until_none("new generations", missing, DEADLINE)
             scenario.assert_equal(DEADLINE)
             assert "4711" not in scenario.read("users")
-            pipeline.stop()

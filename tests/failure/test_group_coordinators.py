@@ -85,8 +85,7 @@ def test_brokers_are_restarted_in_turn_under_load(site: Site, tmp_path: Path) ->
         site = replace(site, kafka=cluster.address, replicas=3, indexes=("users",))
         store.load_store(site.database_url)
         scenario = Scenario.over("kafka, 2 workers", site, tmp_path)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running() as pipeline:
             generations = scenario.wait_until_live(DEADLINE)
             with living_through(pipeline):
                 with steady_edits(site.database_url, 12):
@@ -96,4 +95,3 @@ def test_brokers_are_restarted_in_turn_under_load(site: Site, tmp_path: Path) ->
                         until_none("all replicas are in sync", cluster.out_of_sync, DEADLINE)
                 scenario.assert_equal(DEADLINE)
             assert scenario.generations() == generations
-            pipeline.stop()

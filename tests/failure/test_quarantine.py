@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +13,7 @@ from flusso_shared.change import Op
 from flusso_worker.sinks.cluster import path
 from services import Services
 from support import ops_kit
+from support.commands import inherited_environment, run_command
 from support.ops_kit import HUGE, Scene
 from support.stores.small import ITEMS, ORDERS, USERS, change
 from support.waiting import until
@@ -211,22 +209,12 @@ def run_quarantine(scene: Scene, folder: Path, *arguments: str) -> tuple[int, st
     config.write_text(
         '[source]\ntype = "postgres"\n\n[sinks.primary]\ntype = "opensearch"\nnumber_of_replicas = 0\n'
     )
-    environment = {key: value for key, value in os.environ.items() if "FLUSSO" not in key}
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "flusso"), "quarantine", *arguments],
-        cwd=folder,
-        env=environment
-        | {
-            "DATABASE_URL": scene.url,
-            "PRIMARY_OPENSEARCH_URL": scene.services.opensearch_url,
-            "FLUSSO_INDEX_PREFIX": scene.index_prefix,
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
+    environment = inherited_environment() | {
+        "DATABASE_URL": scene.url,
+        "PRIMARY_OPENSEARCH_URL": scene.services.opensearch_url,
+        "FLUSSO_INDEX_PREFIX": scene.index_prefix,
+    }
+    done = run_command(folder, environment, "flusso", "quarantine", *arguments)
     return done.returncode, done.stdout
 
 

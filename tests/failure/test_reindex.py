@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,7 +22,7 @@ from services import Services
 from support.alias_watch import AliasWatch
 from support.failpoint import exit_at
 from support.keeper_kit import Process, Scene, run_until_death
-from support.processes import Daemon, Site, cleaned_up
+from support.processes import Daemon, Site
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
@@ -219,19 +217,6 @@ def test_an_unknown_index_is_not_reindexed(scene: Scene) -> None:
 # --- whole processes ------------------------------------------------------------------------------
 
 
-def run_flusso(site: Site, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """One command to its end."""
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "flusso"), *arguments],
-        cwd=folder,
-        env=site.environment() | {"FLUSSO_INDEX_PREFIX": site.index_prefix},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
-
-
 def generations(site: Site) -> dict[str, list[tuple[int, str]]]:
     """Per index what the bookkeeping says."""
     url = f"{site.opensearch_url}/{site.index_prefix}flusso_meta/_search"
@@ -276,14 +261,13 @@ def test_a_reindex_is_completed_when_a_worker_dies_in_any_step(site: Site, tmp_p
     """Over Kafka, with edits between: requests through the bookkeeping, progress and lag from the groups."""
     store.load_store(site.database_url)
     scenario = Scenario.over("kafka, 1 worker", site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         scenario.wait_until_live(DEADLINE)
         _, worker = pipeline.daemons
         await_one(site, worker, "users", 1)  # the alias is set before the record says so
         for number, place in enumerate(PLACES, 2):
             worker.kill()
-            asked = run_flusso(site, tmp_path, "reindex", "users")
+            asked = site.run(tmp_path, "reindex", "users", deadline=DEADLINE)
             assert (asked.returncode, asked.stdout) == (0, "reindex of users queued\n"), asked
             worker.start(place)
             assert worker.wait_exit(DEADLINE) == failpoints.EXIT_CODE, place
@@ -291,28 +275,26 @@ def test_a_reindex_is_completed_when_a_worker_dies_in_any_step(site: Site, tmp_p
                 editor.edit()
             worker.start()
             await_one(site, worker, "users", number)
-        waited = run_flusso(site, tmp_path, "reindex", "users", "--wait")
+        waited = site.run(tmp_path, "reindex", "users", "--wait", deadline=DEADLINE)
         assert waited.returncode == 0, waited
         assert re.search(rf"users_[0-9a-f]{{8}}_{len(PLACES) + 2} is live\n$", waited.stdout), (
             waited
         )
         scenario.assert_equal(DEADLINE)
         assert len(physical(site)) == len(site.indexes)
-        listed = run_flusso(site, tmp_path, "indexes", "--format", "json")
+        listed = site.run(tmp_path, "indexes", "--format", "json", deadline=DEADLINE)
         shown = json.loads(listed.stdout)
         assert shown["indexes"] == dict.fromkeys(site.indexes, "seeded")
         assert {view["state"] for view in shown["generations"]} == {"live"}
         assert {view["lag"] for view in shown["generations"]} == {0}
-        assert "users" in run_flusso(site, tmp_path, "indexes").stdout
-        pipeline.stop()
+        assert "users" in site.run(tmp_path, "indexes", deadline=DEADLINE).stdout
 
 
 def test_flusso_run_reindexes_on_request_over_http(site: Site, tmp_path: Path) -> None:
     """In one process, asked at its private surface; the reference's answers and refusals."""
     store.load_store(site.database_url)
     scenario = Scenario.over("flusso run", site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running() as pipeline:
         scenario.wait_until_live(DEADLINE)
         (process,) = pipeline.daemons
         await_one(site, process, "users", 1)
@@ -328,20 +310,25 @@ def test_flusso_run_reindexes_on_request_over_http(site: Site, tmp_path: Path) -
         assert post()[0] == 400
         assert post(index="a-b") == (400, 'invalid index name "a-b"\n')
         assert post(index="nothing") == (404, "unknown index nothing\n")
-        refused = run_flusso(site, tmp_path, "reindex", "nothing", "--server", address)
+        refused = site.run(tmp_path, "reindex", "nothing", "--server", address, deadline=DEADLINE)
         assert refused.returncode == 1
         assert "server returned 404 Not Found: unknown index nothing" in refused.stderr
-        done = run_flusso(site, tmp_path, "reindex", "USERS", "--server", address, "--wait")
+        done = site.run(
+            tmp_path, "reindex", "USERS", "--server", address, "--wait", deadline=DEADLINE
+        )
         assert done.returncode == 0, done
         assert "reindex of users queued\n" in done.stdout
         await_one(site, process, "users", 2)
         for arguments in (["--server", address], []):
-            taken = run_flusso(site, tmp_path, "reindex", "users", "--take-over", *arguments)
+            taken = site.run(
+                tmp_path, "reindex", "users", "--take-over", *arguments, deadline=DEADLINE
+            )
             assert taken.returncode == 0, taken
             assert taken.stdout.endswith("of users is the newest already\n"), taken
         shown: dict[str, Any] = json.loads(
-            run_flusso(site, tmp_path, "indexes", "--server", address, "--format", "json").stdout
+            site.run(
+                tmp_path, "indexes", "--server", address, "--format", "json", deadline=DEADLINE
+            ).stdout
         )
         assert shown["indexes"] == dict.fromkeys(site.indexes, "seeded")
         scenario.assert_equal(DEADLINE)
-        pipeline.stop()

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from support import names
 from support.check_kit import role
-from support.processes import Site, cleaned_up
+from support.processes import Site
 from support.scenario import Scenario
 from support.stores import dev as store
 from support.waiting import until_none
@@ -34,8 +34,7 @@ def test_an_index_over_rows_that_are_hidden_stops_alone_until_they_are_not(
         publish(admin, site.slot)
         scenario = Scenario.over(queue, replace(site, database_url=url), tmp_path)
         scenario.watch(owner)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running() as pipeline:
             scenario.wait_until_live(DEADLINE)
             scenario.assert_equal(DEADLINE)
             worker = pipeline.daemons[-1]
@@ -63,7 +62,6 @@ def test_an_index_over_rows_that_are_hidden_stops_alone_until_they_are_not(
                     pipeline.start()
             admin.execute("ALTER TABLE profiles DISABLE ROW LEVEL SECURITY")
             scenario.assert_equal(DEADLINE)
-            pipeline.stop()
 
 
 def publish(admin: psycopg.Connection, publication: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from services import Services
 from support import names, oracle
-from support.processes import Site, cleaned_up, peak_memory
+from support.processes import Site, peak_memory
 from support.scenario import Scenario
 from support.stores import dev as store
 from support.stores import shapes as shapes_store
@@ -56,11 +56,9 @@ def shapes(
         store.load_store(site.database_url)
         shapes_store.create(site.database_url)
         scenario = Shapes.over(request.param, site, folder)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running():
             scenario.wait_until_live(DEADLINE)
             yield scenario
-            pipeline.stop()
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ import psycopg
 import pytest
 
 from support.edits import background
-from support.processes import Site, cleaned_up
+from support.processes import Site
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
@@ -32,15 +30,7 @@ TAMPERED = 1000
 
 def run_verify(site: Site, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit code, and the report of the first index."""
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "flusso"), "verify", "--format", "json", *arguments],
-        cwd=folder,
-        env=site.environment() | {"FLUSSO_INDEX_PREFIX": site.index_prefix},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    done = site.run(folder, "verify", "--format", "json", *arguments, deadline=DEADLINE)
     assert done.stdout, done.stderr
     return done.returncode, dict(json.loads(done.stdout)["indexes"][0])
 
@@ -114,8 +104,7 @@ def test_a_thousand_documents_changed_by_hand_are_repaired_under_load(
     store.load_store(site.database_url)
     store.grow(site.database_url, USERS)
     scenario = Scenario.over(queue, site, tmp_path)
-    with cleaned_up(scenario.pipeline) as pipeline:
-        pipeline.start()
+    with scenario.running():
         scenario.wait_until_live(DEADLINE)
         with load(site.database_url):
             code, clean = run_verify(site, tmp_path, "users")
@@ -138,4 +127,3 @@ def test_a_thousand_documents_changed_by_hand_are_repaired_under_load(
             assert (code, again["differences"], again["remaining"]) == (0, [], 0)
             assert not again["pipeline_behind"]
         scenario.assert_equal(DEADLINE)
-        pipeline.stop()

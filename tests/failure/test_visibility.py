@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from support.own_postgres import own_postgres, standby_of
-from support.processes import Site, cleaned_up
+from support.processes import Site
 from support.scenario import Scenario
 from support.soak import also
 from support.stores import dev as store
@@ -34,8 +34,7 @@ def test_no_document_is_built_before_its_change_is_visible(
         site = replace(site, database_url=primary.url())
         store.load_store(site.database_url)
         scenario = Scenario.over(queue, site, tmp_path)
-        with cleaned_up(scenario.pipeline) as pipeline:
-            pipeline.start()
+        with scenario.running() as pipeline:
             scenario.wait_until_live(DEADLINE)
             primary.execute(
                 "ALTER SYSTEM SET synchronous_standby_names = 'late'",
@@ -56,4 +55,3 @@ def test_no_document_is_built_before_its_change_is_visible(
             primary.execute(
                 "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"
             )
-            pipeline.stop()

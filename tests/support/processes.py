@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from support import web
+from support.commands import inherited_environment, program, run_command
 from support.stores.dev import ROOT
 from support.waiting import until_none
 
-_BIN = Path(sys.executable).parent
 _GRACE = 30.0
 _TAIL = 60
 
@@ -78,15 +77,20 @@ class Site:
     """The same that goes to each of them."""
 
     def environment(self) -> dict[str, str]:
-        """The environment of the commands: this process', without its own settings of the product."""
-        inherited = {key: value for key, value in os.environ.items() if "FLUSSO" not in key}
-        return inherited | {
+        """The environment of the commands."""
+        return inherited_environment() | {
             "DATABASE_URL": self.database_url,
             "PRIMARY_OPENSEARCH_URL": self.opensearch_url,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
-            "NO_COLOR": "1",
             "PYTHONFAULTHANDLER": "1",
         }
+
+    def run(
+        self, folder: Path, *arguments: str, deadline: float
+    ) -> subprocess.CompletedProcess[str]:
+        """One `flusso` command to its end, in a folder with a configuration."""
+        environment = self.environment() | {"FLUSSO_INDEX_PREFIX": self.index_prefix}
+        return run_command(folder, environment, "flusso", *arguments, deadline=deadline)
 
     def write_config(self, folder: Path) -> Path:
         """A `flusso.toml` in `folder` over the dev schemas."""
@@ -348,7 +352,7 @@ def _daemon(site: Site, folder: Path, name: str, command: list[str]) -> Daemon:
     common += ["--public-address", "127.0.0.1:0", "--private-address", "127.0.0.1:0"]
     return Daemon(
         name,
-        [str(_BIN / command[0]), *command[1:], *common],
+        [program(command[0]), *command[1:], *common],
         site.environment(),
         folder / f"{name}.log",
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from support import compare, oracle, processes, web
 from support.idle import Progress
-from support.processes import Daemon, Pipeline, Site
+from support.processes import Daemon, Pipeline, Site, cleaned_up
 from support.waiting import until_none
 
 QUEUES = ("kafka, 1 worker", "kafka, 3 workers", "flusso run")
@@ -31,6 +32,14 @@ class Scenario:
             return cls(site, processes.embedded_pipeline(site, folder), embedded=True)
         workers = int(queue.split()[1])
         return cls(site, processes.kafka_pipeline(site, folder, workers), embedded=False)
+
+    @contextmanager
+    def running(self) -> Iterator[Pipeline]:
+        """Its processes: started, and at the end of the block stopped, each cleanly."""
+        with cleaned_up(self.pipeline) as pipeline:
+            pipeline.start()
+            yield pipeline
+            pipeline.stop()
 
     def watch(self, database_url: str, opensearch_url: str | None = None) -> None:
         """Look at the servers by another way than the processes do: these may be cut off."""
@@ -66,6 +75,18 @@ class Scenario:
     def _check(self, only: Sequence[Daemon] | None) -> None:
         for daemon in self.pipeline.daemons if only is None else only:
             daemon.check()
+
+    def await_renewed(self, before: Mapping[str, str], deadline: float) -> None:
+        """Wait until new generations have replaced all of `before`; queries are answered all the time."""
+
+        def missing() -> str | None:
+            self.pipeline.check()
+            now = self.generations()
+            assert now is not None, "an alias was gone for a while"
+            renewed = all(now[name] != before[name] for name in before)
+            return None if renewed else f"{now}"
+
+        until_none("new generations", missing, deadline)
 
     def assert_equal(self, deadline: float, only: Sequence[Daemon] | None = None) -> None:
         """Wait until nothing is left to do, then compare every document, once.

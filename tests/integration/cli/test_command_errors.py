@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,10 +18,10 @@ import pytest
 from psycopg import sql
 
 from services import Services
+from support.commands import inherited_environment, run_command
 
 pytestmark = pytest.mark.services
 
-_BIN = Path(sys.executable).parent
 _NOWHERE = "127.0.0.1:1"
 _CONFIG = """\
 [source]
@@ -63,16 +60,7 @@ class Bench:
 
     def run(self, *command: str) -> tuple[int, str]:
         """The exit code and what was said."""
-        done = subprocess.run(
-            [str(_BIN / command[0]), *command[1:], *self.arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
+        done = run_command(self.folder, self.environment, *command, *self.arguments)
         return done.returncode, done.stdout + done.stderr
 
 
@@ -90,8 +78,7 @@ def bench(
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("CREATE TABLE title (id int PRIMARY KEY, name text)")
         connection.execute("CREATE VIEW titles AS SELECT id, name FROM title")
-    own = {key: value for key, value in os.environ.items() if not key.startswith("FLUSSO")}
-    environment = own | {
+    environment = inherited_environment() | {
         "DATABASE_URL": database,
         "PRIMARY_OPENSEARCH_URL": services.opensearch_url,
         "KAFKA_BOOTSTRAP_SERVERS": services.kafka,
@@ -102,7 +89,6 @@ def bench(
         "FLUSSO_PUBLICATION": slot_name,
         "FLUSSO_STARTUP_TIMEOUT": "1",
         "COLUMNS": "200",
-        "NO_COLOR": "1",
     }
     return Bench(tmp_path, environment)
 

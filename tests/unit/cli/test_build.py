@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from support.commands import run_command
+
 ROOT = Path(__file__).parents[3]
-COMMAND = Path(sys.executable).with_name("flusso")
 
 
 def build(
     folder: Path, *arguments: str, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(COMMAND), "build", *arguments],
-        cwd=folder,
-        env=env or {},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=60,
-    )
+    return run_command(folder, env or {}, "flusso", "build", *arguments)
 
 
 def test_it_compiles_the_dev_store_without_an_environment(tmp_path: Path) -> None:

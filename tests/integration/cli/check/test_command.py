@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,10 +17,10 @@ from typer.testing import CliRunner
 from flusso_cli.main import app
 from flusso_shared.config.lock import write_lock
 from flusso_shared.config.project import load_project
+from support.commands import inherited_environment, run_command
 
 pytestmark = pytest.mark.services
 
-_BIN = Path(sys.executable).parent
 _CONFIG = """\
 [source]
 type = "postgres"
@@ -58,16 +55,7 @@ class Bench:
 
     def run(self, *arguments: str, **more: str) -> tuple[int, str, str]:
         """Exit code, stdout and stderr of `flusso check`."""
-        done = subprocess.run(
-            [str(_BIN / "flusso"), "check", *arguments],
-            cwd=self.folder,
-            env=self.environment | more,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
+        done = run_command(self.folder, self.environment | more, "flusso", "check", *arguments)
         assert "hidden" not in done.stdout + done.stderr
         return done.returncode, done.stdout, done.stderr
 
@@ -76,8 +64,7 @@ class Bench:
 def bench(tmp_path: Path) -> Bench:
     (tmp_path / "flusso.toml").write_text(_CONFIG)
     (tmp_path / "titles.schema.yml").write_text(_SCHEMA)
-    own = {name: value for name, value in os.environ.items() if "FLUSSO" not in name}
-    return Bench(tmp_path, own | {"NO_COLOR": "1"})
+    return Bench(tmp_path, inherited_environment())
 
 
 @pytest.fixture

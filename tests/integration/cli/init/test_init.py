@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +20,14 @@ from flusso_shared.config.project import load_project
 from flusso_shared.names import TableName
 from flusso_shared.plan.bind import read_bound
 from services import Services
+from support.commands import inherited_environment, program
 from support.documents import built, run
 from support.json_casts import SHAPES
 from support.stores import dev as store
 
 pytestmark = pytest.mark.services
 
-_FLUSSO = str(Path(sys.executable).parent / "flusso")
+_FLUSSO = program("flusso")
 _DEADLINE = 60.0
 
 _ODD = Path(store.__file__).with_name("odd.sql")
@@ -79,9 +79,11 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, services: Services, database: str) -> Desk:
-    own = {name: value for name, value in os.environ.items() if "FLUSSO" not in name}
-    own |= {"NO_COLOR": "1", "DATABASE_URL": database}
-    return Desk(tmp_path, services, own | {"PRIMARY_OPENSEARCH_URL": services.opensearch_url})
+    environment = inherited_environment() | {
+        "DATABASE_URL": database,
+        "PRIMARY_OPENSEARCH_URL": services.opensearch_url,
+    }
+    return Desk(tmp_path, services, environment)
 
 
 def _columns(database: str) -> dict[TableName, list[str]]:
