@@ -19,20 +19,20 @@ from services import VARIABLES, Services, provided
 from support import names
 from support.processes import Site
 
-_UNIT = Path(__file__).parent / "unit"
+_WITHOUT_SERVERS = {Path(__file__).parent / name for name in ("unit", "deploy")}
 _TIME_TO_CLEAN_UP = 30.0
 """Seconds until an interrupted process is killed; after 5 it is interrupted, and it ends what its test started."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """Start the servers for all processes, unless only unit tests were asked for."""
+    """Start the servers for all processes, unless only tests that need none were asked for."""
     from xdist.workermanage import NodeManager  # type: ignore[import-untyped]
 
     # pyright takes the constant of an untyped library for final.
     node_manager: Any = NodeManager
     node_manager.EXIT_TIMEOUT = _TIME_TO_CLEAN_UP
-    if all(_UNIT in [path, *path.parents] for path in map(_path, config.args)):
+    if all(_WITHOUT_SERVERS & {path, *path.parents} for path in map(_path, config.args)):
         return
     servers = ExitStack()
     config.add_cleanup(servers.close)

@@ -16,13 +16,13 @@ from stacklib import venv
 from stacklib.layout import ROOT
 from stacklib.problem import Problem
 
-SUITES = ("unit", "contract", "integration", "e2e", "failure")
-_WITHOUT_SERVERS = ("unit",)
+SUITES = ("unit", "deploy", "contract", "integration", "e2e", "failure")
+_WITHOUT_SERVERS = ("unit", "deploy")
 _LONGEST_FIRST = ("failure", "e2e", "integration", "contract")
 """The suites on servers in the order of their runs: a long test that began last would run on one core."""
 _PROCESSES_PER_CORE = 2
 """A test on servers waits for half of its time or more."""
-_CODE = ("capture", "worker", "shared", "cli", "tests", "dev", "bench")
+_CODE = ("capture", "worker", "shared", "cli", "tests", "dev", "bench", "deploy")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds the programs that the servers need, and names the Debian package of one that is missing."""
+"""Finds the programs that the servers and the tests need, and names the Debian package of one that is missing."""
 
 from __future__ import annotations
 
@@ -30,6 +30,40 @@ def require_maven() -> str:
     found = shutil.which("mvn")
     if found is None:
         raise Problem(_missing("Maven (mvn), which fetches Kafka and OpenSearch,", "maven"))
+    return found
+
+
+def require_go(minimum: tuple[int, int]) -> str:
+    """The path of `go`, of that version or newer."""
+    wanted = ".".join(map(str, minimum))
+    for place in (shutil.which("go"), "/usr/local/go/bin/go"):
+        if place is not None and Path(place).exists():
+            break
+    else:
+        raise Problem(_missing(f"Go {wanted} or newer, which builds Helm,", "golang-go"))
+    told = subprocess.run([place, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", told)
+    if found is None or (int(found[1]), int(found[2])) < minimum:
+        raise Problem(
+            f"Helm needs Go {wanted} or newer to build; {place} is {told.strip() or 'broken'}.\n"
+            "  Debian 12 has a newer one among its backports; otherwise put a newer one first on PATH."
+        )
+    return place
+
+
+def require_prometheus(program: str) -> str:
+    """The path of `prometheus` or `promtool`."""
+    found = shutil.which(program)
+    if found is None:
+        raise Problem(_missing(f"Prometheus ({program})", "prometheus"))
+    return found
+
+
+def require_systemd_analyze() -> str:
+    """The path of `systemd-analyze`, which needs no running systemd."""
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        raise Problem(_missing("systemd-analyze", "systemd"))
     return found
 
 

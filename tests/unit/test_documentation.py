@@ -1,4 +1,4 @@
-"""The pages under `docs/`, `README.md` and `CONTRIBUTING.md` name only what exists, in plain words."""
+"""The pages under `docs/` and `deploy/`, `README.md` and `CONTRIBUTING.md` name only what exists, in plain words."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ import pytest
 
 from support.stores.dev import ROOT
 
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "deploy").rglob("README.md")),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 _NOT_OURS = {"connecting to a PLAINTEXT broker listener?"}
@@ -54,7 +59,7 @@ def test_functions_that_are_named_beside_a_file_are_in_it() -> None:
 @each_page
 def test_paths_in_code_quotes_exist(page: Path) -> None:
     """`tests/support/until.py`, `docs/`, `./dev/test` and the like, from the root of the repository."""
-    tops = "bench|capture|cli|dev|docs|schemas|shared|tests|worker"
+    tops = "bench|capture|cli|deploy|dev|docs|schemas|shared|tests|worker"
     for name in re.findall(rf"`(?:\./)?((?:{tops})/[\w./-]*)`", page.read_text()):
         found = (ROOT / name, ROOT / f"{name}.py")
         assert any(path.exists() for path in found), f"{page.name}: {name}"
