@@ -6,9 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from flusso_cli.json_schema.examples import CONFIG, with_examples
 from flusso_shared.config.model import (
     Config,
     ConnectionParts,
+    EnvRef,
     Index,
     OpenSearchSinkConfig,
     Queue,
@@ -32,7 +34,7 @@ _VALUES = {
 def config_schema() -> Json:
     """The schema, draft-07."""
     top = Config.model_json_schema()["properties"]
-    return {
+    schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "flusso.toml",
         "description": "One database, where its documents go, and the indexes to build.",
@@ -47,31 +49,19 @@ def config_schema() -> Json:
                 "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": 63},
                 "additionalProperties": {"oneOf": [_opensearch(), _stdout()]},
             },
-            "index": {"type": "array", "items": _index()},
-            "on_error": {
-                **_plain(top["on_error"]),
-                "description": "What happens to a document that OpenSearch refuses.",
+            "index": {
+                "description": "The indexes to keep, one `[[index]]` each.",
+                "type": "array",
+                "items": _index(),
             },
-            "quarantine_limit": {
-                **_plain(top["quarantine_limit"]),
-                "description": "Documents in quarantine, per index, at which the index stops.",
-            },
+            "on_error": _plain(top["on_error"]),
+            "quarantine_limit": _plain(top["quarantine_limit"]),
             "server": _table(Server),
             "queue": _table(Queue, bootstrap_servers=_ref("value"), properties=_properties()),
-            "prefix": {
-                "type": "string",
-                "maxLength": 50,
-                "description": "Before every index name.",
-            },
+            "prefix": {**_plain(top["prefix"]), "maxLength": 50},
         },
         "definitions": {
-            "env": {
-                "description": "Read from the environment when a process connects.",
-                "type": "object",
-                "required": ["env"],
-                "additionalProperties": False,
-                "properties": {"env": {"type": "string"}},
-            },
+            "env": _table(EnvRef),
             "value": {"oneOf": [{"type": "string"}, {"$ref": "#/definitions/env"}]},
             "connection_url": {
                 "oneOf": [
@@ -82,6 +72,7 @@ def config_schema() -> Json:
             },
         },
     }
+    return with_examples(schema, CONFIG)
 
 
 def _table(model: type[BaseModel], **instead: Json) -> Json:
@@ -89,7 +80,7 @@ def _table(model: type[BaseModel], **instead: Json) -> Json:
     made = model.model_json_schema()
     special = _VALUES.get(model, ())
     properties = {
-        name: instead[name] if name in special else _plain(value)
+        name: {**_described(value), **instead[name]} if name in special else _plain(value)
         for name, value in made["properties"].items()
     }
     return {
@@ -123,16 +114,11 @@ def _index() -> Json:
         ("schema" if name == "schema_path" else name): value
         for name, value in table["properties"].items()
     }
-    properties["schema"] = {
-        "type": "string",
-        "description": "The path of the schema file, from this file's folder.",
-    }
     return {**table, "required": ["name", "schema"], "properties": properties}
 
 
 def _properties() -> Json:
     return {
-        "description": "Properties of librdkafka, passed through.",
         "type": "object",
         "propertyNames": {"not": {"enum": sorted(REFUSED_PROPERTIES)}},
     }
@@ -140,12 +126,18 @@ def _properties() -> Json:
 
 def _plain(value: Json) -> Json:
     """A model's property without what only pydantic says; null is how a model says that a key is absent."""
-    kept = {name: item for name, item in value.items() if name not in ("title", "default")}
+    kept = {name: item for name, item in value.items() if name != "title" and item is not None}
     if "anyOf" in kept:
         forms = [form for form in kept.pop("anyOf") if form != {"type": "null"}]
         kept |= forms[0] if len(forms) == 1 else {"anyOf": forms}
     return kept
 
 
+def _described(value: Json) -> Json:
+    """What a model says of a key whose form in the file is another."""
+    return {name: value[name] for name in ("description", "default") if value.get(name) is not None}
+
+
 def _ref(name: str) -> Json:
-    return {"$ref": f"#/definitions/{name}"}
+    # Beside a `$ref`, draft-07 reads nothing else.
+    return {"allOf": [{"$ref": f"#/definitions/{name}"}]}

@@ -16,15 +16,16 @@ OnError = Literal["stop", "skip"]
 
 
 class Model(BaseModel):
-    """Frozen, and strict about keys."""
+    """Frozen, and strict about keys.  The docstring of a field is its description in the JSON Schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class EnvRef(Model):
     """`{ env = "VAR" }`: read when a process connects, never before."""
 
     env: str
+    """The name of the variable."""
 
 
 Value = str | EnvRef
@@ -35,50 +36,78 @@ class ConnectionParts(Model):
     """The parts form of `connection_url`."""
 
     host: str = "127.0.0.1"
+    """The name or address of the server."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    """The port of the server."""
     user: str = "postgres"
+    """The role to log in as."""
     password: Secret | None = None
+    """The password of the role."""
     database: str
+    """The name of the database."""
 
 
 class Source(Model):
     """`[source]`: the one database."""
 
     type: Literal["postgres"]
+    """The kind of database."""
     connection_url: SecretStr | EnvRef | ConnectionParts | None = None
+    """Where the database is; without it, `DATABASE_URL` in the environment says so."""
     manage_publication: bool = True
+    """Whether capture creates the publication and adds tables to it; otherwise it prints the SQL."""
     manage_replica_identity: bool = True
+    """Whether capture sets the replica identity that relations need; otherwise it prints the SQL."""
     on_lost_position: OnLostPosition = "rebuild"
-    """What follows when changes can no longer be read where reading ended."""
+    """When changes can no longer be read where reading ended: rebuild every index, or stop."""
 
 
 class OpenSearchSinkConfig(Model):
     """`[sinks.<name>]` of type opensearch."""
 
     name: str
+    """The name in the heading."""
     type: Literal["opensearch"]
+    """The kind of sink."""
     url: Secret | None = None
+    """The URL of the cluster; without it, `<SINK>_OPENSEARCH_URL` in the environment says so."""
     username: Value | None = None
+    """The user of HTTP basic authentication."""
     password: Secret | None = None
+    """The password of that user."""
     tls_verify: bool = True
+    """Whether the certificate of the server is verified."""
     batch_size: Annotated[int, Field(ge=1)] = 1000
+    """The most documents in one bulk request."""
     max_bytes: Annotated[int, Field(ge=1)] = 10 * 1024 * 1024
+    """The most bytes in one bulk request; a larger document is sent alone."""
     timeout_secs: Annotated[int, Field(ge=1)] = 30
+    """Seconds after which a request without an answer is sent again."""
     max_retries: Annotated[int, Field(ge=0)] = 3
+    """Accepted and without effect: what passes by itself is retried for as long as it takes."""
     pipeline: str | None = None
+    """The ingest pipeline that every document goes through."""
     number_of_shards: Annotated[int, Field(ge=1)] = 1
+    """Primary shards of each new index."""
     number_of_replicas: Annotated[int, Field(ge=0)] = 1
+    """Copies of each primary shard of each new index."""
     refresh_interval: str = "10s"
+    """How often OpenSearch makes what was written visible to searches."""
     text_analysis: Literal["builtin", "icu"] = "builtin"
+    """The analyzers of text fields; `icu` needs the plugin `analysis-icu`."""
     auto_subfields: bool = True
+    """Whether text and keyword fields get subfields: `.keyword`, `.keyword_lowercase` and, of keywords, `.text`."""
 
 
 class StdoutSinkConfig(Model):
     """`[sinks.<name>]` of type stdout."""
 
     name: str
+    """The name in the heading."""
     type: Literal["stdout"]
+    """The kind of sink."""
     pretty: bool = False
+    """Whether documents are printed indented, on several lines."""
 
 
 SinkConfig = OpenSearchSinkConfig | StdoutSinkConfig
@@ -88,29 +117,43 @@ class Queue(Model):
     """`[queue]`: Kafka.  `flusso run` ignores it."""
 
     type: Literal["kafka"] = "kafka"
+    """The kind of queue."""
     bootstrap_servers: Value = "127.0.0.1:9092"
+    """Brokers to ask first, as `host:port` with commas between them."""
     topic_prefix: str = "flusso"
+    """The start of the names of all topics and consumer groups."""
     partitions: Annotated[int, Field(ge=1)] = 8
+    """Partitions of each new topic: the most workers that can share one table."""
     replication_factor: Annotated[int, Field(ge=1)] = 3
+    """Copies of each new topic."""
     max_value_bytes: Annotated[int, Field(ge=256)] = 65536
+    """Values longer than this are left out of records; keys and link columns are kept whole."""
     properties: Mapping[str, str | int | bool | EnvRef] = Field(default_factory=dict)
+    """Properties of librdkafka, passed through."""
 
 
 class Index(Model):
     """`[[index]]`, with the path of its schema file."""
 
     name: str
+    """The alias that queries go to, without the prefix."""
     schema_path: str
+    """The path of the schema file, from the folder of this file."""
     enabled: bool = True
+    """Whether the index is kept; one that is not is left as it is."""
     on_error: OnError | None = None
+    """The same for this index alone."""
     quarantine_limit: Annotated[int, Field(ge=0)] | None = None
+    """The same for this index alone."""
 
 
 class Server(Model):
     """`[server]`: where the two HTTP surfaces listen (`host:port`)."""
 
     public_address: str = "127.0.0.1:9464"
+    """Where `/healthz`, `/readyz`, `/status` and `/metrics` answer."""
     private_address: str = "127.0.0.1:9465"
+    """Where the administration answers, with a password."""
 
 
 class Config(Model):
@@ -122,11 +165,13 @@ class Config(Model):
     indexes: tuple[Index, ...] = ()
     """In the order of the file."""
     on_error: OnError = "stop"
+    """What follows when a document cannot be built or is refused: its index stops, or the document is skipped."""
     quarantine_limit: Annotated[int, Field(ge=0)] = 1000
     """Documents in quarantine, per index, at which the index stops."""
     server: Server = Field(default_factory=Server)
     queue: Queue = Field(default_factory=Queue)
     prefix: str = ""
+    """What stands before the names of all indexes and aliases."""
 
     def policy(self, index: str) -> OnError:
         """`on_error` of one index: its own, else the global one."""

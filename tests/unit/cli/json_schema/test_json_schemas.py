@@ -12,6 +12,8 @@ import yaml
 from jsonschema import Draft7Validator
 
 from flusso_cli.json_schema.command import Which, text
+from flusso_cli.json_schema.keys import keys
+from flusso_shared.config.model import Queue
 from flusso_shared.config.toml_file import read_config
 from flusso_shared.config.toml_positions import KeyPositions
 from flusso_shared.problems import Problems
@@ -43,6 +45,28 @@ def test_every_type_and_key_is_described() -> None:
         field = fields[f"field_{tag}"]
         assert field["description"]
         assert set(field["properties"]) == {tag, *types.SIBLINGS[tag]}
+
+
+@pytest.mark.parametrize("which", list(Which))
+def test_every_key_has_a_description_and_an_example_that_is_accepted(which: Which) -> None:
+    schema = json.loads(text(which))
+    found = list(keys(schema))
+    assert len(found) > 40
+    for key in found:
+        assert key.schema.get("description", "").endswith("."), f"{key.path}: {key.schema}"
+        if "const" in key.schema:
+            continue
+        assert key.schema.get("examples"), key.path
+        validator = Draft7Validator({**key.schema, "definitions": schema["definitions"]})
+        for example in key.schema["examples"]:
+            assert [error.message for error in validator.iter_errors(example)] == [], key.path
+
+
+def test_the_defaults_are_those_of_the_models() -> None:
+    found = {key.path: key.schema.get("default") for key in keys(json.loads(text(Which.CONFIG)))}
+    assert found["queue.partitions"] == Queue().partitions
+    assert found["source.manage_publication"] is True
+    assert found["index[].on_error"] is None
 
 
 def test_examples_are_accepted(tmp_path: Path) -> None:
