@@ -142,4 +142,4 @@ bench users="100000" *args: install up
 
 # Pin the dependencies again (needs uv)
 constraints:
-    uv export --no-hashes --no-emit-project --no-annotate --no-header --all-groups --quiet > constraints.txt
+    uv export --no-hashes --no-emit-project --no-annotate --no-header --all-groups --all-extras --quiet > constraints.txt

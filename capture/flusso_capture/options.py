@@ -10,6 +10,7 @@ from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.config.connections import source_conninfo
 from flusso_shared.config.project import Project
 from flusso_shared.metrics import Metrics
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
 from flusso_shared.status import Status
@@ -19,7 +20,7 @@ from flusso_shared.status import Status
 class CaptureOptions:
     """From the command line and the configuration."""
 
-    conninfo: str
+    conninfo: Conninfo
     slot: str = "flusso"
     publication: str = "flusso"
     manage_publication: bool = True

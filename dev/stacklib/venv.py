@@ -20,7 +20,7 @@ _CONSTRAINTS = ROOT / "constraints.txt"
 def ensure(with_tools: bool) -> Path:
     """The `bin` folder of an environment with the project in it, editable.
 
-    `with_tools` adds the dependency group `dev`.  The environment is `.venv`, or `$FLUSSO_VENV`.
+    `with_tools` adds the dependency group `dev`, and what is optional.  The environment is `.venv`, or `$FLUSSO_VENV`.
     """
     place = Path(os.environ.get("FLUSSO_VENV") or ROOT / ".venv").resolve()
     programs = place / "bin"
@@ -58,7 +58,7 @@ def _make(place: Path) -> None:
 
 
 def _install(programs: Path, with_tools: bool) -> None:
-    wanted = ["--editable", str(ROOT)]
+    wanted = ["--editable", f"{ROOT}[aws]" if with_tools else str(ROOT)]
     if with_tools:
         # pip before 25.1 does not know --group.
         with _PYPROJECT.open("rb") as file:

@@ -16,7 +16,7 @@ from support.stores.small import PLAN
 def connection(url: str, name: str = "primary") -> OpenSearchConnection:
     """A sink on a server without authentication and with one node."""
     config = OpenSearchSinkConfig(name=name, type="opensearch", number_of_replicas=0)
-    return OpenSearchConnection(name=name, url=url, username=None, password=None, config=config)
+    return OpenSearchConnection(name=name, urls=(url,), config=config)
 
 
 class IndexKit:

@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -21,6 +22,7 @@ _TOOLS = {
     "rust-just",
     "types-jsonschema",
     "types-pyyaml",
+    "types-requests",
 }
 """Run, or read by a tool, and imported by nothing."""
 _DECLARED = tomllib.loads((_ROOT / "pyproject.toml").read_text())
@@ -56,7 +58,9 @@ def _imports(path: Path) -> set[str]:
 
 
 def product() -> set[str]:
-    return {distribution(item) for item in _DECLARED["project"]["dependencies"]}
+    project = _DECLARED["project"]
+    declared = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    return {distribution(item) for item in declared}
 
 
 def development() -> set[str]:

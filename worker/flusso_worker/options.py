@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flusso_shared.config.connections import opensearch_connections, source_conninfo
 from flusso_shared.config.model import OnError, OpenSearchConnection, StdoutSinkConfig
 from flusso_shared.config.project import Project
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
 from flusso_worker.generations.schema_order import DEFAULT_HEARTBEAT, HeartbeatOptions
@@ -18,7 +19,7 @@ from flusso_worker.quarantine.quarantine import DEFAULT_LIMIT
 class WorkerOptions:
     """Where the worker reads and writes."""
 
-    conninfo: str
+    conninfo: Conninfo
     topic_prefix: str
     index_prefix: str
     opensearch: tuple[OpenSearchConnection, ...]

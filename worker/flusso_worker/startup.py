@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from flusso_shared.plan.model import Plan
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.seams import ChangeLog
 from flusso_worker.documents.prepare import checked_plan, require_readable
@@ -24,7 +25,7 @@ class Startup:
 
     first: FirstAnswer
 
-    def await_postgres(self, conninfo: str, plan: Plan) -> Plan:
+    def await_postgres(self, conninfo: Conninfo, plan: Plan) -> Plan:
         """Wait for the database, then check that it has the plan's tables; returns the bound plan.
 
         Raises `FatalError` when it refuses the connection for good, or lacks a table.
@@ -37,7 +38,9 @@ class Startup:
 
         return self._ask(conninfo, attempt)
 
-    def require_new(self, conninfo: str, plan: Plan, known: Callable[[], Collection[str]]) -> None:
+    def require_new(
+        self, conninfo: Conninfo, plan: Plan, known: Callable[[], Collection[str]]
+    ) -> None:
         """Check that the database has everything that new indexes need, and that the role may read it.
 
         An index that is in `known` already, and lacks a column or a privilege now, stops alone.  Raises `FatalError`.
@@ -47,7 +50,7 @@ class Startup:
         if new.indexes:
             self._ask(conninfo, lambda database: require_readable(new, database))
 
-    def _ask(self, conninfo: str, question: Callable[[Database], T]) -> T:
+    def _ask(self, conninfo: Conninfo, question: Callable[[Database], T]) -> T:
         def attempt() -> T:
             with closing(Database(conninfo, "flusso-worker", self.first.clock)) as database:
                 return question(database)

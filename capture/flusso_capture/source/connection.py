@@ -12,6 +12,7 @@ import psycopg
 from flusso_shared.errors import StoppedError
 from flusso_shared.postgres import connection as postgres_connection
 from flusso_shared.postgres import row_security
+from flusso_shared.postgres.connection import Conninfo
 
 logger = logging.getLogger(__name__)
 
@@ -22,18 +23,18 @@ _STOP_POLL_SECONDS = 0.2
 _CANCEL_TIMEOUT_SECONDS = 2.0
 
 
-def connect(conninfo: str) -> Connection:
+def connect(conninfo: Conninfo) -> Connection:
     """A connection for SQL, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
     return postgres_connection.connect(conninfo, _APPLICATION)
 
 
-def connect_replication(conninfo: str) -> Connection:
+def connect_replication(conninfo: Conninfo) -> Connection:
     """A connection that takes replication commands, through its `pgconn`.  Raises as `connect`."""
     return postgres_connection.connect_replication(conninfo, _APPLICATION)
 
 
 @contextmanager
-def session(conninfo: str, stop: threading.Event, doing: str) -> Iterator[Connection]:
+def session(conninfo: Conninfo, stop: threading.Event, doing: str) -> Iterator[Connection]:
     """A connection for a block of SQL.  Errors are translated; a stop cancels the running statement.
 
     Raises `RetryableError`, `FatalError`, and `StoppedError` on a stop.

@@ -15,6 +15,7 @@ from psycopg import pq, sql
 
 from flusso_capture.source.connection import Connection, connect
 from flusso_shared.postgres.catalog import Column, Table
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.postgres.errors import translate
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def _value(at: int, column: Column) -> sql.Composable:
 class Evaluator:
     """Computes over its own session, opened for the first row that needs it.  Owned by the stream's thread."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: Conninfo) -> None:
         self._conninfo = conninfo
         self._connection: Connection | None = None
         self._cache: dict[tuple[bytes, Values], Values] = {}

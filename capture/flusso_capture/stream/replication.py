@@ -18,6 +18,7 @@ from flusso_capture.source.connection import connect_replication
 from flusso_capture.source.lineage import PositionLostError
 from flusso_shared.change import Origin
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.postgres.errors import translate
 
 _DOING: Final = "follow the write-ahead log"
@@ -39,7 +40,7 @@ class UnsendableError(RetryableError):
 class Replication:
     """One connection in replication mode.  All methods may raise `RetryableError` or `FatalError`."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: Conninfo) -> None:
         self._connection = connect_replication(conninfo)
         self._pgconn = self._connection.pgconn
         self._streaming = False

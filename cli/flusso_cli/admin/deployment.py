@@ -21,6 +21,7 @@ from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.config.project import Project
 from flusso_shared.errors import ConfigError, FatalError
 from flusso_shared.names import GenerationName
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
 from flusso_worker.generations.record import Generation
@@ -58,7 +59,7 @@ class Deployment:
         self._log: KafkaLog | None = None
 
     @property
-    def conninfo(self) -> str:
+    def conninfo(self) -> Conninfo:
         """The database."""
         return source_conninfo(self.project.config.source, environment())
 

@@ -34,7 +34,7 @@ from flusso_shared.names import TableName
 from flusso_shared.plan.bind import bind, read_bound
 from flusso_shared.plan.model import IndexPlan, Plan
 from flusso_shared.plan.requirements import missing_requirements
-from flusso_shared.postgres.connection import RefusedSettingsError, pooled
+from flusso_shared.postgres.connection import RefusedSettingsError, pooled, text
 from flusso_shared.postgres.errors import translate
 from flusso_worker.sinks.cluster import Cluster
 
@@ -72,7 +72,7 @@ def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
     plan = report.project.plan
     try:
         conninfo = source_conninfo(report.project.config.source, env)
-        with connect(make_conninfo(conninfo, **_session(conninfo))) as connection:
+        with connect(_named(text(conninfo))) as connection:
             try:
                 if pooled(connection):
                     # An ordinary server refuses replication by what `check_server` looks at.
@@ -100,9 +100,10 @@ def _database(report: Report, options: Options, env: Mapping[str, str]) -> Plan:
     return plan
 
 
-def _session(conninfo: str) -> dict[str, str]:
-    """`application_name`, so that administrators see which program connects."""
-    return {} if "application_name" in conninfo_to_dict(conninfo) else {"application_name": _NAME}
+def _named(conninfo: str) -> str:
+    """With an `application_name`, so that administrators see which program connects."""
+    given = conninfo_to_dict(conninfo)
+    return make_conninfo(conninfo, application_name=given.get("application_name") or _NAME)
 
 
 class _Examination:

@@ -23,6 +23,7 @@ from flusso_shared.config.connections import source_conninfo
 from flusso_shared.config.model import Source
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
+from flusso_shared.postgres.connection import text
 from flusso_shared.postgres.errors import translate
 from flusso_shared.process.environment import environment
 
@@ -77,7 +78,7 @@ def _survey(database_url: str | None) -> Survey:
         raise FatalError(f"no database: give its URL with --database-url or in {_VARIABLE}")
     source = Source(type="postgres", connection_url=SecretStr(database_url))
     conninfo = source_conninfo(source, {})
-    with connect(make_conninfo(conninfo, application_name="flusso-init")) as connection:
+    with connect(make_conninfo(text(conninfo), application_name="flusso-init")) as connection:
         try:
             return read_survey(connection)
         except psycopg.Error as error:

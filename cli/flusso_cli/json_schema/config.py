@@ -8,9 +8,11 @@ from pydantic import BaseModel
 
 from flusso_cli.json_schema.examples import CONFIG, with_examples
 from flusso_shared.config.model import (
+    Aws,
     Config,
     ConnectionParts,
     EnvRef,
+    FileRef,
     Index,
     OpenSearchSinkConfig,
     Queue,
@@ -18,14 +20,14 @@ from flusso_shared.config.model import (
     Source,
     StdoutSinkConfig,
 )
-from flusso_shared.config.toml_file import REFUSED_PROPERTIES
+from flusso_shared.config.toml_file import REFUSED_PROPERTIES, SINK_SECRETS
 
 Json = dict[str, Any]
 
 _VALUES = {
     Source: ("connection_url",),
     ConnectionParts: ("password",),
-    OpenSearchSinkConfig: ("url", "username", "password"),
+    OpenSearchSinkConfig: ("url", "username", *SINK_SECRETS[1:], "aws"),
     Queue: ("bootstrap_servers", "properties"),
 }
 """Keys that the file writes in another way than the model holds them."""
@@ -62,13 +64,11 @@ def config_schema() -> Json:
         },
         "definitions": {
             "env": _table(EnvRef),
-            "value": {"oneOf": [{"type": "string"}, {"$ref": "#/definitions/env"}]},
+            "file": _table(FileRef),
+            "aws": _table(Aws),
+            "value": {"oneOf": [{"type": "string"}, _ref("env"), _ref("file")]},
             "connection_url": {
-                "oneOf": [
-                    {"type": "string"},
-                    {"$ref": "#/definitions/env"},
-                    _table(ConnectionParts, password=_ref("value")),
-                ]
+                "oneOf": [{"type": "string"}, _ref("env"), _ref("file"), _parts()],
             },
         },
     }
@@ -92,9 +92,17 @@ def _table(model: type[BaseModel], **instead: Json) -> Json:
     }
 
 
+def _parts() -> Json:
+    table = _table(ConnectionParts, password=_ref("value"))
+    return {**table, "anyOf": [{"required": ["database"]}, {"required": ["service"]}]}
+
+
 def _opensearch() -> Json:
     value = _ref("value")
-    return _nameless(_table(OpenSearchSinkConfig, url=value, username=value, password=value))
+    nodes = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+    special = dict.fromkeys(("username", *SINK_SECRETS), value)
+    special |= {"url": {"oneOf": [value, nodes]}, "aws": _ref("aws")}
+    return _nameless(_table(OpenSearchSinkConfig, **special))
 
 
 def _stdout() -> Json:

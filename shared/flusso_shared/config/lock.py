@@ -18,10 +18,16 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from flusso_shared.config.connections import without_secrets
-from flusso_shared.config.model import Config, ConnectionParts, EnvRef, OpenSearchSinkConfig
+from flusso_shared.config.connections import split_urls, without_secrets
+from flusso_shared.config.model import (
+    Config,
+    ConnectionParts,
+    EnvRef,
+    FileRef,
+    OpenSearchSinkConfig,
+)
 from flusso_shared.config.project import Project
-from flusso_shared.config.toml_file import read_config
+from flusso_shared.config.toml_file import SINK_SECRETS, read_config
 from flusso_shared.config.toml_positions import KeyPositions
 from flusso_shared.errors import ConfigError
 from flusso_shared.names import DISTRIBUTION
@@ -32,6 +38,8 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 _SECRET = re.compile(r"password|secret|key\.pem|jaas|token(?!\.endpoint)", re.IGNORECASE)
 _PROPERTIES = "queue.properties."
+_URLS = ("url", "proxy")
+"""Keys of a sink that are kept without the secret in them."""
 
 
 def write_lock(project: Project, path: Path) -> None:
@@ -96,14 +104,22 @@ def config_to_json(config: Config) -> dict[str, Any]:
     ]
     value["sinks"] = {sink.pop("name"): sink for sink in value.pop("sinks", [])}
     for sink in config.sinks:
-        if isinstance(sink, OpenSearchSinkConfig) and isinstance(sink.url, SecretStr):
-            value["sinks"][sink.name]["url"] = without_secrets(sink.url.get_secret_value())
+        if not isinstance(sink, OpenSearchSinkConfig):
+            continue
+        for key in _URLS:
+            url = getattr(sink, key)
+            if isinstance(url, SecretStr):
+                value["sinks"][sink.name][key] = _without_secrets(url)
     for name in _secret_properties(config):
         del value["queue"]["properties"][name]
     url = config.source.connection_url
     if isinstance(url, SecretStr):
-        value["source"]["connection_url"] = without_secrets(url.get_secret_value())
+        value["source"]["connection_url"] = _without_secrets(url)
     return value
+
+
+def _without_secrets(urls: SecretStr) -> str:
+    return ",".join(map(without_secrets, split_urls(urls.get_secret_value())))
 
 
 def _secret_properties(config: Config) -> list[str]:
@@ -111,7 +127,7 @@ def _secret_properties(config: Config) -> list[str]:
     return [
         name
         for name, item in config.queue.properties.items()
-        if _SECRET.search(name) and not isinstance(item, EnvRef)
+        if _SECRET.search(name) and not isinstance(item, EnvRef | FileRef)
     ]
 
 
@@ -124,18 +140,16 @@ def _withheld(config: Config) -> Iterator[str]:
         yield "source.connection_url.password"
     for sink in config.sinks:
         if isinstance(sink, OpenSearchSinkConfig):
-            where = f"sinks.{sink.name}"
-            if isinstance(sink.url, SecretStr) and _secret_in(sink.url):
-                yield f"{where}.url"
-            if isinstance(sink.password, SecretStr):
-                yield f"{where}.password"
+            for key in SINK_SECRETS:
+                given = getattr(sink, key)
+                if isinstance(given, SecretStr) and (key not in _URLS or _secret_in(given)):
+                    yield f"sinks.{sink.name}.{key}"
     for name in _secret_properties(config):
         yield _PROPERTIES + name
 
 
-def _secret_in(url: SecretStr) -> bool:
-    text = url.get_secret_value()
-    return without_secrets(text) != text
+def _secret_in(urls: SecretStr) -> bool:
+    return _without_secrets(urls) != ",".join(split_urls(urls.get_secret_value()))
 
 
 def _refuse_withheld(places: list[str], path: Path) -> None:
@@ -162,7 +176,13 @@ def _variable(place: str) -> str:
 def _plain(value: Any) -> Any:
     """Models as plain values, literal secrets and absent values left out."""
     if isinstance(value, BaseModel):
-        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        # What is not given of a connection has a default only where there is no service.
+        names = (
+            value.model_fields_set
+            if isinstance(value, ConnectionParts)
+            else type(value).model_fields
+        )
+        fields = {name: getattr(value, name) for name in names}
         kept = {k: v for k, v in fields.items() if v is not None and not isinstance(v, SecretStr)}
         return {name: _plain(item) for name, item in kept.items()}
     if isinstance(value, dict):

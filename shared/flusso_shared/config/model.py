@@ -28,23 +28,46 @@ class EnvRef(Model):
     """The name of the variable."""
 
 
-Value = str | EnvRef
-Secret = SecretStr | EnvRef
+class FileRef(Model):
+    """`{ file = "/path" }`: read for every connection, so that what is in it may be replaced meanwhile."""
+
+    file: Annotated[str, Field(pattern=r"^/")]
+    """The absolute path of the file."""
+
+
+Value = str | EnvRef | FileRef
+Secret = SecretStr | EnvRef | FileRef
 
 
 class ConnectionParts(Model):
-    """The parts form of `connection_url`."""
+    """The parts form of `connection_url`.  The names of libpq, which says what they mean."""
 
     host: str = "127.0.0.1"
-    """The name or address of the server."""
+    """A name or an address; several, with commas between them, are tried in turn."""
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
-    """The port of the server."""
+    """The port of all hosts; where they differ, write a URL."""
     user: str = "postgres"
     """The role to log in as."""
     password: Secret | None = None
     """The password of the role."""
-    database: str
-    """The name of the database."""
+    database: str = ""
+    """The name of the database; required, unless there is a `service`."""
+    service: str | None = None
+    """A section of libpq's service file; then only the parts that are given stand over it."""
+    sslmode: str | None = None
+    """Whether the connection is encrypted and the server verified: `disable` to `verify-full`."""
+    sslrootcert: str | None = None
+    """File of the certificates (PEM) that the server is verified against."""
+    sslcert: str | None = None
+    """File of the client certificate (PEM)."""
+    sslkey: str | None = None
+    """File of its key (PEM)."""
+    channel_binding: str | None = None
+    """Whether SCRAM is bound to the TLS connection: `disable`, `prefer` or `require`."""
+    target_session_attrs: str | None = None
+    """Which of several hosts is taken: `read-write` for the primary."""
+    passfile: str | None = None
+    """A password file of libpq."""
 
 
 class Source(Model):
@@ -52,7 +75,7 @@ class Source(Model):
 
     type: Literal["postgres"]
     """The kind of database."""
-    connection_url: SecretStr | EnvRef | ConnectionParts | None = None
+    connection_url: Secret | ConnectionParts | None = None
     """Where the database is; without it, `DATABASE_URL` in the environment says so."""
     manage_publication: bool = True
     """Whether capture creates the publication and adds tables to it; otherwise it prints the SQL."""
@@ -60,6 +83,15 @@ class Source(Model):
     """Whether capture sets the replica identity that relations need; otherwise it prints the SQL."""
     on_lost_position: OnLostPosition = "rebuild"
     """When changes can no longer be read where reading ended: rebuild every index, or stop."""
+
+
+class Aws(Model):
+    """`aws` of a sink."""
+
+    region: str
+    """The region of the cluster."""
+    service: Literal["es", "aoss"] = "es"
+    """`es` for a domain, `aoss` for a serverless collection."""
 
 
 class OpenSearchSinkConfig(Model):
@@ -70,13 +102,27 @@ class OpenSearchSinkConfig(Model):
     type: Literal["opensearch"]
     """The kind of sink."""
     url: Secret | None = None
-    """The URL of the cluster; without it, `<SINK>_OPENSEARCH_URL` in the environment says so."""
+    """The URL of a node, or of several; without it, `<SINK>_OPENSEARCH_URL` in the environment says so."""
     username: Value | None = None
     """The user of HTTP basic authentication."""
     password: Secret | None = None
     """The password of that user."""
+    api_key: Secret | None = None
+    """An API key, sent as `Authorization: ApiKey ...`."""
+    bearer_token: Secret | None = None
+    """A token, sent as `Authorization: Bearer ...`."""
+    aws: Aws | None = None
+    """Sign requests (SigV4) with the credentials that AWS' own tools find."""
     tls_verify: bool = True
     """Whether the certificate of the server is verified."""
+    ca_file: str | None = None
+    """File of the certificates (PEM) that servers are verified against, instead of the system's."""
+    client_cert: str | None = None
+    """File of the client certificate (PEM); the key may be in it."""
+    client_key: str | None = None
+    """File of its key (PEM)."""
+    proxy: Secret | None = None
+    """The URL of an HTTP proxy."""
     batch_size: Annotated[int, Field(ge=1)] = 1000
     """The most documents in one bulk request."""
     max_bytes: Annotated[int, Field(ge=1)] = 10 * 1024 * 1024
@@ -128,7 +174,7 @@ class Queue(Model):
     """Copies of each new topic."""
     max_value_bytes: Annotated[int, Field(ge=256)] = 65536
     """Values longer than this are left out of records; keys and link columns are kept whole."""
-    properties: Mapping[str, str | int | bool | EnvRef] = Field(default_factory=dict)
+    properties: Mapping[str, str | int | bool | EnvRef | FileRef] = Field(default_factory=dict)
     """Properties of librdkafka, passed through."""
 
 
@@ -192,21 +238,25 @@ class Config(Model):
 
 
 class OpenSearchConnection(Model):
-    """Where one OpenSearch sink is, with every reference resolved."""
+    """Where one OpenSearch sink is, with every reference resolved but those to files (`secrets.read`)."""
 
     name: str
-    url: str
-    username: str | None
-    password: SecretStr | None
+    urls: tuple[str, ...]
+    """Of the nodes; at least one."""
+    username: str | None = None
+    password: SecretStr | FileRef | None = None
+    api_key: SecretStr | FileRef | None = None
+    bearer_token: SecretStr | FileRef | None = None
+    proxy: SecretStr | None = None
     config: OpenSearchSinkConfig
 
 
 class QueueConnection(Model):
-    """Where Kafka is, with every reference resolved; `properties` go to librdkafka as they are."""
+    """Where Kafka is, likewise; `properties` go to librdkafka as they are."""
 
     bootstrap_servers: str
     topic_prefix: str
     partitions: int
     replication_factor: int
     max_value_bytes: int
-    properties: Mapping[str, str | int | bool]
+    properties: Mapping[str, str | int | bool | FileRef]

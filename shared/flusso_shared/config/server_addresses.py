@@ -61,9 +61,9 @@ def host_name(host: str) -> bool:
 
 
 def checked_http(url: str, where: str) -> str:
-    """The URL of OpenSearch, if it is one.  Raises `ConfigError`, beginning with `where` it is written."""
+    """The URL, if it is one of HTTP.  Raises `ConfigError`, beginning with `where` it is written."""
     if wrong := _http_problem(url):
-        raise ConfigError(f"{where}: the URL of OpenSearch {wrong}")
+        raise ConfigError(f"{where} {wrong}")
     return url
 
 

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from flusso_shared.config.model import (
+    Aws,
     Config,
     ConnectionParts,
     EnvRef,
+    FileRef,
     Index,
     OpenSearchSinkConfig,
     Queue,
@@ -28,6 +30,8 @@ from flusso_shared.problems import Problem, Problems, did_you_mean, listed
 
 _KEYS = ("source", "sinks", "index", "on_error", "quarantine_limit", "server", "prefix", "queue")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+SINK_SECRETS = ("url", "password", "api_key", "bearer_token", "proxy")
+"""Keys of a sink that are a secret, or may contain one."""
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})", re.ASCII)
 _PREFIX = re.compile(r"([a-z0-9][^\s,:\"*+/\\|?#<>A-Z]*)?")
 _LONGEST_NAME = 63
@@ -146,14 +150,16 @@ class _Reader:
         if not isinstance(raw, dict):
             self._add(
                 path,
-                '`connection_url` is a URL, `{ env = "VAR" }`, or a table of host, port, user, password and'
-                f" database; this is {_kind(raw)}",
+                '`connection_url` is a URL, `{ env = "VAR" }`, `{ file = "/path" }`, or a table of host, port, user,'
+                f" password and database; this is {_kind(raw)}",
             )
             return None
-        if "env" in raw:
-            return self._model(EnvRef, raw, path)
+        if "env" in raw or "file" in raw:
+            return self._reference(raw, path)
         table = dict(raw)
         self._values(table, path, secrets=("password",))
+        if not table.get("database") and "service" not in table:
+            self._add(path, "`database` is missing in `source.connection_url`")
         return self._model(ConnectionParts, table, path)
 
     def _sinks(self, raw: Any) -> tuple[SinkConfig, ...]:
@@ -176,8 +182,25 @@ class _Reader:
         if kind != "opensearch":
             self._add((*path, "type"), "`type` of a sink is `opensearch` or `stdout`")
             return None
-        self._values(table, path, plain=("username",), secrets=("url", "password"))
+        if isinstance(table.get("url"), list) and all(isinstance(url, str) for url in table["url"]):
+            table["url"] = ",".join(table["url"])
+        self._values(table, path, plain=("username",), secrets=SINK_SECRETS)
+        if "aws" in table:
+            table["aws"] = self._model(
+                Aws, self._table(table["aws"], (*path, "aws")), (*path, "aws")
+            )
+        self._sink_security(table, path)
         return self._model(OpenSearchSinkConfig, {"name": name, **table}, path)
+
+    def _sink_security(self, table: Mapping[str, Any], path: Path) -> None:
+        """What cannot be given together."""
+        given = [key for key in _LOGINS if table.get(key) is not None]
+        if len(given) > 1:
+            self._add((*path, given[1]), f"a sink logs in one way; this has {listed(given)}")
+        if table.get("tls_verify") is False and table.get("ca_file") is not None:
+            self._add((*path, "ca_file"), "`ca_file` has no effect with `tls_verify = false`")
+        if table.get("client_key") is not None and table.get("client_cert") is None:
+            self._add((*path, "client_key"), "`client_key` needs its `client_cert`")
 
     def _indexes(self, raw: Any) -> tuple[Index, ...]:
         if not isinstance(raw, list):
@@ -226,13 +249,13 @@ class _Reader:
             if key in REFUSED_PROPERTIES:
                 self._add(at, f"`{key}` cannot be set: {REFUSED_PROPERTIES[key]}")
             elif isinstance(value, dict):
-                found[key] = self._model(EnvRef, value, at)
+                found[key] = self._reference(value, at)
             elif isinstance(value, str | int | bool):
                 found[key] = value
             else:
                 self._add(
                     at,
-                    f"a property is a string, number, boolean or env; not {_kind(value)}",
+                    f"a property is a string, number, boolean, env or file; not {_kind(value)}",
                 )
         return found
 
@@ -245,18 +268,27 @@ class _Reader:
         plain: tuple[str, ...] = (),
         secrets: tuple[str, ...] = (),
     ) -> None:
-        """Turn strings and `{ env = ... }` of a table into what the models hold."""
+        """Turn strings and references of a table into what the models hold."""
         for key in (*plain, *secrets):
             value = table.get(key)
             if isinstance(value, dict):
-                table[key] = self._model(EnvRef, value, (*path, key))
+                table[key] = self._reference(value, (*path, key))
             elif isinstance(value, str):
                 table[key] = SecretStr(value) if key in secrets else value
             elif key in table:
                 self._add(
-                    (*path, key), f'`{key}` is a string or {{ env = "VAR" }}, not {_kind(value)}'
+                    (*path, key),
+                    f'`{key}` is a string, {{ env = "VAR" }} or {{ file = "/path" }}, not {_kind(value)}',
                 )
                 table[key] = None
+
+    def _reference(self, raw: Mapping[str, Any], path: Path) -> EnvRef | FileRef | None:
+        if "file" not in raw:
+            return self._model(EnvRef, raw, path)
+        if isinstance(raw["file"], str) and not raw["file"].startswith("/"):
+            self._add((*path, "file"), "`file` is an absolute path")
+            return None
+        return self._model(FileRef, raw, path)
 
     def _table(self, raw: Any, path: Path) -> dict[str, Any]:
         if isinstance(raw, dict):
@@ -310,16 +342,25 @@ class _Reader:
         )
 
 
+_LOGINS = ("username", "api_key", "bearer_token", "aws")
+_FILE_PROPERTIES = frozenset(
+    {
+        "sasl.oauthbearer.assertion.private.key.file",
+        "sasl.oauthbearer.assertion.jwt.template.file",
+    }
+)
+"""Properties of librdkafka that end in `.file`: no references to files."""
 _NAMED = (OpenSearchSinkConfig, StdoutSinkConfig)
 
 
 def _flat(
     table: Mapping[str, Any], above: tuple[str, ...] = ()
 ) -> list[tuple[tuple[str, ...], Any]]:
-    """Dotted keys written without quotes come as nested tables; an env reference stays whole."""
+    """Dotted keys written without quotes come as nested tables; a reference stays whole."""
     found: list[tuple[tuple[str, ...], Any]] = []
     for key, value in table.items():
-        if isinstance(value, dict) and set(value) != {"env"}:
+        own = ".".join((*above, key, "file")) in _FILE_PROPERTIES
+        if isinstance(value, dict) and (own or not set(value) <= {"env", "file"}):
             found.extend(_flat(value, (*above, key)))
         else:
             found.append(((*above, key), value))

@@ -7,7 +7,7 @@ fail, and print values the one way that everything here expects.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,9 +16,11 @@ from psycopg import conninfo as conninfos
 from psycopg import generators, sql
 
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_shared.postgres.errors import DENIED, DeniedError, translate
+from flusso_shared.postgres.errors import DENIED, DeniedError, LoginError, translate
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+Conninfo = str | Callable[[], str]
+"""A connection text of libpq, or what reads the current one, with a secret that may be replaced while processes run."""
 
 _OUTPUT: Final = {
     "client_encoding": "UTF8",
@@ -113,13 +115,13 @@ class RefusedSettingsError(DeniedError):
         super().__init__(f"cannot set up a Postgres session: {said}")
 
 
-def connect(conninfo: str, application: str, **settings: str) -> Connection:
+def connect(conninfo: Conninfo, application: str, **settings: str) -> Connection:
     """A session for SQL, in autocommit mode, with `settings` in addition to the standard ones.
 
     Raises `RetryableError` or `FatalError`; the latter also for a pooler that gives every transaction another session,
     and as `RefusedSettingsError` for settings that the server refuses.
     """
-    connection = _connect(connection_text(conninfo, application), "connect to Postgres")
+    connection = _connect(conninfo, "connect to Postgres", application)
     try:
         _speak_utf8(connection)
         backend = _set_all(connection, _SETTINGS | settings)
@@ -140,36 +142,50 @@ def connect(conninfo: str, application: str, **settings: str) -> Connection:
     return connection
 
 
-def connect_replication(conninfo: str, application: str) -> Connection:
+def connect_replication(conninfo: Conninfo, application: str) -> Connection:
     """A connection that takes replication commands, through its `pgconn`.  Raises as `connect`."""
     own = " ".join(f"-c {name}={_escaped(value)}" for name, value in (_OUTPUT | _TIMEOUTS).items())
-    given = conninfos.conninfo_to_dict(conninfo)
-    options = f"{given.get('options') or ''} {own}".strip()
-    text = conninfos.make_conninfo(
-        connection_text(conninfo, application), replication="database", options=options
-    )
-    return _connect(text, "connect to Postgres for replication")
+    return _connect(conninfo, "connect to Postgres for replication", application, own)
 
 
-def connection_text(conninfo: str, application: str) -> str:
+def text(conninfo: Conninfo) -> str:
+    """The connection text as it is now.  Raises `RetryableError` when its file cannot be read."""
+    return conninfo if isinstance(conninfo, str) else conninfo()
+
+
+def connection_text(conninfo: Conninfo, application: str) -> str:
     """`conninfo` with this product's defaults for what it leaves open."""
-    given = conninfos.conninfo_to_dict(conninfo)
+    given = conninfos.conninfo_to_dict(text(conninfo))
     return conninfos.make_conninfo("", **{**_DEFAULTS, "application_name": application, **given})
 
 
-def address(conninfo: str) -> str:
-    """Host, port and database of a connection text, for messages: never the user or the password."""
-    given = conninfos.conninfo_to_dict(conninfo)
+def address(conninfo: Conninfo) -> str:
+    """Hosts, ports and database of a connection text, for messages: never the user or the password."""
+    given = conninfos.conninfo_to_dict(text(conninfo))
+    if given.get("service") and not given.get("host"):
+        return f"service {given['service']} of libpq's service file"
     host, port = given.get("host") or "the local socket", given.get("port") or 5432
     return f"{host}:{port}, database {given.get('dbname') or 'of the user'}"
 
 
-def _connect(text: str, doing: str) -> Connection:
+def _connect(
+    conninfo: Conninfo, doing: str, application: str, replication_options: str | None = None
+) -> Connection:
+    own = connection_text(conninfo, application)
+    if replication_options is not None:
+        given = conninfos.conninfo_to_dict(own).get("options") or ""
+        options = f"{given} {replication_options}".strip()
+        own = conninfos.make_conninfo(own, replication="database", options=options)
     try:
         # Statements that the server keeps for a session clash where a pooler hands sessions on.
-        return psycopg.connect(text, autocommit=True, prepare_threshold=None)
+        return psycopg.connect(own, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
-        raise translate(error, doing) from error
+        refused = translate(error, doing)
+        if isinstance(refused, LoginError) and not isinstance(conninfo, str):
+            raise RetryableError(
+                f"{refused}. The secret is in a file, which is read again at every try"
+            ) from error
+        raise refused from error
 
 
 def _set_up(connection: Connection, settings: dict[str, str]) -> int:
@@ -267,15 +283,15 @@ def pooled(connection: Connection) -> bool:
     return bool(row[0] != connection.info.backend_pid)
 
 
-def _shares_sessions(connection: Connection, conninfo: str, backend: int) -> bool:
+def _shares_sessions(connection: Connection, conninfo: Conninfo, backend: int) -> bool:
     """Whether a second client is given the backend of the first one, or that one another, while both are connected.
 
     Statement mode refuses a transaction.
     """
-    text = connection_text(conninfo, "flusso")
+    own = connection_text(conninfo, "flusso")
     try:
         with (
-            psycopg.connect(text, autocommit=True, prepare_threshold=None) as other,
+            psycopg.connect(own, autocommit=True, prepare_threshold=None) as other,
             other.transaction(),
         ):
             return _set_up(other, {}) == backend or _set_up(connection, {}) != backend

@@ -49,6 +49,11 @@ class DeniedError(FatalError):
     """
 
 
+class LoginError(FatalError):
+    """The server does not let the user in."""
+
+
+_LOGIN = frozenset({"28P01", "28000"})
 _PARAMETER = re.compile(
     r'invalid integer value ".*" for connection option "(?P<integer>\w+)"|invalid "?(?P<choice>\w+)"? value'
     r"|(?P<hostaddr>could not parse network address)|definition of (?P<service>service) "
@@ -93,7 +98,8 @@ def translate(error: psycopg.Error, doing: str) -> FlussoError:
         return RetryableError(f"cannot {doing}: {reason}")
     if state == DENIED:
         return DeniedError(f"cannot {doing}: {reason}; {_denied(error)}")
-    return FatalError(f"cannot {doing}: {reason}; {_REMEDIES.get(state, _DEFAULT_REMEDY)}")
+    kind = LoginError if state in _LOGIN else FatalError
+    return kind(f"cannot {doing}: {reason}; {_REMEDIES.get(state, _DEFAULT_REMEDY)}")
 
 
 def _denied(error: psycopg.Error) -> str:
@@ -122,7 +128,8 @@ def _without_state(error: psycopg.Error, doing: str) -> FlussoError:
     for failure in _CONNECT_FAILURES:
         if failure.pattern.search(text):
             remedy = _REMEDIES.get(failure.state, failure.state)
-            return FatalError(f"cannot {doing}: {text}; {remedy}")
+            kind = LoginError if failure.state in _LOGIN else FatalError
+            return kind(f"cannot {doing}: {text}; {remedy}")
     # Refused, unresolved, timed out, cut, starting up, shutting down: all of it passes.
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return RetryableError(f"cannot {doing}: {text}")

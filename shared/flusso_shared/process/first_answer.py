@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_shared.postgres.connection import address
+from flusso_shared.postgres.connection import Conninfo, address
 from flusso_shared.status import Status
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class FirstAnswer:
     timeout: float | None
     """Seconds for each server to answer for the first time; None waits for ever."""
 
-    def wait_for_postgres(self, conninfo: str, attempt: Callable[[], T]) -> T:
+    def wait_for_postgres(self, conninfo: Conninfo, attempt: Callable[[], T]) -> T:
         """`wait_for`, with the name that messages give the database of `conninfo`."""
         return self.wait_for(f"Postgres at {address(conninfo)}", attempt)
 

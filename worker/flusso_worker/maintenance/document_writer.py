@@ -10,6 +10,7 @@ from typing import TypeVar
 from flusso_shared import retry
 from flusso_shared.clock import Clock
 from flusso_shared.metrics import Metrics
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.seams import Batch, Operation
 from flusso_shared.status import Status
 from flusso_worker.documents.built import BuildQueue, Built, Causes, Key
@@ -30,7 +31,7 @@ T = TypeVar("T")
 class WriterDependencies:
     """Where a document writer reads and writes."""
 
-    conninfo: str
+    conninfo: Conninfo
     clusters: Sequence[Cluster]
     quarantine: QuarantineStore | None
     """Where rejected documents go; None where they are only reported."""

@@ -12,6 +12,7 @@ from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.postgres.catalog import Catalog
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.seams import Sink
 from flusso_shared.status import Status
 from flusso_worker.documents.binding import bind_to
@@ -35,7 +36,7 @@ from flusso_worker.sql.document import DocumentSql
 class WriteDependencies:
     """Where documents come from and go to."""
 
-    conninfo: str
+    conninfo: Conninfo
     sinks: Callable[[Clock], Sequence[Sink]]
     """Makes the sinks, in the order of their names; their waits end with the clock."""
     policy: Callable[[str], Policy]

@@ -17,7 +17,7 @@ from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, PoisonError, RetryableError, SchemaChangedError
 from flusso_shared.names import TableName
 from flusso_shared.postgres import row_security
-from flusso_shared.postgres.connection import connect
+from flusso_shared.postgres.connection import Conninfo, connect
 from flusso_shared.postgres.errors import DENIED, translate
 from flusso_worker.postgres.snapshot import Snapshot, parse
 
@@ -62,7 +62,7 @@ class Database:
     Owned by one thread, except for `cancel`.
     """
 
-    def __init__(self, conninfo: str, application: str, clock: Clock) -> None:
+    def __init__(self, conninfo: Conninfo, application: str, clock: Clock) -> None:
         self._begin = _BEGIN + _SNAPSHOT
         self._binding: Binding | None = None
         self._cursors = False

@@ -9,14 +9,15 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import requests
 import urllib3
-from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as LostConnection
 from opensearchpy.exceptions import SSLError, TransportError
 
 from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.config.server_addresses import redacted
 from flusso_shared.errors import FatalError, RetryableError
+from flusso_worker.sinks.client import Login, client
 
 logger = logging.getLogger(__name__)
 
@@ -66,23 +67,11 @@ class Cluster:
     def __init__(self, connection: OpenSearchConnection, connections: int = 8) -> None:
         self.name = connection.name
         self.config = connection.config
-        self._url = redacted(connection.url)
-        self._who = f"`{connection.username}`" if connection.username else "none"
-        auth = None
-        if connection.username is not None:
-            password = connection.password.get_secret_value() if connection.password else ""
-            auth = (connection.username, password)
+        self._url = ", ".join(map(redacted, connection.urls))
+        self._login = Login(connection)
         if not connection.config.tls_verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._client = OpenSearch(
-            hosts=[connection.url],
-            http_auth=auth,
-            verify_certs=connection.config.tls_verify,
-            ssl_show_warn=False,
-            timeout=connection.config.timeout_secs,
-            pool_maxsize=connections,
-            max_retries=0,
-        )
+        self._client = client(connection, connections)
         # The callers log failed attempts, and what follows from them.
         logging.getLogger("opensearch").setLevel(logging.CRITICAL)
 
@@ -101,23 +90,29 @@ class Cluster:
         """
         raw = isinstance(body, bytes)
         data = body if raw or body is None else json.dumps(body).encode()
-        headers = {"content-type": _NDJSON if raw else _JSON}
-        connection = self._client.transport.get_connection()
+        headers = {"content-type": _NDJSON if raw else _JSON} | self._login.headers()
+        transport = self._client.transport
+        node = transport.get_connection()
         try:
-            status, _, text = connection.perform_request(
+            status, _, text = node.perform_request(
                 method, path, params=dict(params or {}), body=data, headers=headers
             )
         except SSLError as error:
+            transport.mark_dead(node)
             raise self._tls(str(error.error)) from error
         except LostConnection as error:
-            cut = isinstance(error.info, urllib3.exceptions.ProtocolError)
-            kind = CutError if cut else RetryableError
-            raise kind(f"OpenSearch at {self._url} does not answer: {error.error}") from error
+            # The next attempt, which is the caller's, goes to another node.
+            transport.mark_dead(node)
+            kind = CutError if _is_cut(error.info) else RetryableError
+            raise kind(
+                f"OpenSearch at {redacted(node.host)} does not answer: {error.error}"
+            ) from error
         except TransportError as error:
             code = error.status_code if isinstance(error.status_code, int) else 0
             if code in allow:
                 return Reply(code, _text(error))
             raise self._translated(error, code, f"{method} {path}") from error
+        transport.connection_pool.mark_live(node)
         return Reply(status, text)
 
     def _tls(self, reason: str) -> Exception:
@@ -135,15 +130,12 @@ class Cluster:
             kind = CutError if code == HTTPStatus.BAD_GATEWAY else RetryableError
             return kind(f"{where}: {_whole_reason(error)}")
         if code == HTTPStatus.UNAUTHORIZED:
-            return FatalError(
-                f"{where}: wrong user or password (user: {self._who}); check username and"
-                f" password of [sinks.{self.name}]"
-            )
+            return self._login.refused(where)
         if code == HTTPStatus.FORBIDDEN:
             if "cluster_block_exception" in str(error.error):  # a full disk, a read-only index
                 return RetryableError(f"{where}: {_whole_reason(error)}")
             return FatalError(
-                f"{where}: user {self._who} lacks a privilege: {_reason(error)}; it must be"
+                f"{where}: {self._login.who} lacks a privilege: {_reason(error)}; it must be"
                 " allowed to create, write and delete its indexes, their aliases and `flusso_meta`"
             )
         return FatalError(f"{where}: {_reason(error)}")
@@ -171,6 +163,13 @@ def create_index(cluster: Cluster, name: str, body: Mapping[str, Any]) -> bool:
 def path(*parts: str) -> str:
     """A URL path of quoted parts."""
     return "/" + "/".join(quote(part, safe="*,") for part in parts)
+
+
+def _is_cut(cause: object) -> bool:
+    """Whether a connection broke that had been made.  With a proxy `requests` wraps the error of urllib3."""
+    while isinstance(cause, requests.exceptions.RequestException) and cause.args:
+        cause = cause.args[0]
+    return isinstance(cause, urllib3.exceptions.ProtocolError)
 
 
 def _text(error: TransportError) -> str:

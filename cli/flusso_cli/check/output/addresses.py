@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from flusso_shared.config.model import (
     ConnectionParts,
     EnvRef,
+    FileRef,
     OpenSearchSinkConfig,
     SinkConfig,
     Source,
@@ -22,13 +23,15 @@ _MASK = "***"
 def source(given: Source, env: Mapping[str, str]) -> str:
     """The database, as the configuration gives it and the environment overrides it."""
     connection = given.connection_url
-    if isinstance(connection, EnvRef):
-        return f"${{{connection.env}}}"
+    if isinstance(connection, EnvRef | FileRef):
+        return _reference(connection)
     if "DATABASE_URL" in env:
         return f"{url(env['DATABASE_URL'])}  (DATABASE_URL)"
     if isinstance(connection, SecretStr):
         return url(connection.get_secret_value())
     if isinstance(connection, ConnectionParts):
+        if connection.service is not None:
+            return f"service {connection.service}"
         return f"{connection.user}@{connection.host}:{connection.port}/{connection.database}"
     return "${DATABASE_URL}"
 
@@ -44,8 +47,8 @@ def sink(given: SinkConfig, env: Mapping[str, str]) -> str:
 
 
 def _value(given: SecretStr | Value | None, env: Mapping[str, str], reserved: str) -> str:
-    if isinstance(given, EnvRef):
-        return f"${{{given.env}}}"
+    if isinstance(given, EnvRef | FileRef):
+        return _reference(given)
     if reserved in env:
         return f"{url(env[reserved])}  ({reserved})"
     if isinstance(given, SecretStr):
@@ -53,6 +56,10 @@ def _value(given: SecretStr | Value | None, env: Mapping[str, str], reserved: st
     return given or f"${{{reserved}}}"
 
 
+def _reference(given: EnvRef | FileRef) -> str:
+    return f"${{{given.env}}}" if isinstance(given, EnvRef) else f"in {given.file}"
+
+
 def url(text: str) -> str:
-    """A URL without its password; anything else is masked, because it could be a password."""
+    """URLs without their passwords; anything else is masked, because it could be a password."""
     return redacted(text) if "://" in text else _MASK

@@ -65,7 +65,7 @@ class Admin:
         if error.code() not in UNREACHED:
             return translate(error, doing)
         self.client.poll(0)
-        return translate(self._errors.lately() or error, f"{doing} at {self._servers}")
+        return self._errors.translate(error, f"{doing} at {self._servers}")
 
     def _refresh(self) -> None:
         """Read the brokers and leaders again: an admin client that saw a broker restart, or go, does not do so by

@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from flusso_shared.changelog.kafka.errors import ALL_BROKERS_DOWN, from_exception
-from flusso_shared.config.model import QueueConnection
-from flusso_shared.errors import ConfigError
+from flusso_shared.changelog.kafka.errors import (
+    ALL_BROKERS_DOWN,
+    LOGIN_REFUSED,
+    from_exception,
+    translate,
+)
+from flusso_shared.config import secrets
+from flusso_shared.config.model import FileRef, QueueConnection
+from flusso_shared.errors import ConfigError, FlussoError, RetryableError
 
 logger = logging.getLogger(__name__)
 library_logger = logging.getLogger(f"{__name__}.librdkafka")
@@ -23,6 +29,7 @@ DEFAULT_MESSAGE_BYTES = 1_000_000
 _REPEAT_AFTER_SECONDS = 30.0
 
 Properties = dict[str, Any]
+Client = TypeVar("Client", Producer, Consumer, AdminClient)
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 
 _ALL: Properties = {
@@ -74,8 +81,14 @@ _CONSUMER_FORCED: Properties = {
 class ClientErrors:
     """The `error_cb` of one client: logs each kind of error at most every 30 s, and keeps the newest for messages."""
 
-    def __init__(self, servers: str) -> None:
+    def __init__(
+        self, servers: str, credentials: Callable[[], tuple[str, str]] | None = None
+    ) -> None:
+        """`credentials` reads user and password from their files, if they are in files."""
         self._servers = servers
+        self._credentials = credentials
+        self.client: Producer | Consumer | AdminClient | None = None
+        """Whose errors these are, once it is made."""
         self._logged_at: dict[int, float] = {}
         self._count = 0
         self._newest: tuple[float, KafkaError] | None = None
@@ -88,6 +101,8 @@ class ClientErrors:
             self.fatal = error
         now = time.monotonic()
         code = error.code()
+        if code in LOGIN_REFUSED:
+            self._renew_credentials()
         if code != ALL_BROKERS_DOWN:
             # It only sums up the errors before it.
             self._newest = (now, error)
@@ -103,11 +118,25 @@ class ClientErrors:
             extra={"action": "kafka_degraded"},
         )
 
-    def lately(self) -> KafkaError | None:
-        """The newest error, unless it is older than 30 s."""
-        if self._newest is None or time.monotonic() - self._newest[0] > _REPEAT_AFTER_SECONDS:
-            return None
-        return self._newest[1]
+    def translate(self, error: KafkaError, doing: str) -> FlussoError:
+        """As `errors.translate`, of the newest error reported here in the last 30 s, which says more than `error`."""
+        recent = self._newest
+        if recent is not None and time.monotonic() - recent[0] <= _REPEAT_AFTER_SECONDS:
+            error = recent[1]
+        found = translate(error, doing)
+        if error.code() in LOGIN_REFUSED and self._credentials is not None:
+            return RetryableError(
+                f"{found}. The secret is in a file, which is read again at every try"
+            )
+        return found
+
+    def _renew_credentials(self) -> None:
+        if self._credentials is None or self.client is None:
+            return
+        try:
+            self.client.set_sasl_credentials(*self._credentials())
+        except RetryableError as error:
+            logger.warning("Kafka at %s: %s", self._servers, error, extra={"action": "retry"})
 
 
 class Clients:
@@ -125,7 +154,7 @@ class Clients:
         """A property of the user's that has to be a whole number."""
         value = self.connection.properties.get(name, default)
         try:
-            return int(value)
+            return int(_text(value))
         except ValueError as error:
             raise ConfigError(
                 f"[queue.properties] has {name} = {value!r}; write a whole number"
@@ -135,10 +164,7 @@ class Clients:
         """A producer with `settings` (underscores for dots) over everything else."""
         properties = self._merged(_PRODUCER, _PRODUCER_FORCED | _dotted(settings))
         properties["error_cb"] = errors
-        try:
-            return Producer(properties, logger=library_logger)
-        except KafkaException as error:
-            raise _refused(error) from error
+        return _made(Producer, properties, errors)
 
     def consumer(
         self, errors: ClientErrors, on_commit: OnCommit | None = None, **settings: Any
@@ -148,23 +174,25 @@ class Clients:
         properties["error_cb"] = errors
         if on_commit is not None:
             properties["on_commit"] = on_commit
-        try:
-            return Consumer(properties, logger=library_logger)
-        except KafkaException as error:
-            raise _refused(error) from error
+        return _made(Consumer, properties, errors)
 
     def admin(self, errors: ClientErrors) -> AdminClient:
         """An admin client; it may be used by any thread."""
         properties = self._merged({}, {})
         properties["error_cb"] = errors
-        try:
-            return AdminClient(properties, logger=library_logger)
-        except KafkaException as error:
-            raise _refused(error) from error
+        return _made(AdminClient, properties, errors)
 
     def errors(self) -> ClientErrors:
         """A new `error_cb`, one for each client."""
-        return ClientErrors(self.connection.bootstrap_servers)
+        given = self.connection.properties
+        names = ("sasl.username", "sasl.password")
+        from_file = any(isinstance(given.get(name), FileRef) for name in names)
+
+        def credentials() -> tuple[str, str]:
+            user, password = (str(_text(given.get(name, ""))) for name in names)
+            return user, password
+
+        return ClientErrors(self.connection.bootstrap_servers, credentials if from_file else None)
 
     def _merged(self, defaults: Properties, forced: Properties) -> Properties:
         """The user's properties stand over our defaults, and under what correctness needs."""
@@ -179,9 +207,15 @@ def _dotted(settings: Mapping[str, Any]) -> Properties:
     return {name.replace("_", "."): value for name, value in settings.items()}
 
 
-def _text(value: str | int | bool) -> str | int:
+def _text(value: str | int | bool | FileRef) -> str | int:
+    if isinstance(value, FileRef):
+        return secrets.read(value)
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _refused(error: KafkaException) -> ConfigError:
-    return ConfigError(str(from_exception(error, "make a Kafka client")))
+def _made(kind: type[Client], properties: Properties, errors: ClientErrors) -> Client:
+    try:
+        errors.client = kind(properties, logger=library_logger)
+    except KafkaException as error:
+        raise ConfigError(str(from_exception(error, "make a Kafka client"))) from error
+    return errors.client

@@ -24,6 +24,8 @@ TIMED_OUT = KafkaError._TIMED_OUT  # noqa: SLF001
 TRANSPORT = KafkaError._TRANSPORT  # noqa: SLF001
 ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 
+LOGIN_REFUSED = frozenset({AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
+
 UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN})
 """No broker answered; what the client reported before says more."""
 

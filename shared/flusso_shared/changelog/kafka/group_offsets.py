@@ -150,7 +150,7 @@ class _Outsider:
         if error.code() not in UNREACHED or self._consumer is None:
             return translate(error, doing)
         self._consumer.poll(0)
-        return translate(self._errors.lately() or error, f"{doing} at {self._servers}")
+        return self._errors.translate(error, f"{doing} at {self._servers}")
 
     def _drop(self) -> None:
         if self._consumer is not None:

@@ -8,6 +8,7 @@ import pytest
 
 from flusso_shared.config.choose import choose
 from flusso_shared.config.lock import read_lock
+from flusso_shared.config.model import ConnectionParts
 from flusso_shared.errors import ConfigError
 
 ROOT = Path(__file__).parents[4]
@@ -21,8 +22,17 @@ type = "opensearch"
 url = "https://me:hidden-2@search:9200"
 username = "me"
 password = "hidden-3"
+[sinks.second]
+type = "opensearch"
+url = ["https://me:hidden-4@search:9200", "https://me:hidden-5@other:9200"]
+api_key = "hidden-6"
+proxy = "http://me:hidden-7@proxy:3128"
+[sinks.third]
+type = "opensearch"
+url = { file = "/run/url" }
 [queue.properties]
 "sasl.password" = { env = "SASL" }
+"sasl.username" = { file = "/run/user" }
 [[index]]
 name = "users"
 schema = "SCHEMA"
@@ -55,7 +65,17 @@ def test_no_secret_is_in_it(config: Path, tmp_path: Path) -> None:
     lock = tmp_path / "flusso.lock"
     choose(config, lock, locked=False)
     assert "hidden" not in lock.read_text()
-    assert "https://me@search:9200" in lock.read_text()
+    assert "https://me@search:9200,https://me@other:9200" in lock.read_text()
+
+
+def test_a_service_comes_back_without_what_it_gives(config: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "flusso.lock"
+    url = '"postgresql://me:hidden-1@db/shop"'
+    config.write_text(config.read_text().replace(url, '{ service = "shop" }'))
+    choose(config, lock, locked=False)
+    found = choose(None, lock, locked=True).config.source.connection_url
+    assert isinstance(found, ConnectionParts)
+    assert found.model_fields_set == {"service"}
 
 
 def test_it_is_the_same_to_the_byte(config: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_what_is_shown_of_a_url(url: str, shown: str) -> None:
     ],
 )
 def test_urls_of_opensearch(url: str) -> None:
-    assert checked_http(url, "[sinks.main]") == url
+    assert checked_http(url, "[sinks.main]: the URL of OpenSearch") == url
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_urls_of_opensearch(url: str) -> None:
 )
 def test_urls_that_opensearch_cannot_have(url: str, says: str) -> None:
     with pytest.raises(ConfigError, match=rf"^\[sinks\.main\]: .*{says}") as caught:
-        checked_http(url, "[sinks.main]")
+        checked_http(url, "[sinks.main]: the URL of OpenSearch")
     assert "cret" not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -100,6 +100,8 @@ def test_nothing_shows_a_piece_of_a_password() -> None:
         password = "".join(random.choice("Zq7@:/?#%&=[], \\'\"") for _ in range(8)) + "Xk9w"
         for scheme in ("postgresql", "https"):
             url = f"{scheme}://u:{password}@host:5432/db"
-            said = redacted(url) + quietly(lambda text: checked_http(text, "[sinks.main]"), url)
+            said = redacted(url) + quietly(
+                lambda text: checked_http(text, "[sinks.main]: the URL of OpenSearch"), url
+            )
             said += quietly(checked_brokers, url)
             assert not re.search(r"Zq|q7|Xk9w|k9w", said), (url, said)

@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from flusso_shared.config.model import ConnectionParts, EnvRef, OpenSearchSinkConfig
+from flusso_shared.config.model import (
+    Aws,
+    ConnectionParts,
+    EnvRef,
+    FileRef,
+    OpenSearchSinkConfig,
+)
 from flusso_shared.config.toml_file import load_config
 from flusso_shared.errors import ConfigError
 from flusso_shared.problems import Problems
 
 SOURCE = '[source]\ntype = "postgres"\n'
+_SINK = SOURCE + "[sinks.a]\ntype = 'opensearch'\n"
 
 
 def write(folder: Path, text: str) -> Path:
@@ -89,9 +96,51 @@ on_error = "stop"
     assert config.policy("loans") == "stop"
 
 
+def test_references_to_files_and_ways_to_log_in(tmp_path: Path) -> None:
+    text = (
+        SOURCE
+        + """
+connection_url = { file = "/run/url" }
+[sinks.a]
+type = "opensearch"
+url = ["https://one:9200", "https://two:9200"]
+api_key = { file = "/run/key" }
+ca_file = "/ca.pem"
+client_cert = "/cert.pem"
+proxy = { env = "PROXY" }
+[sinks.b]
+type = "opensearch"
+url = { file = "/run/url" }
+aws = { region = "eu-west-1", service = "aoss" }
+[queue.properties]
+sasl.password = { file = "/run/sasl" }
+sasl.oauthbearer.assertion.private.key.file = "/run/key.pem"
+"""
+    )
+    config = load_config(write(tmp_path, text))
+    assert config.source.connection_url == FileRef(file="/run/url")
+    first, second = config.sinks
+    assert isinstance(first, OpenSearchSinkConfig)
+    assert first.url == SecretStr("https://one:9200,https://two:9200")
+    assert (first.api_key, first.proxy) == (FileRef(file="/run/key"), EnvRef(env="PROXY"))
+    assert isinstance(second, OpenSearchSinkConfig)
+    assert second.aws == Aws(region="eu-west-1", service="aoss")
+    assert config.queue.properties == {
+        "sasl.password": FileRef(file="/run/sasl"),
+        "sasl.oauthbearer.assertion.private.key.file": "/run/key.pem",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "place", "expected"),
     [
+        (SOURCE + "connection_url = { file = 'url' }\n", ":3:1:", "absolute path"),
+        (SOURCE + "connection_url = { file = '/a', env = 'A' }\n", ":3:1:", "`env`"),
+        (_SINK + "username = 'u'\napi_key = 'k'\n", ":6:1:", "`username`, `api_key`"),
+        (_SINK + "tls_verify = false\nca_file = '/ca'\n", ":6:1:", "no effect"),
+        (_SINK + "client_key = '/key'\n", ":5:1:", "needs its `client_cert`"),
+        (_SINK + "aws = { service = 'es' }\n", ":5:1:", "`region` is missing"),
+        (_SINK + "aws = { region = 'r', service = 'ec2' }\n", ":5:1:", "`service`"),
         ("", "flusso.toml:", "`[source]` is missing"),
         (SOURCE + "colour = 1\n", ":3:1:", "has no key `colour`"),
         (SOURCE + "manage_publicaton = true\n", ":3:1:", "did you mean `manage_publication`"),
