@@ -16,6 +16,8 @@ import pytest
 from _pytest.nodeid import coerce_node_id
 
 from services import VARIABLES, Services, provided
+from stacklib import helm
+from stacklib.layout import cache_folder
 from support import names
 from support.processes import Site
 
@@ -62,6 +64,12 @@ def services() -> Iterator[Services]:
     """The three servers; see `services.py` for where they come from."""
     with provided() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def built_helm() -> Path:
+    """The path of `helm`, built before the time limit of a test begins."""
+    return helm.fetch(cache_folder(os.environ))
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 from stacklib.problem import Problem
 
 JAVA_MINIMUM = 17
+_GO_FOLDER = "/usr/local/go/bin"
+"""Where Go's own archive is unpacked, often without a place on PATH."""
 BRIEF_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For servers that run for minutes: a better compiler costs them more processor time than it saves."""
 
@@ -36,17 +38,15 @@ def require_maven() -> str:
 def require_go(minimum: tuple[int, int]) -> str:
     """The path of `go`, of that version or newer."""
     wanted = ".".join(map(str, minimum))
-    for place in (shutil.which("go"), "/usr/local/go/bin/go"):
-        if place is not None and Path(place).exists():
-            break
-    else:
+    place = shutil.which("go") or shutil.which("go", path=_GO_FOLDER)
+    if place is None:
         raise Problem(_missing(f"Go {wanted} or newer, which builds Helm,", "golang-go"))
     told = subprocess.run([place, "version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"go(\d+)\.(\d+)", told)
     if found is None or (int(found[1]), int(found[2])) < minimum:
         raise Problem(
-            f"Helm needs Go {wanted} or newer to build; {place} is {told.strip() or 'broken'}.\n"
-            "  Debian 12 has a newer one among its backports; otherwise put a newer one first on PATH."
+            f"Go {wanted} or newer is needed to build Helm; {place} is {told.strip() or 'broken'}.\n"
+            "  Put a newer one first on PATH. Debian 12 has one among its backports."
         )
     return place
 

@@ -26,6 +26,8 @@ from support.chart import CHART, Object, Rendered, values
 from support.chart_cases import CASES, KEDA
 from support.stores.dev import ROOT
 
+pytestmark = pytest.mark.usefixtures("built_helm")
+
 VERSIONS = ("1.27.0", "1.37.0")
 """The oldest Kubernetes that the chart takes, and the newest that there are schemas of."""
 COMMANDS = {
@@ -285,6 +287,19 @@ def test_an_autoscaler_owns_the_number_of_workers() -> None:
     assert metric["resource"]["name"] == "memory"
 
 
+def test_large_numbers_are_written_in_full() -> None:
+    """Helm reads numbers as floating point, and would write 1e+06."""
+    run = chart.render(values({"mode": "run", "run": {"queueCapacity": 1000000}}))
+    assert (
+        "--queue-capacity=1000000"
+        in process(run.one("StatefulSet", "run")["spec"]["template"])["args"]
+    )
+    keda = {"prometheus": {"serverAddress": "http://prometheus", "threshold": 1000000}}
+    scaled = chart.render(values({"worker": {"autoscaling": {"kind": "keda", "keda": keda}}}))
+    [trigger] = scaled.one("ScaledObject", "worker")["spec"]["triggers"]
+    assert trigger["metadata"]["threshold"] == "1000000"
+
+
 def test_keda_has_a_trigger_for_each_source_of_the_lag() -> None:
     triggers = rendered("keda").one("ScaledObject", "worker")["spec"]["triggers"]
     assert [item["type"] for item in triggers] == ["prometheus", "kafka", "kafka", "cron"]
@@ -473,3 +488,12 @@ def test_rules_and_dashboard_are_those_of_the_monitoring_folder() -> None:
     assert json.loads(dashboard) == json.loads(
         (monitoring / "grafana" / "dashboards" / "flusso.json").read_text()
     )
+
+
+def test_a_packaged_chart_is_complete(tmp_path: Path) -> None:
+    """Rules and dashboard are links in the repository; a package must contain the files."""
+    monitoring = ROOT / "deploy" / "monitoring"
+    files = chart.package(tmp_path)
+    assert {"Chart.yaml", "values.yaml", "values.schema.json", "README.md"} <= set(files)
+    for name in ("prometheus/flusso.rules.yml", "grafana/dashboards/flusso.json"):
+        assert files[f"files/{Path(name).name}"] == (monitoring / name).read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -92,6 +93,24 @@ def lint(given: Values) -> None:
     """`helm lint --strict`: a warning fails too."""
     done = _helm("lint", given, "--strict", f"--kube-version={KUBERNETES}")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def package(folder: Path) -> dict[str, str]:
+    """The text of each file of `helm package`, by its path in the chart."""
+    done = subprocess.run(
+        [_program(), "package", str(CHART), "--destination", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    [archive] = folder.glob("*.tgz")
+    with tarfile.open(archive) as files:
+        return {
+            item.name.partition("/")[2]: file.read().decode()
+            for item in files
+            if (file := files.extractfile(item)) is not None
+        }
 
 
 def _helm(command: str, given: Values, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -75,6 +76,34 @@ def test_a_missing_program_is_told_with_its_package(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(Problem, match="apt-get install -y maven"):
         programs.require_maven()
+
+
+@pytest.mark.parametrize(
+    ("require", "package"),
+    [
+        (lambda: programs.require_go((1, 24)), "golang-go"),
+        (lambda: programs.require_prometheus("promtool"), "prometheus"),
+        (programs.require_systemd_analyze, "systemd"),
+    ],
+)
+def test_a_missing_program_of_the_tests_is_told_with_its_package(
+    require: Callable[[], str], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(programs, "_GO_FOLDER", "/nonexistent")
+    with pytest.raises(Problem, match=f"apt-get install -y {package}$"):
+        require()
+
+
+def test_a_go_that_is_too_old_is_told_with_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho go version go1.19.8 linux/amd64\n")
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(Problem, match=r"Go 1\.24 or newer .* go1\.19\.8"):
+        programs.require_go((1, 24))
 
 
 def test_a_process_is_found_again_and_stopped(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ readinessProbe:
 {{- $values := .root.Values -}}
 - {{ printf "--public-address=%s:%v" $values.http.host $values.http.port | quote }}
 - {{ printf "--private-address=%s:%v" (ternary $values.http.host "127.0.0.1" $values.http.private.exposed) $values.http.private.port | quote }}
-- --startup-timeout={{ $values.startupTimeoutSeconds }}
+- --startup-timeout={{ int64 $values.startupTimeoutSeconds }}
 {{- if ne .component "worker" }}
 {{ include "flusso.sourceArgs" .root }}
 {{- end }}
@@ -177,7 +177,7 @@ readinessProbe:
 {{- include "flusso.indexArgs" .root }}
 {{- end }}
 {{- if and (eq .component "run") (not (kindIs "invalid" $values.run.queueCapacity)) }}
-- --queue-capacity={{ $values.run.queueCapacity }}
+- --queue-capacity={{ int64 $values.run.queueCapacity }}
 {{- end }}
 {{- end -}}
 
