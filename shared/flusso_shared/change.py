@@ -13,13 +13,18 @@ Image = Mapping[str, str | None]
 
 
 class Op(enum.StrEnum):
-    """What happened to the row."""
+    """What happened to the row.  In the order of the Avro schema."""
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    READ = "read"  # found by a snapshot: not a change, but a reason to build
+    READ = "read"
+    """Read again by a resync, because changes of the row may have been missed."""
     TRUNCATE = "truncate"
+    SNAPSHOT = "snapshot"
+    """Found by the snapshot of its table: a reason to build the row's own document.  It says nothing about documents of
+    other tables that contain the row: they are built for rows of their own tables, after changes of this one are
+    published (I5)."""
 
 
 class Origin(NamedTuple):
@@ -49,7 +54,7 @@ class Change(NamedTuple):
     commit_time: int = 0
     """Microseconds since the Unix epoch."""
     xid: int = 0
-    """Top-level transaction id, widened to 64 bits.  0 for snapshot rows: they need no visibility gate."""
+    """Top-level transaction id, widened to 64 bits.  0 for rows that were read: they need no visibility gate."""
     sequence: int = 0
     """Position within the transaction, from 0."""
     origin: Origin = Origin("", 0)

@@ -46,7 +46,7 @@ class Publisher:
     def snapshot(self, users: Iterable[int], lineage: Lineage = LINEAGE) -> None:
         """The whole root table, and that it is complete."""
         self.publish(
-            *[change(USERS, [user], None, {"id": str(user)}, op=Op.READ) for user in users]
+            *[change(USERS, [user], None, {"id": str(user)}, op=Op.SNAPSHOT) for user in users]
         )
         record = TableSnapshot(USERS, lineage, "complete", ends=self._log.groups.ends([USERS]))
         self._log.control.put(record.key, record.to_json())

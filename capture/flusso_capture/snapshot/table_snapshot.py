@@ -157,7 +157,7 @@ class SnapshotRun:
         for row in reader.readable(rows):
             image = dict(zip(columns, row, strict=True))
             key = cast("tuple[str, ...]", row[:width])
-            change = Change(Op.READ, table, key, None, image, (), 0, 0, now, 0, 0, origin)
+            change = Change(Op.SNAPSHOT, table, key, None, image, (), 0, 0, now, 0, 0, origin)
             publish(change, on_acknowledged)
         self._count(len(rows))
         return chunk.last

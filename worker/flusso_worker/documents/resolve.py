@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from flusso_shared.change import Change, Image, Record
+from flusso_shared.change import Change, Image, Op, Record
 from flusso_shared.names import TableName
 from flusso_shared.plan.bind import bind
 from flusso_shared.plan.link_columns import Place
@@ -151,13 +151,16 @@ class Resolver:
             found.fanouts.append(Fanout(self._all_keys))
         for table, changes in batch.changes.items():
             for route in self._routes.get(table, ()):
-                links, unknown = route.links(changes)
+                relevant = changes if route.root else _without_snapshots(changes)
+                if not relevant:
+                    continue
+                links, unknown = route.links(relevant)
                 known = len(found.unresolved)
                 if unknown:
                     links.update(self._find_links(database, route.lookup, unknown, found, isolate))
                 self._follow_hops(database, links, route.hops, found, isolate)
                 if len(found.unresolved) > known:
-                    found.unresolved[known:] = _named(found.unresolved[known:], route, changes)
+                    found.unresolved[known:] = _named(found.unresolved[known:], route, relevant)
         return found
 
     def reached(
@@ -275,6 +278,10 @@ class Resolver:
         if _possible(database, lookup, values[0]):
             found.unresolved.append(Unresolved(lookup.given, values[0], reason))
         return []
+
+
+def _without_snapshots(changes: Sequence[Change]) -> Sequence[Change]:
+    return [change for change in changes if change.op is not Op.SNAPSHOT]
 
 
 def _possible(database: Database, lookup: Lookup, values: Key) -> bool:

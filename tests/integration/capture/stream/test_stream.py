@@ -268,8 +268,8 @@ def test_a_change_that_the_server_cannot_send_begins_a_new_lineage_after_it(
         until("a new history", lambda: lineage_of(kit.log.control.load()) != before)
         read = kit.expect(2)
         assert {(change.op, change.key) for change in read} == {
-            (Op.READ, ("1",)),
-            (Op.READ, ("2",)),
+            (Op.SNAPSHOT, ("1",)),
+            (Op.SNAPSHOT, ("2",)),
         }
         assert "SQLSTATE 22012" in caplog.text
         assert "in the change callback, associated LSN" in caplog.text

@@ -67,6 +67,16 @@ def test_a_root_row_is_its_own_document(connection: Database, resolver: Resolver
     assert users(connection, resolver, change(USERS, [5]), change(USERS, [5]), change(USERS, [99])) == [5, 99]  # fmt: skip
 
 
+def test_a_row_of_a_snapshot_is_only_its_own_document(
+    connection: Database, resolver: Resolver
+) -> None:
+    """What contains it is built for the rows of its own table.  A row that is read again may have changed."""
+    order = change(ORDERS, [10], None, {"user_id": "5"}, op=Op.SNAPSHOT)
+    assert users(connection, resolver, order, change(USERS, [6], op=Op.SNAPSHOT)) == [6]
+    again = change(ORDERS, [10], None, {"user_id": "5"}, op=Op.READ)
+    assert users(connection, resolver, order, again) == [5]
+
+
 def test_a_child_that_moves_names_both_parents(connection: Database, resolver: Resolver) -> None:
     moved = change(ORDERS, [10], {"id": "10", "user_id": "5"}, {"id": "10", "user_id": "6"})
     assert users(connection, resolver, moved) == [5, 6]

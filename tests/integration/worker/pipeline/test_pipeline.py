@@ -150,7 +150,8 @@ def kit(services: Services, database: str, index_prefix: str) -> Iterator[Kit]:
 
 def snapshot(users: int) -> list[Change]:
     return [
-        change(USERS, [user], None, {"id": str(user)}, op=Op.READ) for user in range(1, users + 1)
+        change(USERS, [user], None, {"id": str(user)}, op=Op.SNAPSHOT)
+        for user in range(1, users + 1)
     ]
 
 

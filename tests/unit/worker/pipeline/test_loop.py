@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from flusso_shared.change import Change, Op, Position, Record
+from flusso_shared.clock import Clock, SystemClock
 from flusso_shared.errors import FatalError, PoisonError, RetryableError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
@@ -135,7 +136,8 @@ class HeldAssembly:
         self.ended_transactions = 0
         self.closed = self.finishing = False
         self.batch_builder = self.flusher = self
-        self.aborted = threading.Event()
+        self.flushing: Clock = SystemClock(threading.Event())
+        """The pipeline's: its waits end when the pipeline gives up what is in flight."""
 
     def open_visibility_gate(self, batch: ChangeBatch) -> None:
         pass
@@ -164,8 +166,7 @@ class HeldAssembly:
             self.in_flight.append((built, finished, errors))
             self.changed.notify_all()
         while not finished.wait(0.01) and not self.finishing:
-            if self.aborted.is_set():
-                raise RetryableError("aborted")
+            self.flushing.wait(0.0)
         if errors:
             raise errors[0]
 
@@ -194,7 +195,7 @@ class HeldAssembly:
             assert self.changed.wait_for(lambda: len(self.built) >= count, DEADLINE)
 
     def cancel(self) -> None:
-        self.aborted.set()
+        pass
 
     def close(self) -> None:
         self.closed = True
@@ -211,7 +212,7 @@ class Rig:
         context = WorkerContext(as_log(self.log), self.metrics, self.status)
         spec = PipelineSpec(GenerationName("users", "01234567", 1), PLAN, "g")
         self.pipeline = Pipeline(
-            spec, context, lambda _reading, _flushing: as_assembly(self.assembly)
+            spec, context, lambda _reading, flushing: as_assembly(self.assembly, flushing)
         )
         self.pipeline.start()
         assert self.pipeline.reading.wait(DEADLINE)
@@ -219,12 +220,12 @@ class Rig:
 
     def finish(self) -> None:
         self.pipeline.stop()
-        self.assembly.aborted.set()
         self.pipeline.join(DEADLINE)
 
 
-def as_assembly(assembly: HeldAssembly) -> Assembly:
+def as_assembly(assembly: HeldAssembly, flushing: Clock) -> Assembly:
     """The fake has what a pipeline touches."""
+    assembly.flushing = flushing
     return assembly  # type: ignore[return-value]
 
 
@@ -306,7 +307,6 @@ def test_chunks_that_never_started_are_cancelled_with_a_failed_pipeline(rig: Rig
         rig.reader.feed(offset)
         rig.assembly.await_built(offset + 1)
     rig.assembly.finish_flush("1", PoisonError("no"))
-    rig.assembly.aborted.set()
     rig.pipeline.join(DEADLINE)
     assert isinstance(rig.pipeline.failure, PoisonError)
     assert rig.reader.committed == 0
