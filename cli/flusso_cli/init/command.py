@@ -17,7 +17,7 @@ from flusso_capture.source.connection import connect
 from flusso_cli.admin.deployment import console as plain_console
 from flusso_cli.init import choice
 from flusso_cli.init.database import read_survey
-from flusso_cli.init.files import Planned, plan_files, write_files
+from flusso_cli.init.files import Planned, editor_files, plan_files, write_files
 from flusso_cli.init.survey import Survey
 from flusso_shared.config.connections import source_conninfo
 from flusso_shared.config.model import Source
@@ -64,8 +64,9 @@ def init(
     chosen = _chosen(survey, tables or [], console, every=every)
     config, planned = plan_files(survey, chosen)
     # The configuration last, so that it never names a file that is not there.
-    files = {out / item.path: item.schema.text for item in planned}
-    write_files({**files, out / "flusso.toml": config}, force=force)
+    files = {item.path: item.schema.text for item in planned} | editor_files()
+    files[Path("flusso.toml")] = config
+    write_files({out / path: text for path, text in files.items()}, force=force)
     _report(console, out, planned)
     if every:
         for name, reason in choice.refused(survey):
@@ -110,6 +111,8 @@ def _report(console: Console, out: Path, planned: list[Planned]) -> None:
         if made.left_out:
             text += f", {made.left_out} commented out: more than one index takes"
         console.print(f"\u2713 {path:<{width}}  {item.table}: {text}")
+    names = " and ".join(str(out / path) for path in editor_files())
+    console.print(f"\u2713 {names}, for editors")
 
 
 def _counted(number: int, noun: str) -> str:

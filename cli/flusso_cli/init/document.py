@@ -19,9 +19,10 @@ _LEFT_OUT = (
 )
 _MARKERS = ("deleted_at", "deleted", "is_deleted", "archived_at")
 _HEADER = """\
+# yaml-language-server: $schema=index.schema.json
 # One document per row of {table}.  `flusso init` wrote this from the catalog; it is yours to change:
 # remove what is never searched, rename keys (then `column` says what they read), add aggregates.
-# Each field is `type: key`; docs/schema.md has the whole language.  `flusso check` says what is wrong.
+# Each field is `type: key`.  The first line is for editors.  `flusso check` says what is wrong.
 version: 1
 table: {name}
 """

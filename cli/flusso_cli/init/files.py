@@ -10,11 +10,15 @@ from pathlib import Path
 from flusso_cli.init import names
 from flusso_cli.init.document import SchemaFile, schema_file
 from flusso_cli.init.survey import Survey
+from flusso_cli.json_schema.command import Which
+from flusso_cli.json_schema.command import text as json_schema
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
 
+_FOLDER = Path("schemas")
 _CONFIG = """\
-# `flusso init` wrote this.  Every key: docs/configuration.md.
+#:schema schemas/config.schema.json
+# `flusso init` wrote this.  The first line is for editors: completion, and what each key means.
 
 [source]
 type = "postgres"
@@ -50,7 +54,7 @@ def plan_files(survey: Survey, tables: Sequence[TableName]) -> tuple[str, list[P
     """The text of `flusso.toml`, and every schema file."""
     indexes = names.index_names(tables)
     planned = [
-        Planned(table, Path("schemas") / f"{indexes[table]}.schema.yml", schema_file(survey, table))
+        Planned(table, _FOLDER / f"{indexes[table]}.schema.yml", schema_file(survey, table))
         for table in tables
     ]
     entries = [
@@ -59,6 +63,11 @@ def plan_files(survey: Survey, tables: Sequence[TableName]) -> tuple[str, list[P
         for item in planned
     ]
     return _CONFIG + "".join(entries), planned
+
+
+def editor_files() -> dict[Path, str]:
+    """The JSON Schemas that the first lines of the files name, by path from the folder of the configuration."""
+    return {_FOLDER / f"{which}.schema.json": f"{json_schema(which)}\n" for which in Which}
 
 
 def write_files(files: Mapping[Path, str], *, force: bool) -> None:

@@ -227,3 +227,17 @@ def test_the_configuration_is_judged_alike(taken: bool, config: str) -> None:
         assert not taken
     else:
         assert taken
+
+
+def test_the_first_lines_of_our_own_files_name_the_schemas() -> None:
+    files = {
+        "index": (ROOT / "dev" / "schemas").glob("*.yml"),
+        "config": [ROOT / "dev/flusso.toml"],
+    }
+    openings = {"index": "# yaml-language-server: $schema=", "config": "#:schema "}
+    for which, paths in files.items():
+        for path in paths:
+            first = path.read_text().partition("\n")[0]
+            assert first.startswith(openings[which])
+            named = path.parent / first.removeprefix(openings[which])
+            assert named.resolve() == ROOT / "schemas" / f"{which}.schema.json"
