@@ -52,6 +52,18 @@ compose-down:
 demo *args:
     @./dev/demo "$@"
 
+# Check the files, and the servers that they name
+check *args: install up
+    .venv/bin/flusso check --config {{ config }} "$@"
+
+# Check the files alone
+check-offline *args: install
+    .venv/bin/flusso check --offline --config {{ config }} "$@"
+
+# Compile the configuration into a lock file
+build-lock *args: install
+    .venv/bin/flusso build --config {{ config }} "$@"
+
 # `flusso run`: one process, without Kafka
 run *args: install up
     .venv/bin/flusso run --config {{ config }} --public-address {{ public_address }} --private-address {{ private_address }} "$@"
@@ -93,6 +105,29 @@ status:
 metrics:
     @curl --silent --show-error http://{{ public_address }}/metrics
 
+# When the process on the public address will have caught up, by two looks `seconds` apart
+eta seconds="10":
+    #!/usr/bin/env python3
+    import json, time, urllib.request
+
+    def behind():
+        with urllib.request.urlopen("http://{{ public_address }}/status") as answer:
+            status = json.load(answer)
+        found = {f"seeding {name}": max(0, item["total"] - item["done"]) for name, item in status["progress"].items()}
+        found["changes read and not committed"] = status["changes_in_flight"]
+        found["bytes of log"] = status["slot_lag_bytes"] or 0
+        return {name: left for name, left in found.items() if left}
+
+    before = behind()
+    time.sleep({{ seconds }})
+    after = behind()
+    for name, left in after.items():
+        pace = (before.get(name, left) - left) / {{ seconds }}
+        when = f"{left / pace / 60:.1f} minutes" if pace > 0 else "not shrinking"
+        print(f"{name}: {left}, {when}")
+    if not after:
+        print("caught up")
+
 # --- development ---
 
 # Make or update .venv with the project and its tools
@@ -119,7 +154,11 @@ soak minutes="60" *args:
         FLUSSO_TEST_SOAK=1 ./dev/test --failure "$@"
     done
 
-# ruff, mypy, pyright, import-linter
+# Build the documentation, and serve it at http://127.0.0.1:8000 until Ctrl-C
+doc: install
+    .venv/bin/mkdocs serve
+
+# ruff, mypy, pyright, import-linter, mkdocs
 lint:
     @./dev/test --lint
 

@@ -88,6 +88,7 @@ def _lint(programs: Path) -> list[Check]:
         Check("mypy", ("mypy",)),
         Check("pyright", ("pyright", "--pythonpath", str(programs / "python"))),
         Check("import-linter", ("lint-imports",)),
+        Check("documentation", ("mkdocs", "build", "--strict", "--quiet")),
     ]
 
 
@@ -128,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Every check: lint, types, imports, then all tests on real servers.",
         epilog="Other arguments go to pytest: ./dev/test tests/unit/test_names.py -k folds",
     )
-    parser.add_argument("--lint", action="store_true", help="ruff, mypy, pyright, import-linter")
+    parser.add_argument(
+        "--lint", action="store_true", help="ruff, mypy, pyright, import-linter, mkdocs"
+    )
     parser.add_argument(
         "--reports", type=Path, metavar="FOLDER", help="write what each test took there (JUnit XML)"
     )

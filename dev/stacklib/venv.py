@@ -20,7 +20,8 @@ _CONSTRAINTS = ROOT / "constraints.txt"
 def ensure(with_tools: bool) -> Path:
     """The `bin` folder of an environment with the project in it, editable.
 
-    `with_tools` adds the dependency group `dev`, and what is optional.  The environment is `.venv`, or `$FLUSSO_VENV`.
+    `with_tools` adds the dependency groups `dev` and `docs`, and what is optional.  The environment is `.venv`,
+    or `$FLUSSO_VENV`.
     """
     place = Path(os.environ.get("FLUSSO_VENV") or ROOT / ".venv").resolve()
     programs = place / "bin"
@@ -62,7 +63,8 @@ def _install(programs: Path, with_tools: bool) -> None:
     if with_tools:
         # pip before 25.1 does not know --group.
         with _PYPROJECT.open("rb") as file:
-            wanted += tomllib.load(file)["dependency-groups"]["dev"]
+            groups = tomllib.load(file)["dependency-groups"]
+        wanted += groups["dev"] + groups["docs"]
     python = str(programs / "python")
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(

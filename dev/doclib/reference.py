@@ -1,0 +1,43 @@
+"""The parts of the reference that are made from the code: `<!-- made from the code: NAME -->` in a page stands for one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from doclib import command_reference, json_schema_reference
+from flusso_shared import metrics
+
+_MARK = re.compile(r"<!-- made from the code: ([\w-]+) -->")
+
+
+def filled_in(page: str) -> str:
+    """The page with its parts."""
+    return _MARK.sub(lambda found: PARTS[found[1]](), page)
+
+
+def _metrics() -> str:
+    kinds: tuple[tuple[str, Mapping[Any, metrics.Spec]], ...] = (
+        ("counter", metrics.COUNTERS),
+        ("gauge", metrics.GAUGES),
+        ("histogram", metrics.HISTOGRAMS),
+    )
+    rows = [
+        f"| `{name}` | {kind} | {', '.join(spec.fed_by)} | "
+        f"{', '.join(f'`{label}`' for label in spec.labels)} | {spec.meaning} |"
+        for kind, table in kinds
+        for name, spec in table.items()
+    ]
+    head = ["| metric | type | from | labels | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *sorted(rows)])
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "flusso-toml": json_schema_reference.config_keys,
+    "schema-yml": json_schema_reference.index_keys,
+    "command-line": command_reference.commands,
+    "environment": command_reference.variables,
+    "metrics": _metrics,
+}
+"""Name of a part -> what makes it, as Markdown."""
