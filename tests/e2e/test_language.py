@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import psycopg
 import pytest
 
 from services import Services
@@ -101,13 +100,5 @@ def scenario(
 def test_every_document_follows_every_change(scenario: Scenario) -> None:
     scenario.assert_equal(DEADLINE)
     assert len(scenario.read("accounts")) == 19
-    with psycopg.connect(scenario.site.database_url, autocommit=True) as connection:
-        for step, statements in STEPS.items():
-            with connection.transaction():
-                for statement in statements:
-                    connection.execute(statement.encode())
-            try:
-                scenario.assert_equal(DEADLINE)
-            except AssertionError as error:
-                raise AssertionError(f"{step}: {error}") from error
+    scenario.assert_follows(STEPS, DEADLINE)
     assert scenario.read("accounts") == {}

@@ -10,9 +10,9 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -91,6 +91,18 @@ class Site:
         """One `flusso` command to its end, in a folder with a configuration."""
         environment = self.environment() | {"FLUSSO_INDEX_PREFIX": self.index_prefix}
         return run_command(folder, environment, "flusso", *arguments, deadline=deadline)
+
+    def with_schemas(self, folder: Path, schemas: Mapping[str, str], options: str = "") -> Site:
+        """The same with an index for each of `schemas` (YAML, by name) and no others.
+
+        `options` are lines of TOML for each index.
+        """
+        indexes = ""
+        for name, text in schemas.items():
+            schema = folder / f"{name}.schema.yml"
+            schema.write_text(text, encoding="utf-8")
+            indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n{options}'
+        return replace(self, indexes=(), more=indexes)
 
     def write_config(self, folder: Path) -> Path:
         """A `flusso.toml` in `folder` over the dev schemas."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
+
 from support import compare, oracle, processes, web
 from support.idle import Progress
 from support.processes import Daemon, Pipeline, Site, cleaned_up
@@ -118,6 +120,18 @@ class Scenario:
             return compare.report(found) if found else None
 
         until_none("equal", missing, deadline)
+
+    def assert_follows(self, steps: Mapping[str, Sequence[str]], deadline: float) -> None:
+        """Run the statements of each step in a transaction, and compare every document after it."""
+        with psycopg.connect(self.site.database_url, autocommit=True) as connection:
+            for step, statements in steps.items():
+                with connection.transaction():
+                    for statement in statements:
+                        connection.execute(statement.encode())
+                try:
+                    self.assert_equal(deadline)
+                except AssertionError as error:
+                    raise AssertionError(f"{step}: {error}") from error
 
     def read(self, index: str) -> oracle.Documents:
         """The documents of an index now."""

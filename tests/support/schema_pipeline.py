@@ -56,13 +56,8 @@ def schema_pipeline(
     `last_change` is a published change that leaves the documents as they are; `options` are lines of TOML for each
     index.
     """
-    indexes = ""
-    for name, text in schemas.items():
-        schema = folder / f"{name}.schema.yml"
-        schema.write_text(text)
-        indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n{options}'
     with names.site(services) as found, web.client(found.opensearch_url) as client:
-        site = replace(found, indexes=(), more=indexes, partitions=2)
+        site = replace(found.with_schemas(folder, schemas, options), partitions=2)
         create(site.database_url)
         embedded = queue == "flusso run"
         made = embedded_pipeline(site, folder) if embedded else kafka_pipeline(site, folder, 2)

@@ -118,18 +118,13 @@ _OTHERS = "table: others\nprimary_key: id\nfields:\n  - keyword: name\n"
 
 
 def test_documents_without_such_values_are_right(services: Services, tmp_path: Path) -> None:
-    indexes = ""
-    for name, text in {"users": _USERS, "others": _OTHERS}.items():
-        (tmp_path / f"{name}.schema.yml").write_text(text)
-        schema = tmp_path / f"{name}.schema.yml"
-        indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\non_error = "skip"\n'
-
     with (
         names.site(services, "SQL_ASCII") as found,
         web.client(found.opensearch_url) as client,
         psycopg.connect(found.database_url, autocommit=True) as connection,
     ):
-        site = replace(found, indexes=(), more=indexes)
+        schemas = {"users": _USERS, "others": _OTHERS}
+        site = found.with_schemas(tmp_path, schemas, 'on_error = "skip"\n')
         for statement in (
             *_TABLES,
             "CREATE TABLE others (id int PRIMARY KEY, name text)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -154,14 +154,9 @@ def test_an_index_whose_link_has_no_operator_leaves_the_others_alone(
         "refused": "table: customers\nprimary_key: id\nfields:\n"
         "  - { count: phones, table: phones, foreign_key: customer }\n",
     }
-    indexes = ""
-    for name, text in schemas.items():
-        schema = tmp_path / f"{name}.schema.yml"
-        schema.write_text(text)
-        indexes += f'[[index]]\nname = "{name}"\nschema = "{schema}"\n'
     customer = "00000000-0000-0000-0000-000000000001"
     with names.site(services) as found, web.client(found.opensearch_url) as client:
-        site = replace(found, indexes=(), more=indexes)
+        site = found.with_schemas(tmp_path, schemas)
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute(
                 "CREATE TABLE customers (id uuid PRIMARY KEY, name text);"

@@ -7,7 +7,6 @@ reason; none stops its neighbours.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -28,10 +27,7 @@ pytestmark = [
 
 DEADLINE = 90.0
 
-_INDEX = """
-[[index]]
-name = "matrix"
-schema = "{schema}"
+_OPTIONS = """
 on_error = "skip"
 quarantine_limit = 10000
 """
@@ -61,10 +57,8 @@ def ran(
 ) -> Iterator[tuple[Outcome, str]]:
     """Half of the rows come by snapshot, half by the log, and a label of an enum while everything runs."""
     folder = tmp_path_factory.mktemp("matrix")
-    schema = folder / "matrix.schema.yml"
-    schema.write_text(made.schema(), encoding="utf-8")
     with names.site(services) as found, web.client(found.opensearch_url) as client:
-        site = replace(found, indexes=(), more=_INDEX.format(schema=schema))
+        site = found.with_schemas(folder, {"matrix": made.schema()}, _OPTIONS)
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute(matrix_types.TYPES)
             connection.execute(made.table().encode())
