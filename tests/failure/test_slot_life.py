@@ -502,13 +502,7 @@ def test_a_slot_dropped_while_running_is_made_again(kit: Kit) -> None:
     """Case 21, I6."""
     first = seed(kit)
     with kit.running():
-        kit.sql(
-            "DO $$ DECLARE p int; BEGIN LOOP"
-            f" SELECT active_pid INTO p FROM pg_replication_slots WHERE slot_name = '{kit.slot}';"
-            " PERFORM pg_terminate_backend(p, 5000);"
-            f" BEGIN PERFORM pg_drop_replication_slot('{kit.slot}'); EXIT;"
-            " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$"
-        )
+        kit.drop_slot()
         until("a new snapshot", lambda: lineage(kit) != first and complete(kit))
 
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 
 from fakes.scripted_sink import ScriptedSink, Verdict
 from flusso_shared.change import Change, Position, Record
-from flusso_shared.clock import SystemClock
+from flusso_shared.clock import Clock, SystemClock
 from flusso_shared.config.model import OnError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
+from flusso_shared.seams import Sink
 from flusso_shared.status import Status
 from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built
+from flusso_worker.documents.built import Built, ChunkSize
 from flusso_worker.documents.change_batch import gather
 from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.documents.rebuild import Rebuilder
@@ -32,7 +33,13 @@ from support.stores.small import PLAN
 class BuildKit:
     """What builds and flushes documents of `plan`.  Not bound to the catalog: a test may alter the tables meanwhile."""
 
-    def __init__(self, url: str, plan: IndexPlan = PLAN, on_error: OnError = "stop") -> None:
+    def __init__(
+        self,
+        url: str,
+        plan: IndexPlan = PLAN,
+        on_error: OnError = "stop",
+        chunk: ChunkSize | None = None,
+    ) -> None:
         self.url, self.plan = url, plan
         self.clock = SystemClock(threading.Event())
         self.metrics, self.status = Metrics(), Status()
@@ -45,7 +52,7 @@ class BuildKit:
         catalog, sql = prepare_sql(plan, self.connections.reading)
         for each in (self.connections.reading, self.connections.later, self._again):
             each.hold(catalog.tables)
-        self.builder = Builder(sql, self.metrics)
+        self.builder = Builder(sql, self.metrics, chunk or ChunkSize())
         self._batch_builder = BatchBuilder(
             connections=self.connections,
             gate=Gate(self.connections.reading, self.clock, self.metrics, plan.name),
@@ -85,11 +92,14 @@ class BuildKit:
         sink = ScriptedSink(*script)
         name = GenerationName(self.plan.name, self.plan.hash, 1)
         quarantine = Quarantine(name, Policy(policy), store, self.metrics, self.status, self.clock)
-        rebuilder = Rebuilder(self._again, self.builder, self.clock, self.plan.name)
-        flusher = Flusher(
-            name, [sink], self.builder, rebuilder, quarantine, self.metrics, self.status
-        )
-        return flusher, sink
+        return self.flusher_to(sink, quarantine, name, self.clock), sink
+
+    def flusher_to(
+        self, sink: Sink, quarantine: Quarantine, name: GenerationName, clock: Clock
+    ) -> Flusher:
+        """What flushes the generation `name` to a sink; `clock` is that of its rebuilds."""
+        rebuilder = Rebuilder(self._again, self.builder, clock, name.index)
+        return Flusher(name, [sink], self.builder, rebuilder, quarantine, self.metrics, self.status)
 
     def sql(self, *statements: str) -> None:
         """Run SQL, as another session."""

@@ -136,6 +136,16 @@ class Kit:
         """Each statement in a transaction of its own."""
         run(self.url, *statements)
 
+    def drop_slot(self) -> None:
+        """Drop the slot, however often capture takes it again."""
+        self.sql(
+            "DO $$ DECLARE p int; BEGIN LOOP"
+            f" SELECT active_pid INTO p FROM pg_replication_slots WHERE slot_name = '{self.slot}';"
+            " PERFORM pg_terminate_backend(p, 5000);"
+            f" BEGIN PERFORM pg_drop_replication_slot('{self.slot}'); EXIT;"
+            " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$"
+        )
+
     def one(self, query: str) -> Any:
         with psycopg.connect(self.url, autocommit=True) as connection:
             row = connection.execute(query.encode()).fetchone()

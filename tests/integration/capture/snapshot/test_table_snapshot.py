@@ -158,13 +158,7 @@ def test_a_slot_lost_while_streaming_begins_a_new_lineage(kit: Kit) -> None:
         until("the snapshot", lambda: complete(kit))
         first = lineage_of(kit.log.records)
         kit.log.take()
-        kit.sql(
-            "DO $$ DECLARE p int; BEGIN LOOP"
-            f" SELECT active_pid INTO p FROM pg_replication_slots WHERE slot_name = '{kit.slot}';"
-            " PERFORM pg_terminate_backend(p, 5000);"
-            f" BEGIN PERFORM pg_drop_replication_slot('{kit.slot}'); EXIT;"
-            " EXCEPTION WHEN object_in_use THEN NULL; END; END LOOP; END $$"
-        )
+        kit.drop_slot()
         until("the snapshot", lambda: lineage_of(kit.log.records) != first and complete(kit))
     assert [change.key for change in kit.log.take()] == [("1",)]
 

@@ -12,18 +12,13 @@ import httpx
 import pytest
 
 from flusso_shared.clock import Clock, SystemClock
-from flusso_shared.metrics import Metrics
 from flusso_shared.plan.model import IndexPlan
-from flusso_shared.status import Status
-from flusso_worker.documents.build import Builder
-from flusso_worker.documents.built import Built, ChunkSize
-from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.documents.rebuild import Rebuilder
+from flusso_worker.documents.built import ChunkSize
 from flusso_worker.pipeline.flush import Flusher
-from flusso_worker.postgres.database import Database
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
 from flusso_worker.sinks.opensearch import MAX_BATCH_AGE_SECONDS, OpenSearchSink
 from services import Services
+from support.build_kit import BuildKit
 from support.documents import plan_of, run
 from support.index_kit import IndexKit
 from support.shards import without_shards
@@ -56,38 +51,18 @@ class HeldClock(SystemClock):
         assert self.go_on.wait(60)
 
 
-class Kit:
+class Kit(BuildKit):
     """Flushers to one index, as two workers have them."""
 
     def __init__(self, database: str, index: IndexKit, plan: IndexPlan) -> None:
-        self._clock = SystemClock(threading.Event())
+        super().__init__(database, plan, chunk=ChunkSize(seconds=0.2))
         self._index = index
-        self._reading = Database(database, "test", self._clock)
-        self._again = Database(database, "test again", self._clock)
-        _, sql = prepare_sql(plan, self._reading)
-        self.builder = Builder(sql, Metrics(), ChunkSize(seconds=0.2))
 
-    def flusher(self, clock: Clock, max_age: float = MAX_BATCH_AGE_SECONDS) -> Flusher:
-        name, metrics, status = self._index.name, self.builder.metrics, Status()
-        return Flusher(
-            name,
-            [OpenSearchSink(self._index.cluster, clock, max_age, status)],
-            self.builder,
-            Rebuilder(self._again, self.builder, clock, name.index),
-            Quarantine(name, Policy("stop"), None, metrics, status, self._clock),
-            metrics,
-            status,
-        )
-
-    def build(self, *users: int) -> Built:
-        snapshot = self._reading.begin()
-        built, _ = self.builder.build(self._reading, snapshot, [(str(user),) for user in users])
-        self._reading.finish()
-        return built
-
-    def close(self) -> None:
-        self._reading.close()
-        self._again.close()
+    def flusher_at(self, clock: Clock, max_age: float = MAX_BATCH_AGE_SECONDS) -> Flusher:
+        name, status = self._index.name, self.status
+        sink = OpenSearchSink(self._index.cluster, clock, max_age, status)
+        quarantine = Quarantine(name, Policy("stop"), None, self.metrics, status, self.clock)
+        return self.flusher_to(sink, quarantine, name, clock)
 
 
 @pytest.fixture
@@ -115,11 +90,11 @@ def test_a_write_that_is_tried_again_brings_no_deleted_document_back(
     held = HeldClock()
     with closing(Kit(database, index, small_store.PLAN)) as kit, ThreadPoolExecutor(1) as thread:
         with without_shards(services.opensearch_url, [index.name.physical]):
-            writing = thread.submit(kit.flusher(held).flush, kit.build(1, 2))
+            writing = thread.submit(kit.flusher_at(held).flush, kit.build_keys(1, 2))
             assert held.waits.wait(60)
         await_shards()
         run(database, "DELETE FROM users WHERE id = 2")
-        kit.flusher(SystemClock(threading.Event())).flush(kit.build(2))
+        kit.flusher_at(SystemClock(threading.Event())).flush(kit.build_keys(2))
         with without_shards(services.opensearch_url, [index.name.physical]):
             pass
         await_shards()
@@ -135,8 +110,8 @@ def test_documents_that_take_longer_to_build_than_a_batch_may_age(
     small_store.create(database)
     small_store.fill(database, 30)
     with closing(Kit(database, index, plan_of(tmp_path, _SLOW, "users"))) as kit:
-        flusher = kit.flusher(SystemClock(threading.Event()), max_age=0.7)
-        flusher.flush(kit.build(*range(1, 31)))
+        flusher = kit.flusher_at(SystemClock(threading.Event()), max_age=0.7)
+        flusher.flush(kit.build_keys(*range(1, 31)))
     assert len(index.documents()) == 30
 
 
@@ -146,6 +121,6 @@ def test_a_document_that_takes_longer_alone_is_written(
     small_store.create(database)
     small_store.fill(database, 2)
     with closing(Kit(database, index, plan_of(tmp_path, _SLOW, "users"))) as kit:
-        flusher = kit.flusher(SystemClock(threading.Event()), max_age=0.01)
-        flusher.flush(kit.build(1, 2))
+        flusher = kit.flusher_at(SystemClock(threading.Event()), max_age=0.01)
+        flusher.flush(kit.build_keys(1, 2))
     assert sorted(index.documents()) == [1, 2]
