@@ -1,4 +1,7 @@
-"""Whether columns still have the types that statements were composed for."""
+"""Whether columns still have the types that statements were composed for.
+
+For the connections of document writers, which have no `binding`; in a bound snapshot the types are the same.
+"""
 
 from __future__ import annotations
 
