@@ -276,7 +276,7 @@ class Machine(RuleBasedStateMachine):
         self._writers.noticed_late = True
         for daemon in self._scenario.pipeline.daemons:
             # One that was still starting may find the database so.
-            daemon.supervised = "the database lacks"
+            daemon.supervised = r"the database lacks|^Error: index `"
         self._alter(interlude.begin)
         yield
         self._alter(interlude.end)

@@ -130,7 +130,7 @@ class Daemon:
     environment: dict[str, str]
     log: Path
     supervised: str = ""
-    """A process that refused to start with this in its log is started again, as a supervisor does."""
+    """A process that refused to start with a match of this in its log is started again, as a supervisor does."""
     _process: subprocess.Popen[bytes] | None = None
     _output: IO[bytes] | None = None
     _log_start: int = 0
@@ -196,7 +196,11 @@ class Daemon:
         until_none(f"{self.name} says so", missing, deadline)
 
     def _refused(self, code: int | None) -> bool:
-        return code == 1 and self.supervised != "" and self.supervised in self.text()
+        return (
+            code == 1
+            and self.supervised != ""
+            and re.search(self.supervised, self.text(), re.MULTILINE) is not None
+        )
 
     def check(self) -> None:
         """Fail if the process, which should run, has exited."""
