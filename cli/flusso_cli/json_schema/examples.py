@@ -47,6 +47,8 @@ CONFIG: dict[str, Any] = {
     "server": {"public_address": "0.0.0.0:9464"},
     "server.public_address": "0.0.0.0:9464",
     "server.private_address": "127.0.0.1:9465",
+    "server.private_cert": "/etc/ssl/flusso.pem",
+    "server.private_key": "/etc/ssl/flusso.key",
     "queue": {"bootstrap_servers": "kafka-1:9092,kafka-2:9092"},
     "queue.bootstrap_servers": "kafka-1:9092,kafka-2:9092",
     "queue.topic_prefix": "shop",

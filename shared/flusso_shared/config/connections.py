@@ -154,17 +154,16 @@ def opensearch_connection(sink: OpenSearchSinkConfig, env: Environment) -> OpenS
         raise ConfigError(f"{where} has no url and {sink.name.upper()}_OPENSEARCH_URL is not set")
     urls = [each.rstrip("/") for each in split_urls(_now(url))]
     proxy = _override(sink.proxy, env, sink.name, "proxy")
-    username = _override(sink.username, env, sink.name, "username")
+    if proxy is not None:
+        proxy_url(proxy, sink.name)
     connection = OpenSearchConnection(
         name=sink.name,
         urls=tuple(checked_http(each, f"{where}: the URL of OpenSearch") for each in urls),
-        username=None if username is None else _now(username),
+        username=_override(sink.username, env, sink.name, "username"),
         password=_override(sink.password, env, sink.name, "password"),
         api_key=_override(sink.api_key, env, sink.name, "api_key"),
         bearer_token=_override(sink.bearer_token, env, sink.name, "bearer_token"),
-        proxy=None
-        if proxy is None
-        else SecretStr(checked_http(_now(proxy).strip(), f"{where}: the URL of the proxy")),
+        proxy=proxy,
         config=sink,
     )
     logins = [name for name in ("username", "api_key", "bearer_token") if getattr(connection, name)]
@@ -173,6 +172,14 @@ def opensearch_connection(sink: OpenSearchSinkConfig, env: Environment) -> OpenS
     if len(logins) > 1:
         raise ConfigError(f"{where}: a sink logs in one way; this has {listed(logins)}")
     return connection
+
+
+def proxy_url(proxy: secrets.AtConnect, sink: str) -> str:
+    """The URL of a proxy as it is now.
+
+    Raises `ConfigError` that names what is wrong with it, and `RetryableError` when its file cannot be read.
+    """
+    return checked_http(secrets.read(proxy).strip(), f"[sinks.{sink}]: the URL of the proxy")
 
 
 def opensearch_connections(config: Config, env: Environment) -> tuple[OpenSearchConnection, ...]:

@@ -200,6 +200,10 @@ class Server(Model):
     """Where `/healthz`, `/readyz`, `/status` and `/metrics` answer."""
     private_address: str = "127.0.0.1:9465"
     """Where the administration answers, with a password."""
+    private_cert: str | None = None
+    """File of the certificate (PEM) of the private address, which then speaks TLS; the key may be in it."""
+    private_key: str | None = None
+    """File of its key (PEM)."""
 
 
 class Config(Model):
@@ -243,11 +247,11 @@ class OpenSearchConnection(Model):
     name: str
     urls: tuple[str, ...]
     """Of the nodes; at least one."""
-    username: str | None = None
+    username: SecretStr | FileRef | None = None
     password: SecretStr | FileRef | None = None
     api_key: SecretStr | FileRef | None = None
     bearer_token: SecretStr | FileRef | None = None
-    proxy: SecretStr | None = None
+    proxy: SecretStr | FileRef | None = None
     config: OpenSearchSinkConfig
 
 

@@ -197,8 +197,10 @@ class _Reader:
         given = [key for key in _LOGINS if table.get(key) is not None]
         if len(given) > 1:
             self._add((*path, given[1]), f"a sink logs in one way; this has {listed(given)}")
-        if table.get("tls_verify") is False and table.get("ca_file") is not None:
-            self._add((*path, "ca_file"), "`ca_file` has no effect with `tls_verify = false`")
+        for key in ("ca_file", "client_cert"):
+            # The client of opensearch-py then ignores both.
+            if table.get("tls_verify") is False and table.get(key) is not None:
+                self._add((*path, key), f"`{key}` has no effect with `tls_verify = false`")
         if table.get("client_key") is not None and table.get("client_cert") is None:
             self._add((*path, "client_key"), "`client_key` needs its `client_cert`")
 
@@ -232,6 +234,8 @@ class _Reader:
             for key in ("public_address", "private_address"):
                 if wrong := check_address(getattr(server, key)):
                     self._add((*path, key), wrong)
+            if server.private_key is not None and server.private_cert is None:
+                self._add((*path, "private_key"), "`private_key` needs its `private_cert`")
         return server
 
     def _queue(self, raw: Any) -> Queue | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -28,6 +30,20 @@ _TLS_FAILURES = (
     "doesn't match",
     "Hostname mismatch",
 )
+_TLS_REFUSALS = re.compile(
+    r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)"
+)
+"""What OpenSSL says when the server does not take the certificate of the client, or misses one."""
+_NODE_FAILURES = frozenset({502, 503, 504})
+"""Another node may not have them."""
+_CUTS = (
+    urllib3.exceptions.ProtocolError,
+    HTTPException,
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+)
+_PROXY_REFUSES = re.compile(r"Tunnel connection failed: (40\d)")
 _JSON = "application/json"
 _QUOTED_CHARACTERS = 200
 """Of an answer that is not from OpenSearch."""
@@ -97,31 +113,53 @@ class Cluster:
             status, _, text = node.perform_request(
                 method, path, params=dict(params or {}), body=data, headers=headers
             )
-        except SSLError as error:
-            transport.mark_dead(node)
-            raise self._tls(str(error.error)) from error
         except LostConnection as error:
             # The next attempt, which is the caller's, goes to another node.
             transport.mark_dead(node)
-            kind = CutError if _is_cut(error.info) else RetryableError
-            raise kind(
-                f"OpenSearch at {redacted(node.host)} does not answer: {error.error}"
-            ) from error
+            raise self._lost(error, node.host) from error
         except TransportError as error:
             code = error.status_code if isinstance(error.status_code, int) else 0
             if code in allow:
                 return Reply(code, _text(error))
+            if code in _NODE_FAILURES:
+                transport.mark_dead(node)
             raise self._translated(error, code, f"{method} {path}") from error
         transport.connection_pool.mark_live(node)
         return Reply(status, text)
 
+    def _lost(self, error: LostConnection, node: str) -> Exception:
+        reason = str(error.error)
+        if isinstance(error, SSLError):
+            return self._tls(reason)
+        if refused := _PROXY_REFUSES.search(reason):
+            return self._refused_by_proxy(int(refused[1]))
+        kind = CutError if _is_cut(error.info) else RetryableError
+        return kind(f"OpenSearch at {redacted(node)} does not answer: {reason}")
+
+    def _refused_by_proxy(self, code: int) -> Exception:
+        where = f"sink {self.name}: the proxy on the way to OpenSearch answered {code}"
+        if self._login.proxy_from_file:
+            return RetryableError(
+                f"{where}. Its URL is in a file, which is read again at every try"
+            )
+        return FatalError(f"{where}; check user, password and address in [sinks.{self.name}].proxy")
+
     def _tls(self, reason: str) -> Exception:
+        where = f"OpenSearch at {self._url}"
+        if _TLS_REFUSALS.search(reason):
+            if self.config.client_cert is None:
+                return FatalError(
+                    f"{where} asks for a client certificate: {reason}; set client_cert for [sinks.{self.name}]"
+                )
+            return RetryableError(
+                f"{where} does not take the certificate in client_cert: {reason}. The file is read again at every try"
+            )
         if not any(hint in reason for hint in _TLS_FAILURES):
             # The connection broke, for which OpenSSL has many messages.
-            return CutError(f"OpenSearch at {self._url} does not answer: {reason}")
+            return CutError(f"{where} does not answer: {reason}")
         return FatalError(
-            f"OpenSearch at {self._url}: TLS failed: {reason}; check the url and the certificate, or set"
-            f" tls_verify = false for [sinks.{self.name}]"
+            f"{where}: TLS failed: {reason}; check the url, and ca_file in [sinks.{self.name}]: the certificates that the"
+            " server is verified against (tls_verify = false does without)"
         )
 
     def _translated(self, error: TransportError, code: int, what: str) -> Exception:
@@ -129,6 +167,8 @@ class Cluster:
         if code in _TRANSIENT:
             kind = CutError if code == HTTPStatus.BAD_GATEWAY else RetryableError
             return kind(f"{where}: {_whole_reason(error)}")
+        if code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return self._refused_by_proxy(code)
         if code == HTTPStatus.UNAUTHORIZED:
             return self._login.refused(where)
         if code == HTTPStatus.FORBIDDEN:
@@ -166,10 +206,19 @@ def path(*parts: str) -> str:
 
 
 def _is_cut(cause: object) -> bool:
-    """Whether a connection broke that had been made.  With a proxy `requests` wraps the error of urllib3."""
-    while isinstance(cause, requests.exceptions.RequestException) and cause.args:
-        cause = cause.args[0]
-    return isinstance(cause, urllib3.exceptions.ProtocolError)
+    """Whether a connection broke that had been made.
+
+    With a proxy `requests` wraps the error of urllib3, and urllib3 that of a tunnel which it has closed already.
+    """
+    while True:
+        if isinstance(cause, urllib3.exceptions.MaxRetryError):
+            cause = cause.reason
+        elif isinstance(cause, urllib3.exceptions.ProxyError):
+            cause = cause.original_error
+        elif isinstance(cause, requests.exceptions.RequestException) and cause.args:
+            cause = cause.args[0]
+        else:
+            return isinstance(cause, _CUTS)
 
 
 def _text(error: TransportError) -> str:
