@@ -24,6 +24,8 @@ def capture(
     skip_backfill: command_line.SkipBackfillOption = False,
     public_address: command_line.PublicOption = None,
     private_address: command_line.PrivateOption = None,
+    private_cert: command_line.CertOption = None,
+    private_key: command_line.KeyOption = None,
     admin_user: command_line.UserOption = command_line.DEFAULT_USER,
     admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
     startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
@@ -46,7 +48,10 @@ def capture(
     project = choose(config, lock, locked=locked)
     queue = project.config.queue
     addresses = option_values.addresses(
-        project, public_address, private_address, admin_user, admin_password
+        project,
+        (public_address, private_address),
+        (admin_user, admin_password),
+        (private_cert, private_key),
     )
     core = Core(metrics.of_process("capture"))
 

@@ -55,6 +55,8 @@ def run(
     ] = False,
     public_address: command_line.PublicOption = None,
     private_address: command_line.PrivateOption = None,
+    private_cert: command_line.CertOption = None,
+    private_key: command_line.KeyOption = None,
     admin_user: command_line.UserOption = command_line.DEFAULT_USER,
     admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
     startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
@@ -63,7 +65,10 @@ def run(
     """Seed the indexes and follow changes in one process, without Kafka."""
     project = choose(config, lock, locked=locked)
     addresses = option_values.addresses(
-        project, public_address, private_address, admin_user, admin_password
+        project,
+        (public_address, private_address),
+        (admin_user, admin_password),
+        (private_cert, private_key),
     )
     core = Core(metrics.of_process("capture", "worker"))
 

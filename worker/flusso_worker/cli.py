@@ -19,6 +19,8 @@ def worker(
     index_prefix: command_line.IndexPrefixOption = None,
     public_address: command_line.PublicOption = None,
     private_address: command_line.PrivateOption = None,
+    private_cert: command_line.CertOption = None,
+    private_key: command_line.KeyOption = None,
     admin_user: command_line.UserOption = command_line.DEFAULT_USER,
     admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
     startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
@@ -40,7 +42,10 @@ def worker(
 
     project = choose(config, lock, locked=locked)
     addresses = option_values.addresses(
-        project, public_address, private_address, admin_user, admin_password
+        project,
+        (public_address, private_address),
+        (admin_user, admin_password),
+        (private_cert, private_key),
     )
     core = Core(metrics.of_process("worker"))
 

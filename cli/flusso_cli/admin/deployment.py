@@ -38,10 +38,19 @@ ServerOption = Annotated[
     typer.Option(
         "--server",
         envvar="FLUSSO_SERVER",
-        help="Private address of a running process to ask, instead of OpenSearch and Kafka.",
+        help="Private address of a running process to ask, instead of OpenSearch and Kafka: host:port or a URL.",
     ),
 ]
-DEFAULT_SERVER = "127.0.0.1:9465"
+ServerCaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--server-ca",
+        envvar="FLUSSO_SERVER_CA",
+        exists=True,
+        dir_okay=False,
+        help="File of the certificates (PEM) to verify that process with; then it is asked by https.",
+    ),
+]
 
 
 class Deployment:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from flusso_cli.admin.deployment import DEFAULT_SERVER, Deployment, deployment
-from flusso_cli.admin.remote import Remote
+from flusso_cli.admin.deployment import Deployment, deployment
+from flusso_cli.admin.remote import Access, Remote
 from flusso_shared.config.choose import find_project
 from flusso_worker.generations import reindex
 from flusso_worker.generations.record import Known
@@ -67,16 +67,15 @@ class Direct:
 
 @contextmanager
 def bookkeeping(
-    server: str | None,
-    credentials: tuple[str, str],
+    access: Access,
     files: tuple[Path | None, Path, bool],
     index_prefix: str | None,
 ) -> Iterator[Bookkeeping]:
     """A process that is named, else the servers of the configuration here, else a process at the default address."""
     config, lock, locked = files
-    found = None if server is not None else find_project(config, lock, locked=locked)
+    found = None if access.server is not None else find_project(config, lock, locked=locked)
     if found is None:
-        remote = Remote(server or DEFAULT_SERVER, *credentials)
+        remote = Remote(access)
         try:
             yield remote
         finally:

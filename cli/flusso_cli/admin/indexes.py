@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 
 from rich.table import Table
 
-from flusso_cli.admin.deployment import Format, FormatOption, ServerOption, console
+from flusso_cli.admin.deployment import Format, FormatOption, ServerCaOption, ServerOption, console
 from flusso_cli.admin.generations import bookkeeping
+from flusso_cli.admin.remote import Access
 from flusso_shared.process import command_line
 from flusso_worker.generations.view import GenerationView, states
 
 
 def indexes(
     server: ServerOption = None,
+    server_ca: ServerCaOption = None,
     config: command_line.ConfigOption = None,
     lock: command_line.LockOption = command_line.DEFAULT_LOCK,
     locked: command_line.LockedOption = False,
@@ -25,8 +27,8 @@ def indexes(
     format: FormatOption = "human",
 ) -> None:
     """List indexes and their generations, with the lag and the progress of seeding."""
-    credentials = (admin_user, admin_password)
-    with bookkeeping(server, credentials, (config, lock, locked), index_prefix) as source:
+    access = Access(server, admin_user, admin_password, server_ca)
+    with bookkeeping(access, (config, lock, locked), index_prefix) as source:
         found = source.generations()
     console().print(_shown(found, format))
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from flusso_cli.admin.deployment import ServerOption, console
+from flusso_cli.admin.deployment import ServerCaOption, ServerOption, console
 from flusso_cli.admin.generations import Bookkeeping, bookkeeping
+from flusso_cli.admin.remote import Access
 from flusso_shared.errors import FatalError
 from flusso_shared.process import command_line
 from flusso_worker.generations.view import GenerationView
@@ -37,6 +38,7 @@ def reindex(
         ),
     ] = False,
     server: ServerOption = None,
+    server_ca: ServerCaOption = None,
     config: command_line.ConfigOption = None,
     lock: command_line.LockOption = command_line.DEFAULT_LOCK,
     locked: command_line.LockedOption = False,
@@ -51,8 +53,8 @@ def reindex(
         raise typer.BadParameter(
             "cannot be combined with the other options", param_hint="--take-over"
         )
-    credentials = (admin_user, admin_password)
-    with bookkeeping(server, credentials, (config, lock, locked), index_prefix) as source:
+    access = Access(server, admin_user, admin_password, server_ca)
+    with bookkeeping(access, (config, lock, locked), index_prefix) as source:
         if cancel:
             console().print(source.cancel(index))
             return

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, SSLError
 
 from flusso_shared.errors import FatalError
 from flusso_worker.generations.view import GenerationView
 
+DEFAULT_SERVER = "127.0.0.1:9465"
 _TIMEOUT_SECONDS = 60.0
 _OK = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which process, and who asks it."""
+
+    server: str | None
+    """`host:port` or a URL; None for the default address."""
+    user: str
+    password: str
+    ca: Path | None = None
+    """File of the certificates that an https server is verified against, instead of the system's."""
 
 
 class Remote:
     """One process, with the credentials of its administrator."""
 
-    def __init__(self, server: str, user: str, password: str) -> None:
-        """`server` is `host:port` or a URL."""
-        self._url = (server if "://" in server else f"http://{server}").rstrip("/")
-        self._headers = urllib3.make_headers(basic_auth=f"{user}:{password}")
-        self._pool = urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False)
+    def __init__(self, access: Access) -> None:
+        scheme = "http" if access.ca is None else "https"
+        server = access.server or DEFAULT_SERVER
+        self._url = (server if "://" in server else f"{scheme}://{server}").rstrip("/")
+        pair = f"{access.user}:{access.password}".encode()
+        self._headers = {"authorization": f"Basic {b64encode(pair).decode()}"}
+        self._pool = urllib3.PoolManager(
+            timeout=_TIMEOUT_SECONDS,
+            retries=False,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=None if access.ca is None else str(access.ca),
+        )
 
     def generations(self) -> list[GenerationView]:
         """Every generation that the process knows."""
@@ -56,6 +79,11 @@ class Remote:
         query = f"?{urlencode(fields)}" if fields else ""
         try:
             answer = self._pool.request(method, url + query, headers=self._headers)
+        except SSLError as error:
+            raise FatalError(
+                f"TLS with the process at {self._url} failed: {error}; name the file of the authority that signed its"
+                " certificate with --server-ca"
+            ) from error
         except HTTPError as error:
             raise FatalError(
                 f"cannot reach the process at {self._url}: {error}; name its private address with --server"

@@ -88,6 +88,22 @@ PasswordOption = Annotated[
         help="Password for the private address.",
     ),
 ]
+CertOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--private-cert",
+        envvar="FLUSSO_PRIVATE_CERT",
+        help="File with the certificate (PEM) of the private address, which then speaks TLS.",
+    ),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--private-key",
+        envvar="FLUSSO_PRIVATE_KEY",
+        help="File with the key (PEM) of that certificate, unless it is in the same file.",
+    ),
+]
 TimeoutOption = Annotated[
     float,
     typer.Option(
@@ -157,7 +173,7 @@ DEFAULT_LOCK = Path("flusso.lock")
 DEFAULT_TIMEOUT = 300.0
 DEFAULT_USER = "admin"
 DEFAULT_PASSWORD = "flusso"
-"""A process with it warns at its start."""
+"""A process with it warns at its start, and refuses to listen for other machines."""
 _VALUED_BOOLEANS = ("--manage-publication", "--manage-replica-identity")
 
 

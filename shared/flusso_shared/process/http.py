@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import ipaddress
 import logging
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Any, cast
 
 import uvicorn
@@ -42,14 +45,39 @@ class Credentials:
     password: str
 
     def allow(self, header: bytes) -> bool:
-        """Whether an Authorization header carries them; compared in constant time."""
+        """Whether an Authorization header carries them.
+
+        Digests are compared, in constant time: how long that takes tells neither how much is right nor how long it is.
+        """
         if not header.startswith(b"Basic "):
             return False
         try:
             given = base64.b64decode(header[len(b"Basic ") :], validate=True)
         except ValueError:
             return False
-        return hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
+        own = f"{self.user}:{self.password}".encode()
+        return hmac.compare_digest(sha256(given).digest(), sha256(own).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a surface shows to clients that speak TLS: files in PEM, read at the start."""
+
+    file: str
+    key: str | None = None
+    """None if the key is in `file`, too."""
+
+    def check(self) -> None:
+        """Raises `FatalError` when the files cannot be used."""
+        try:
+            # Without a function for the password OpenSSL would ask for it at the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.file, self.key, lambda: "")
+        except OSError as error:
+            named = f"{self.file} and {self.key}" if self.key else self.file
+            raise FatalError(
+                f"cannot use the certificate of the private surface, {named}: {error.strerror or error}; --private-cert"
+                " and --private-key are files in PEM, the key without a password"
+            ) from error
 
 
 def public_app(status: Status, metrics: Metrics) -> Starlette:
@@ -163,6 +191,17 @@ def _route(path: str, handlers: Handlers) -> Route:
     return Route(path, handle, methods=list(methods))
 
 
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches what listens on `host:port`.  False where a name leads nowhere."""
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    addresses = [ipaddress.ip_address(item[4][0]) for item in found]
+    return all((getattr(each, "ipv4_mapped", None) or each).is_loopback for each in addresses)
+
+
 def bind(address: str, surface: str) -> socket.socket:
     """Listen on `host:port`; port 0 picks a free one.  Raises `FatalError` when it cannot."""
     host, _, port = address.rpartition(":")
@@ -197,8 +236,14 @@ class HttpServer:
     """Serves one application on a socket that is bound already, in a thread of its own."""
 
     def __init__(
-        self, app: Starlette, listener: socket.socket, surface: str, limits: Limits | None = None
+        self,
+        app: Starlette,
+        listener: socket.socket,
+        surface: str,
+        limits: Limits | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
+        """With a `certificate`, which was checked, it speaks TLS."""
         config = uvicorn.Config(
             _strict(app),
             http=cast("Any", partial(LimitedConnection, limits=limits or Limits())),
@@ -206,6 +251,8 @@ class HttpServer:
             access_log=False,
             lifespan="off",
             ws="none",
+            ssl_certfile=certificate.file if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
         )
         config.timeout_graceful_shutdown = 1
         self._server = uvicorn.Server(config)

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
+from flusso_shared.config.model import Server
 from flusso_shared.config.project import Project
 from flusso_shared.config.toml_file import check_address, check_prefix
-from flusso_shared.process.http import Credentials
+from flusso_shared.process.http import Certificate, Credentials
 from flusso_shared.process.service import Addresses
 
 
 def addresses(
-    project: Project, public: str | None, private: str | None, user: str, password: str
+    project: Project,
+    given: tuple[str | None, str | None],
+    credentials: tuple[str, str],
+    certificate: tuple[Path | None, Path | None],
 ) -> Addresses:
-    """Flag or environment, else the configuration, else the default."""
+    """Flag or environment, else the configuration, else the default.
+
+    `given` are the public and the private address, `certificate` the files of the latter and of its key.
+    """
     server = project.config.server
+    public, private = given
     found = Addresses(
         public or server.public_address,
         private or server.private_address,
-        Credentials(user, password),
+        Credentials(*credentials),
+        _certificate(server, *certificate),
     )
     for option, address in (("public", found.public), ("private", found.private)):
         if wrong := check_address(address):
             raise typer.BadParameter(wrong, param_hint=f"--{option}-address")
     return found
+
+
+def _certificate(server: Server, file: Path | None, key: Path | None) -> Certificate | None:
+    """A key in the configuration belongs to the certificate there."""
+    if file is not None:
+        return Certificate(str(file), None if key is None else str(key))
+    if key is not None and server.private_cert is None:
+        raise typer.BadParameter("needs its --private-cert", param_hint="--private-key")
+    if server.private_cert is None:
+        return None
+    return Certificate(server.private_cert, server.private_key if key is None else str(key))
 
 
 def index_prefix(project: Project, given: str | None) -> str:

@@ -11,14 +11,16 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 from flusso_shared.clock import SystemClock
-from flusso_shared.errors import StoppedError
+from flusso_shared.errors import FatalError, StoppedError
 from flusso_shared.metrics import Metrics
 from flusso_shared.process.administration import AdministrationSlot
 from flusso_shared.process.command_line import DEFAULT_PASSWORD
 from flusso_shared.process.http import (
+    Certificate,
     Credentials,
     HttpServer,
     bind,
+    is_loopback,
     private_app,
     public_app,
 )
@@ -37,6 +39,8 @@ class Addresses:
     public: str
     private: str
     credentials: Credentials
+    certificate: Certificate | None = None
+    """Of the private surface, which then speaks TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +70,38 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
     """
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(core.stop))
-        listeners = [
-            (bind(addresses.public, "public"), "public"),
-            (bind(addresses.private, "private"), "private"),
-        ]
-        if addresses.credentials.password == DEFAULT_PASSWORD:
-            logger.warning(
-                "the private surface has the default password; set --admin-password or FLUSSO_ADMIN_PASSWORD"
-            )
-        apps = (
-            public_app(core.status, core.metrics),
-            private_app(core.status, addresses.credentials, core.administration_slot),
-        )
-        for app, (listener, surface) in zip(apps, listeners, strict=True):
-            server = HttpServer(app, listener, surface)
+        _check_private(addresses)
+        public = bind(addresses.public, "public")
+        stack.callback(public.close)
+        private = bind(addresses.private, "private")
+        stack.callback(private.close)
+        guarded = private_app(core.status, addresses.credentials, core.administration_slot)
+        for server in (
+            HttpServer(public_app(core.status, core.metrics), public, "public"),
+            HttpServer(guarded, private, "private", certificate=addresses.certificate),
+        ):
             server.start()
             stack.callback(server.stop)
         stack.enter_context(_progress_line(core.status))
         _supervise(core, make())
     logger.info("stopped")
+
+
+def _check_private(addresses: Addresses) -> None:
+    """Raises `FatalError` before anything listens for what everyone could use."""
+    if addresses.certificate is not None:
+        addresses.certificate.check()
+    if addresses.credentials.password not in ("", DEFAULT_PASSWORD):
+        return
+    if not is_loopback(addresses.private):
+        raise FatalError(
+            f"the private surface would listen on {addresses.private} with the default password, which everyone knows;"
+            " set another with --admin-password or FLUSSO_ADMIN_PASSWORD, or listen on this machine only"
+            " (--private-address 127.0.0.1:9465)"
+        )
+    logger.warning(
+        "the private surface has the default password; set --admin-password or FLUSSO_ADMIN_PASSWORD"
+    )
 
 
 def _supervise(core: Core, parts: Parts) -> None:
