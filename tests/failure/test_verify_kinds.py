@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flusso_shared.clock import SystemClock
+from flusso_shared.errors import SchemaChangedError
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.maintenance import key_walk_sql
 from flusso_worker.maintenance.catch_up import CatchUp
@@ -62,6 +63,20 @@ def kinds(report: Report) -> dict[str, str]:
 
 def put(scene: Scene, name: str, document: dict[str, Any]) -> None:
     scene.index.cluster.request("PUT", path(scene.index.name.physical, "_doc", name), document)
+
+
+def test_nothing_is_repaired_by_statements_of_tables_that_were_altered(scene: Scene) -> None:
+    """What they build is what the old types made of a row, and no later change would put it right.  (Shown to fail when
+    the writer is not bound to the catalog.)"""
+    put(scene, "2", {"name": "by hand"})
+
+    def alter(_what: str, done: int, _total: int) -> None:
+        if done:
+            scene.edit("ALTER TABLE users ALTER name TYPE varchar(1000)")
+
+    with pytest.raises(SchemaChangedError, match="altered"):
+        verified(scene, VerificationOptions(repair=True, advance=alter))
+    assert scene.index.documents()[2] == {"name": "by hand"}
 
 
 def test_every_kind_of_difference_is_reported_and_repaired_where_it_can_be(scene: Scene) -> None:

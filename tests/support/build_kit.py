@@ -14,6 +14,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import Sink
 from flusso_shared.status import Status
+from flusso_worker.documents.binding import bind_to
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import Built, ChunkSize
 from flusso_worker.documents.change_batch import gather
@@ -31,7 +32,7 @@ from support.stores.small import PLAN
 
 
 class BuildKit:
-    """What builds and flushes documents of `plan`.  Not bound to the catalog: a test may alter the tables meanwhile."""
+    """What builds and flushes documents of `plan`."""
 
     def __init__(
         self,
@@ -50,8 +51,9 @@ class BuildKit:
         )
         self._again = Database(url, "test again", self.clock)
         catalog, sql = prepare_sql(plan, self.connections.reading)
+        binding = bind_to(self.connections.reading, plan, catalog)
         for each in (self.connections.reading, self.connections.later, self._again):
-            each.hold(catalog.tables)
+            each.hold(catalog.tables, binding)
         self.builder = Builder(sql, self.metrics, chunk or ChunkSize())
         self._batch_builder = BatchBuilder(
             connections=self.connections,

@@ -9,6 +9,6 @@ In reading order:
 * `built`: keys, chunks and the result of a build.
 * `ids`: document ids back to keys.
 * `rebuild`: builds documents again after a write.
-* `binding`, `bound_types`: whether the tables are still those that the SQL was composed for.
+* `binding`: whether the tables are still those that the SQL was composed for.
 * `filter_reads`: filters that read more than their row.
 """

@@ -1,8 +1,7 @@
 """Whether the tables are still those that an index's SQL was composed for: checked in every snapshot that builds.
 
 SQL is composed from the catalog, which DDL may change at any time.  A document is built only in a snapshot with the same
-catalog; where it differs, the index binds its plan again (`SchemaChangedError`).  Pipelines are bound; a document
-writer is not, and only checks the types of the values that it is given (`bound_types`).
+catalog (`SchemaChangedError`): where it differs, a pipeline binds its plan again, and a verification ends.
 """
 
 from __future__ import annotations

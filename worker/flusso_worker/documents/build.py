@@ -15,7 +15,6 @@ from psycopg import pq
 
 from flusso_shared.metrics import Metrics
 from flusso_shared.seams import Operation
-from flusso_worker.documents import bound_types
 from flusso_worker.documents.built import (
     MAX_CHUNK_BYTES,
     Built,
@@ -93,8 +92,6 @@ class Builder:
         self, database: Database, snapshot: Snapshot, request: _Request
     ) -> tuple[Built, Collection[str]]:
         """The chunk, and the ids that are left to be built."""
-        if request.by_id:
-            self.require_types(database)
         if not request.keys:
             gone = [Operation(name, snapshot.version, None) for name in dict.fromkeys(request.ids)]
             return Built((), gone, snapshot.taken_at, 0), ()
@@ -202,13 +199,8 @@ class Builder:
             with database.savepoint():
                 database.run(self.sql.values, self._params([key]))
         except RowError:
-            self.require_types(database)
             return False
         return True
-
-    def require_types(self, database: Database) -> None:
-        """Raises `FatalError` when the key's columns have other types than those that the statements were composed for."""
-        bound_types.require_types(database, self.sql.types, "the root table's key columns")
 
     def _rows(self, database: Database, params: Sequence[bytes]) -> list[tuple[str, Key]]:
         return [(row[0], row[1:]) for row in database.rows(self.sql.rows, params)]

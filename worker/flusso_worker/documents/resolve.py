@@ -21,11 +21,9 @@ from flusso_shared.plan.link_columns import Place
 from flusso_shared.plan.model import Columns, Hop, IndexPlan, Way
 from flusso_shared.postgres.catalog import Catalog
 from flusso_shared.problems import listed
-from flusso_worker.documents import bound_types
 from flusso_worker.documents.built import Key
 from flusso_worker.documents.change_batch import ChangeBatch, gather
 from flusso_worker.postgres.database import Database, RowError
-from flusso_worker.sql.column_types import types_sql
 from flusso_worker.sql.hops import hop_sql, values_sql
 from flusso_worker.sql.parameters import array_literal
 
@@ -46,8 +44,6 @@ class Lookup:
     """The columns that the values come from."""
     values: bytes
     """A statement that fails for values that these columns cannot contain."""
-    types: bytes
-    """See `bound_types`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +286,6 @@ def _possible(database: Database, lookup: Lookup, values: Key) -> bool:
         with database.savepoint():
             database.run(lookup.values, _params([values]))
     except RowError:
-        columns = f"{listed(lookup.given.columns)} of table `{lookup.given.table}`"
-        bound_types.require_types(database, lookup.types, columns)
         return False
     return True
 
@@ -358,6 +352,4 @@ def _route(way: Way, catalog: Catalog) -> Route:
 
 
 def _lookup(hop: Hop, given: Place, catalog: Catalog) -> Lookup:
-    return Lookup(
-        hop_sql(hop, catalog, given), given, values_sql(given, catalog), types_sql(given, catalog)
-    )
+    return Lookup(hop_sql(hop, catalog, given), given, values_sql(given, catalog))

@@ -63,7 +63,6 @@ class DocumentWriter:
             [self.database],
             dependencies.clock,
             application,
-            bound=False,
         )
         self.catalog, self.sql = self._documents.catalog, self._documents.sql
         self.builder = self._documents.builder

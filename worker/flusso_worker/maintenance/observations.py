@@ -154,7 +154,6 @@ class Documents:
         """The ids that rows have, and the version and time (`Clock.monotonic()`) of the first snapshot that was read."""
         database = self._writer.database
         snapshot = database.begin()
-        self._writer.builder.require_types(database)
         keys = candidate_keys(ids, self._writer.sql.possible)
         at = (snapshot.version, snapshot.taken_at)
         if not keys:

@@ -117,7 +117,6 @@ def assemble_pipeline(
         (connections.reading, connections.later),
         flushing,
         application,
-        bound=True,
     )
     resolver = Resolver(spec.plan, documents.catalog, documents.sql.all_keys)
     traced = documents.policy.on_error == "skip"
@@ -141,18 +140,16 @@ def assemble_documents(
     reading: Sequence[Database],
     clock: Clock,
     application: str,
-    *,
-    bound: bool,
 ) -> DocumentAssembly:
     """Read the catalog over the first of the connections `reading`, and assemble what builds and writes documents.
 
-    `clock` ends the waits of writes and of rebuilds.  With `bound`, every snapshot checks that the tables are still
-    those that the SQL was composed for (`SchemaChangedError`).  `reading` is closed when this fails.
+    `clock` ends the waits of writes and of rebuilds.  Every snapshot checks that the tables are still those that the
+    SQL was composed for (`SchemaChangedError`).  `reading` is closed when this fails.
     Raises `RetryableError` or `FatalError`.
     """
     try:
         catalog, sql = prepare_sql(plan, reading[0])
-        binding = bind_to(reading[0], plan, catalog) if bound else None
+        binding = bind_to(reading[0], plan, catalog)
     except BaseException:
         for connection in reading:
             connection.close()

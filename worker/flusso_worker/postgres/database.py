@@ -119,7 +119,9 @@ class Database:
             )
         if self._binding is not None and result.get_value(0, 2) != self._binding.value:
             self.finish()
-            raise SchemaChangedError("columns or types that the index reads were altered")
+            raise SchemaChangedError(
+                "columns or types that the index reads were altered meanwhile; begin again"
+            )
         origin = Origin(self._system_id, int(timeline, 16))
         return parse(text, origin, taken_at)
 

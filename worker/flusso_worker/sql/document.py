@@ -11,7 +11,6 @@ from flusso_shared.plan.bind import bind
 from flusso_shared.plan.link_columns import Place
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.postgres.catalog import Catalog, Table
-from flusso_worker.sql.column_types import types_sql
 from flusso_worker.sql.conditions import filtered
 from flusso_worker.sql.hops import keys_given, values_sql
 from flusso_worker.sql.identifiers import table
@@ -31,8 +30,6 @@ class DocumentSql:
     """Rows (document id, key columns as text) for root keys that exist, filtered or not."""
     values: bytes
     """A statement that fails for values that cannot be a root key."""
-    types: bytes
-    """One row if the columns of the root key still have the types that these statements are composed for."""
     texts: tuple[Callable[[str], str], ...]
     """Per key column: the text of a value in the log -> its text in document ids."""
     possible: tuple[Callable[[str], object], ...]
@@ -75,7 +72,6 @@ def compose(plan: IndexPlan, catalog: Catalog) -> DocumentSql:
         all_keys=all_keys.as_bytes(None),
         rows=found.as_bytes(None),
         values=values_sql(key, catalog),
-        types=types_sql(key, catalog),
         texts=texts,
         possible=tuple(id_possible(column, root) for column in plan.key),
     )

@@ -9,7 +9,7 @@ import pytest
 
 from flusso_shared.change import Change, Op
 from flusso_shared.config.model import OnError
-from flusso_shared.errors import FatalError, PoisonError
+from flusso_shared.errors import PoisonError, SchemaChangedError
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import Batch, Rejection, Written
@@ -119,21 +119,19 @@ def test_nothing_is_taken_for_no_key_by_types_of_before(database: str, plan: Ind
     """A statement that was composed before the migration knows nothing of what the columns can hold now."""
     tables(database, "int")
     kit = Kit(database, plan)
-    run(
-        database,
-        "ALTER TABLE roots ALTER key TYPE bigint",
-        "ALTER TABLE parts ALTER ref TYPE bigint",
-        "INSERT INTO roots VALUES (3000000000)",
-    )
-    assert kit.outcome(change(ROOTS, ["3000000000"])) == (["3000000000"], [], [])
-    with pytest.raises(FatalError, match="types of the root table's key columns have changed"):
+    moved = change(PARTS, [1], {"ref": "3000000000"}, {"ref": "1" + 30 * "0"})
+    run(database, "ALTER TABLE roots ALTER key TYPE bigint")
+    with pytest.raises(SchemaChangedError):
         kit.swept("3000000000", "x")
     kit.close()
-    run(database, "ALTER TABLE roots ALTER key TYPE numeric")
     kit = Kit(database, plan)
-    run(database, "ALTER TABLE parts ALTER ref TYPE numeric", "INSERT INTO roots VALUES (1e30)")
-    moved = change(PARTS, [1], {"ref": "3000000000"}, {"ref": "1" + 30 * "0"})
-    with pytest.raises(FatalError, match=r"`ref` of table `public\.parts` have changed"):
+    run(
+        database,
+        "ALTER TABLE roots ALTER key TYPE numeric",
+        "ALTER TABLE parts ALTER ref TYPE numeric",
+        "INSERT INTO roots VALUES (3000000000), (1e30)",
+    )
+    with pytest.raises(SchemaChangedError):
         kit.outcome(moved)
     kit.close()
     kit = Kit(database, plan)
