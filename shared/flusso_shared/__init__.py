@@ -18,5 +18,6 @@ Beside them stand modules that every room may import:
 * `problems`: errors with a position in a file.
 * `clock`, `retry`: time as an argument, and the back-off.
 * `metrics`, `status`: what a process reports.
+* `release`: the version and the revision that run.
 * `failpoints`: places where tests end or hold a process.
 """

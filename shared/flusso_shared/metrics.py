@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Literal, get_args
 
 from prometheus_client import (
@@ -21,7 +20,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from flusso_shared.names import DISTRIBUTION
+from flusso_shared import release
 
 Part = Literal["capture", "worker"]
 """What runs in a process; `flusso run` has both."""
@@ -178,6 +177,8 @@ def of_process(*parts: Part) -> Metrics:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    build = Info("flusso_build", "The version that runs; the value is 1", registry=registry)
-    build.info({"version": version(DISTRIBUTION)})
+    build = Info(
+        "flusso_build", "The version and the revision that run; the value is 1", registry=registry
+    )
+    build.info({"version": release.version(), "revision": release.revision()})
     return metrics

@@ -87,5 +87,5 @@ def test_a_change_counts_once_as_captured_acknowledged_and_committed(
                 name for name, spec in SPECS.items() if set(spec.fed_by) & set(parts)
             }
             described = daemon.samples()
-            assert any(key.startswith("flusso_build_info{version=") for key in described)
+            assert any(key.startswith("flusso_build_info{revision=") for key in described)
             assert described["process_cpu_seconds_total"] > 0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from flusso_cli.diagnostics.model import Diagnostic
-from flusso_shared.names import DISTRIBUTION
+from flusso_shared import release
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -20,7 +19,7 @@ def to_sarif(found: Sequence[Diagnostic], origin: str) -> str:
     rules = sorted({item.rule for item in found})
     driver = {
         "name": "flusso",
-        "version": version(DISTRIBUTION),
+        "version": release.version(),
         "rules": [{"id": rule} for rule in rules],
     }
     results = [_result(item, rules, origin) for item in found]

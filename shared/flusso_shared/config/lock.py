@@ -12,12 +12,12 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from flusso_shared import release
 from flusso_shared.config.connections import split_urls, without_secrets
 from flusso_shared.config.model import (
     Config,
@@ -30,7 +30,6 @@ from flusso_shared.config.project import Project
 from flusso_shared.config.toml_file import SINK_SECRETS, read_config
 from flusso_shared.config.toml_positions import KeyPositions
 from flusso_shared.errors import ConfigError
-from flusso_shared.names import DISTRIBUTION
 from flusso_shared.plan.codec import plan_from_json, plan_to_json
 
 logger = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ def read_lock(path: Path) -> Project:
 def _to_json(project: Project) -> dict[str, Any]:
     return {
         "format_version": FORMAT,
-        "flusso_version": version(DISTRIBUTION),
+        "flusso_version": release.version(),
         "config": config_to_json(project.config),
         "withheld": sorted(_withheld(project.config)),
         "indexes": [plan_to_json(plan) for plan in project.indexes],

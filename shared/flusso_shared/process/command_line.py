@@ -16,7 +16,6 @@ import typer
 from flusso_shared import failpoints
 from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.errors import FlussoError
-from flusso_shared.names import DISTRIBUTION
 from flusso_shared.process import logs
 from flusso_shared.process.environment import environment
 
@@ -24,16 +23,16 @@ from flusso_shared.process.environment import environment
 def _show_version(wanted: bool) -> None:
     if wanted:
         # Reading packages' metadata takes longer to import than all else that a version needs.
-        from importlib.metadata import version
+        from flusso_shared import release
 
-        typer.echo(f"flusso {version(DISTRIBUTION)}")
+        typer.echo(f"flusso {release.version()} (revision {release.revision()})")
         raise typer.Exit
 
 
 VersionOption = Annotated[
     bool,
     typer.Option(
-        "--version", "-V", callback=_show_version, is_eager=True, help="Print the version."
+        "--version", "-V", callback=_show_version, is_eager=True, help="Print the version and the revision."
     ),
 ]
 ConfigOption = Annotated[

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from flusso_shared import metrics
+from flusso_shared import metrics, release
 from flusso_shared.metrics import Metrics, Part
-from flusso_shared.names import DISTRIBUTION
 from support.exposition import SPECS, exported
 
 _ROOT = Path(__file__).parents[3]
@@ -37,7 +35,8 @@ def test_a_part_feeds_exactly_the_metrics_that_its_process_exports(part: Part) -
 
 def test_a_process_describes_itself() -> None:
     found = metrics.of_process("worker")
-    assert found.registry.get_sample_value("flusso_build_info", {"version": version(DISTRIBUTION)})
+    labels = {"version": release.version(), "revision": release.revision()}
+    assert found.registry.get_sample_value("flusso_build_info", labels) == 1
     own = {"flusso_build_info", "python_info", "python_gc_collections_total"}
     own |= {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
     assert own <= exported(found) - exported(Metrics("worker"))

@@ -6,11 +6,10 @@ import json
 import sys
 import threading
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, TextIO
 
+from flusso_shared import release
 from flusso_shared.config.model import StdoutSinkConfig
-from flusso_shared.names import DISTRIBUTION
 from flusso_shared.seams import Batch, Operation, Written
 
 
@@ -22,7 +21,7 @@ class StdoutSink:
         self._out = out or sys.stdout
         self._lock = threading.Lock()
         self._sequence = 0
-        self._version = version(DISTRIBUTION)
+        self._version = release.version()
 
     @property
     def name(self) -> str:
