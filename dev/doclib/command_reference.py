@@ -12,6 +12,15 @@ from flusso_capture.cli import app as capture
 from flusso_cli.main import app as umbrella
 from flusso_worker.cli import app as worker
 
+_TYPES = {
+    "str": "text",
+    "list[str]": "text, repeatable",
+    "int": "integer",
+    "int range": "integer",
+    "float": "number",
+    "float range": "number",
+}
+"""Types as Python calls them -> as a reader does."""
 _PROGRAMS = {"flusso": umbrella, "flusso-capture": capture, "flusso-worker": worker}
 
 
@@ -89,7 +98,8 @@ def _row(command: str, item: Any, context: Any) -> str:
 def _type(item: Any, context: Any) -> str:
     if getattr(item, "is_bool_flag", False):
         return "switch"
-    return str(item.display_type(context)).strip("<>").replace("|", " or ")
+    name = str(item.display_type(context)).strip("<>")
+    return _TYPES.get(name, name.replace("|", " or "))
 
 
 def _default(item: Any) -> str:

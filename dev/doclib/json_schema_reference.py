@@ -81,8 +81,14 @@ def _table_of(found: list[Key], path: str, opening: str) -> Iterator[str]:
     if not path:
         tables = [key for key in inside if key.path in _OPENINGS]
         yield "The tables:\n"
-        yield from (f"* `{key.path}`: {key.schema['description']}" for key in tables)
+        yield from (f"* `{key.path}`: {_without_name(key.schema['description'])}" for key in tables)
         yield ""
+
+
+def _without_name(description: str) -> str:
+    """`[queue]`: Kafka. -> Kafka."""
+    text = re.sub(r"^`\[.*?\]`: ", "", description)
+    return text[:1].upper() + text[1:]
 
 
 def _toml(path: str, opening: str, name: str, value: Any) -> str:

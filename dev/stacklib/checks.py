@@ -97,6 +97,7 @@ def _run(checks: Sequence[Check], programs: Path) -> int:
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "VIRTUAL_ENV": str(programs.parent),
+        "NO_MKDOCS_2_WARNING": "1",  # an advertisement of another program
     }
     for check in checks:
         began = time.monotonic()
