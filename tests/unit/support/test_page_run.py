@@ -1,0 +1,55 @@
+"""What a page shows is compared with what a command prints."""
+
+from __future__ import annotations
+
+from support.page_run import Block, blocks, matches
+
+_PAGE = """\
+Start it:
+
+```sh title="Terminal 2"
+flusso run
+```
+
+```sh
+curl x
+```
+
+It prints
+
+```json
+{ "a": 1 }
+```
+
+```shell
+docker compose up
+```
+
+```sh
+true
+```
+
+```toml
+[queue]
+```
+"""
+
+
+def test_blocks_have_their_terminal_and_what_the_page_shows() -> None:
+    assert blocks(_PAGE) == [
+        Block("Terminal 2", "flusso run\n", None),
+        Block("Terminal 1", "curl x\n", '{ "a": 1 }\n'),
+        Block("Terminal 1", "true\n", None),
+    ]
+
+
+def test_dots_stand_for_anything_in_a_line_and_for_any_lines() -> None:
+    assert matches("...\nready at 1...\n...\n", "a\nb\nready at 127\n")
+    assert matches("a\n", "a   \n")
+    assert not matches("a...\n", "a\nb\n")
+    assert not matches("...\nb\n", "a\n")
+
+
+def test_json_is_compared_as_json() -> None:
+    assert matches('{"a": 1, "b": [2]}', '{ "b": [2],\n "a": 1 }\n')
+    assert not matches('{"a": 1}', '{"a": 2}')
