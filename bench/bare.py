@@ -24,10 +24,11 @@ from psycopg import pq
 from flusso_shared.plan import mapping
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.postgres.catalog_reader import read_catalog
-from flusso_shared.postgres.connection import SESSION_SETTINGS
+from flusso_shared.postgres.connection import connect
 from flusso_shared.schema.compile import compile_index
 from flusso_shared.schema.reader import load_schema
 from flusso_worker.sql import document as document_sql
+from flusso_worker.sql.parameters import array_literal
 
 CHUNK = 1000
 THREADS = 2
@@ -92,11 +93,9 @@ class BareScript:
 
     def _work(self, index: str, chunks: queue.SimpleQueue[list[tuple[str, ...]]]) -> None:
         with (
-            psycopg.connect(self._database_url, autocommit=True) as connection,
+            closing(connect(self._database_url, "flusso-bench")) as connection,
             closing(HTTPConnection(urlsplit(self._opensearch_url).netloc, timeout=60)) as http,
         ):
-            for setting in SESSION_SETTINGS.items():
-                connection.execute("SELECT set_config(%s, %s, false)", setting)
             while True:
                 try:
                     keys = chunks.get_nowait()
@@ -105,7 +104,7 @@ class BareScript:
                 post(http, index, self._build(connection.pgconn, keys))
 
     def _build(self, pgconn: pq.abc.PGconn, keys: list[tuple[str, ...]]) -> bytes:
-        columns = [document_sql.array_literal(values) for values in zip(*keys, strict=True)]
+        columns = [array_literal(values) for values in zip(*keys, strict=True)]
         result = pgconn.exec_params(self._sql.build, columns)
         assert result.status == pq.ExecStatus.TUPLES_OK, result.error_message
         lines: list[bytes] = []

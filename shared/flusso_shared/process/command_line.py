@@ -32,7 +32,11 @@ def _show_version(wanted: bool) -> None:
 VersionOption = Annotated[
     bool,
     typer.Option(
-        "--version", "-V", callback=_show_version, is_eager=True, help="Print the version and the revision."
+        "--version",
+        "-V",
+        callback=_show_version,
+        is_eager=True,
+        help="Print the version and the revision.",
     ),
 ]
 ConfigOption = Annotated[
