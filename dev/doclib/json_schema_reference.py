@@ -33,11 +33,11 @@ _TABLES = (
 _REFERENCES = {"env": "connection_url", "file": "password"}
 """Reference -> a key that may have it, for the example."""
 _NAMES = {
-    "env": '[`{ env = "VAR" }`](#references-to-variables)',
-    "file": '[`{ file = "/path" }`](#references-to-files)',
-    "value": "string or [reference](#references-to-variables)",
-    "connection_url": "URL, [reference](#references-to-variables) or [table](#sourceconnection_url)",
-    "aws": "[table](#sinksnameaws)",
+    "env": '[`{ env = "VAR" }`](#env)',
+    "file": '[`{ file = "/path" }`](#file)',
+    "value": "string or [reference](#env)",
+    "connection_url": "URL, [reference](#env) or [table](#connection_url)",
+    "aws": "[table](#aws)",
     "fields": "list of fields",
     "filters": "list of [conditions](#conditions)",
     "name": "name",
@@ -59,7 +59,7 @@ def config_keys() -> str:
     found = list(keys(config_schema()))
     parts: list[str] = []
     for path, heading, opening in _TABLES:
-        parts += [f"## {heading}\n", *_table_of(found, path, opening)]
+        parts += [f"## {heading} {{ #{_anchor(path)} }}\n", *_table_of(found, path, opening)]
     return "\n".join(parts)
 
 
@@ -69,7 +69,7 @@ def _table_of(found: list[Key], path: str, opening: str) -> Iterator[str]:
         same = [key for key in inside if _name(key) == name]
         if not path and name in _OPENINGS:
             continue
-        anchor = f"{re.sub(r'[^a-z_]+', '-', path).strip('-') or 'top'}-{name}"
+        anchor = f"{_anchor(path)}-{name}"
         yield _entry(
             f"`{name}`",
             anchor,
@@ -83,6 +83,10 @@ def _table_of(found: list[Key], path: str, opening: str) -> Iterator[str]:
         yield "The tables:\n"
         yield from (f"* `{key.path}`: {_without_name(key.schema['description'])}" for key in tables)
         yield ""
+
+
+def _anchor(path: str) -> str:
+    return re.sub(r"[^a-z_]+", "-", path).strip("-") or "top"
 
 
 def _without_name(description: str) -> str:

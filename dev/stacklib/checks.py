@@ -88,7 +88,7 @@ def _lint(programs: Path) -> list[Check]:
         Check("mypy", ("mypy",)),
         Check("pyright", ("pyright", "--pythonpath", str(programs / "python"))),
         Check("import-linter", ("lint-imports",)),
-        Check("documentation", ("mkdocs", "build", "--strict", "--quiet")),
+        Check("documentation", ("mkdocs", "build", "--strict")),
     ]
 
 
