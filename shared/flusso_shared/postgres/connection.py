@@ -16,7 +16,13 @@ from psycopg import conninfo as conninfos
 from psycopg import generators, sql
 
 from flusso_shared.errors import FatalError, RetryableError
-from flusso_shared.postgres.errors import DENIED, DeniedError, LoginError, translate
+from flusso_shared.postgres.errors import (
+    DENIED,
+    CertificateError,
+    DeniedError,
+    LoginError,
+    translate,
+)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Conninfo = str | Callable[[], str]
@@ -181,11 +187,20 @@ def _connect(
         return psycopg.connect(own, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         refused = translate(error, doing)
-        if isinstance(refused, LoginError) and not isinstance(conninfo, str):
+        if isinstance(refused, LoginError) and _replaceable(conninfo, own, refused):
             raise RetryableError(
                 f"{refused}. The secret is in a file, which is read again at every try"
             ) from error
         raise refused from error
+
+
+def _replaceable(conninfo: Conninfo, own: str, refused: LoginError) -> bool:
+    """Whether what was refused is in a file: one of ours, or one that libpq reads for each connection."""
+    given = conninfos.conninfo_to_dict(own)
+    if isinstance(refused, CertificateError):
+        return "sslcert" in given or "service" in given
+    in_service = "service" in given and "password" not in given
+    return not isinstance(conninfo, str) or in_service or "retrieved from file" in str(refused)
 
 
 def _set_up(connection: Connection, settings: dict[str, str]) -> int:

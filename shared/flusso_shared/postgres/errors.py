@@ -36,6 +36,7 @@ _POOLER = (
     "a connection pooler (such as PgBouncer) answers there, and replication cannot pass it: connect to the Postgres"
     " server itself"
 )
+_CERTIFICATE = f"check `sslcert` and `sslkey` of {_CONNECTION}, and `ssl_ca_file` and pg_hba.conf of the server"
 _TLS = f"check `sslmode` and the certificates of {_CONNECTION}, and `ssl` of the server"
 
 
@@ -53,6 +54,10 @@ class LoginError(FatalError):
     """The server does not let the user in."""
 
 
+class CertificateError(LoginError):
+    """It does not take the certificate of the client, or misses one."""
+
+
 _LOGIN = frozenset({"28P01", "28000"})
 _PARAMETER = re.compile(
     r'invalid integer value ".*" for connection option "(?P<integer>\w+)"|invalid "?(?P<choice>\w+)"? value'
@@ -68,6 +73,13 @@ class _ConnectFailure(NamedTuple):
 
 
 _CONNECT_FAILURES = (
+    _ConnectFailure(
+        _CERTIFICATE,
+        re.compile(
+            r"requires a valid client certificate|certificate authentication failed"
+            r"|SSL error: \w+ alert (unknown ca|bad certificate|certificate (expired|revoked|unknown|required))"
+        ),
+    ),
     _ConnectFailure("28P01", re.compile(r"authentication failed|no password supplied")),
     _ConnectFailure(
         "28000", re.compile(r"no pg_hba\.conf entry|not permitted to log in|role .* does not exist")
@@ -82,7 +94,7 @@ _CONNECT_FAILURES = (
         re.compile(
             r"does not support SSL|SSL error: (certificate|tlsv1 alert|sslv3 alert)|certificate verify failed"
             r"|root certificate file .* does not exist|could not (load|read) (certificate|private key|root cert)"
-            r"|server certificate for .* does not match|channel binding required"
+            r"|server certificate for .* does not match|channel binding (is )?required|private key file"
         ),
     ),
 )
@@ -98,8 +110,13 @@ def translate(error: psycopg.Error, doing: str) -> FlussoError:
         return RetryableError(f"cannot {doing}: {reason}")
     if state == DENIED:
         return DeniedError(f"cannot {doing}: {reason}; {_denied(error)}")
-    kind = LoginError if state in _LOGIN else FatalError
-    return kind(f"cannot {doing}: {reason}; {_REMEDIES.get(state, _DEFAULT_REMEDY)}")
+    return _kind(state)(f"cannot {doing}: {reason}; {_REMEDIES.get(state, _DEFAULT_REMEDY)}")
+
+
+def _kind(state: str) -> type[FatalError]:
+    if state == _CERTIFICATE:
+        return CertificateError
+    return LoginError if state in _LOGIN else FatalError
 
 
 def _denied(error: psycopg.Error) -> str:
@@ -128,8 +145,7 @@ def _without_state(error: psycopg.Error, doing: str) -> FlussoError:
     for failure in _CONNECT_FAILURES:
         if failure.pattern.search(text):
             remedy = _REMEDIES.get(failure.state, failure.state)
-            kind = LoginError if failure.state in _LOGIN else FatalError
-            return kind(f"cannot {doing}: {text}; {remedy}")
+            return _kind(failure.state)(f"cannot {doing}: {text}; {remedy}")
     # Refused, unresolved, timed out, cut, starting up, shutting down: all of it passes.
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return RetryableError(f"cannot {doing}: {text}")
