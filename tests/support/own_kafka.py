@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -101,12 +102,21 @@ class Cluster:
 
 
 @contextmanager
-def own_kafka(brokers: int = 1) -> Iterator[Cluster]:
-    """A cluster that runs, gone at the end; with three brokers, two replicas must have a record."""
+def own_kafka(
+    brokers: int = 1,
+    listeners: Mapping[str, int] = MappingProxyType({}),
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Cluster]:
+    """A cluster that runs, gone at the end; with three brokers, two replicas must have a record.
+
+    A single one may have further `listeners`, by name with their ports, and `settings`.
+    """
     with tempfile.TemporaryDirectory(prefix="flusso-test-", ignore_cleanup_errors=True) as folder:
         controller, *ports = free_ports(brokers + 1)
         made = [
-            _broker(number, port, controller, brokers, Path(folder) / str(number))
+            _broker(
+                number, port, controller, brokers, Path(folder) / str(number), listeners, settings
+            )
             for number, port in enumerate(ports, start=1)
         ]
         try:
@@ -121,9 +131,18 @@ def own_kafka(brokers: int = 1) -> Iterator[Cluster]:
                 broker.kill()
 
 
-def _broker(number: int, port: int, controller: int, brokers: int, folder: Path) -> Broker:
+def _broker(
+    number: int,
+    port: int,
+    controller: int,
+    brokers: int,
+    folder: Path,
+    listeners: Mapping[str, int],
+    more: Mapping[str, str],
+) -> Broker:
     first = number == 1
-    own = f"PLAINTEXT://{HOST}:{port}"
+    every = {"PLAINTEXT": port, **listeners}
+    own = ",".join(f"{name}://{HOST}:{at}" for name, at in every.items())
     settings = {
         "process.roles": "broker,controller" if first else "broker",
         "node.id": str(number),
@@ -141,6 +160,7 @@ def _broker(number: int, port: int, controller: int, brokers: int, folder: Path)
         # As on the shared broker.
         "group.initial.rebalance.delay.ms": "150",
         "auto.create.topics.enable": "false",
+        **more,
     }
     text = "".join(f"{name}={value}\n" for name, value in settings.items())
     layout = Layout.temporary(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -89,6 +91,8 @@ class ClientErrors:
         self._credentials = credentials
         self.client: Producer | Consumer | AdminClient | None = None
         """Whose errors these are, once it is made."""
+        self._given: tuple[str, str] | None = None
+        """The credentials that the client got after it was made."""
         self._logged_at: dict[int, float] = {}
         self._count = 0
         self._newest: tuple[float, KafkaError] | None = None
@@ -131,12 +135,29 @@ class ClientErrors:
         return found
 
     def _renew_credentials(self) -> None:
+        """Give the client what is in the files now, in a thread of its own.
+
+        confluent-kafka aborts the process when a client is called within one of its own callbacks.
+        """
         if self._credentials is None or self.client is None:
             return
         try:
-            self.client.set_sasl_credentials(*self._credentials())
+            found = self._credentials()
         except RetryableError as error:
             logger.warning("Kafka at %s: %s", self._servers, error, extra={"action": "retry"})
+            return
+        if found == self._given:
+            return
+        self._given = found
+        threading.Thread(
+            target=_give, args=(self.client, *found), name="kafka-credentials", daemon=True
+        ).start()
+
+
+def _give(client: Producer | Consumer | AdminClient, user: str, password: str) -> None:
+    # It may be closed by now.
+    with contextlib.suppress(RuntimeError, KafkaException):
+        client.set_sasl_credentials(user, password)
 
 
 class Clients:

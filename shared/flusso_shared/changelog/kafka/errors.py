@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from confluent_kafka import KafkaError, KafkaException
 
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
@@ -25,6 +27,11 @@ TRANSPORT = KafkaError._TRANSPORT  # noqa: SLF001
 ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 
 LOGIN_REFUSED = frozenset({AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
+
+_CERTIFICATE_REFUSED = re.compile(
+    r"alert (bad certificate|unsupported certificate|certificate \w+|unknown ca|access denied|handshake failure)"
+)
+"""What librdkafka reports as a connection that broke: the broker does not take the client's certificate, or misses one."""
 
 UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN})
 """No broker answered; what the client reported before says more."""
@@ -89,6 +96,8 @@ def translate(error: KafkaError, doing: str) -> FlussoError:
     """The error to raise for `error`; `doing` completes "cannot ..."."""
     code = error.code()
     reason = error.str()
+    if code == TRANSPORT and _CERTIFICATE_REFUSED.search(reason):
+        code = SSL
     if (remedy := _FATAL.get(code)) is not None:
         return FatalError(f"cannot {doing}: Kafka says {error.name()}, {reason}: {remedy}")
     if code in UNKNOWN_TOPIC:
