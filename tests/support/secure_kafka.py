@@ -79,7 +79,7 @@ def secure_kafka(
     store = folder / "kafka-with-key.pem"
     store.write_text(made.both)
     names = (TLS, MTLS, PLAIN, SCRAM, OAUTH)
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports: dict[str, int] = dict(zip(names, free_ports(len(names)), strict=True))
     known = "".join(f' user_{name}="{password}"' for name, password in (users or {}).items())
     settings = {
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,MTLS:SSL,"
