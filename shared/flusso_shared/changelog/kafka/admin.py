@@ -60,6 +60,8 @@ class Admin:
 
     def translated(self, error: KafkaError, doing: str) -> FlussoError:
         """`errors.translate`, looking through "timed out" at what is behind it."""
+        # Serves the callback for errors: it keeps what is behind this one, and renews a password that was replaced.
+        self.client.poll(0)
         if error.code() in STALE_LEADER or error.code() in UNREACHED:
             self._refresh()
         if error.code() not in UNREACHED:

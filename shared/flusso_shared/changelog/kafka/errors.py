@@ -24,6 +24,8 @@ MAX_POLL_EXCEEDED = KafkaError._MAX_POLL_EXCEEDED  # noqa: SLF001
 AUTO_OFFSET_RESET = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
 TIMED_OUT = KafkaError._TIMED_OUT  # noqa: SLF001
 TRANSPORT = KafkaError._TRANSPORT  # noqa: SLF001
+NO_ENTRY = KafkaError._NOENT  # noqa: SLF001
+"""Of an admin request: there is no broker to ask for the leaders of its partitions."""
 ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 
 LOGIN_REFUSED = frozenset({AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
@@ -33,7 +35,7 @@ _CERTIFICATE_REFUSED = re.compile(
 )
 """What librdkafka reports as a connection that broke: the broker does not take the client's certificate, or misses one."""
 
-UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN})
+UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN, NO_ENTRY})
 """No broker answered; what the client reported before says more."""
 
 _PERMISSION = "give the principal of [queue.properties] the permission"
