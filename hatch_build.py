@@ -28,7 +28,8 @@ _SHIPPED = ("README.md", "CHANGELOG.md", "docs", "deploy")
 _NOT_SHIPPED = {"docs/progress.md"}
 _MADE_FOR_THE_SITE = "<!-- made from the code:"
 """A page with it is complete only on the site."""
-_LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|#)([^)\s]+)\)")
+_LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]\((?![a-z]+:|#)([^)\s]+)\)")
+"""Text and target; there may be brackets in the text."""
 
 
 class Metadata(MetadataHookInterface):

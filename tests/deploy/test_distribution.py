@@ -116,7 +116,7 @@ def test_the_installed_documentation_links_to_installed_files(environment: Path)
 def test_pages_that_messages_name_are_installed(environment: Path) -> None:
     product = [path for name in ("shared", "cli") for path in (ROOT / name).rglob("*.py")]
     named = {name for path in product for name in re.findall(r"docs/[\w-]+\.md", path.read_text())}
-    assert "docs/schema.md" in named
+    assert named
     assert [name for name in named if not (environment / _DOCUMENTATION / name).exists()] == []
 
 

@@ -15,6 +15,7 @@ _PRODUCT = ("capture", "worker", "shared", "cli")
 _DEVELOPMENT = ("tests", "dev", "bench")
 _TOOLS = {
     "import-linter",
+    "mkdocs-material",
     "mypy",
     "pyright",
     "pytest-timeout",
@@ -64,7 +65,8 @@ def product() -> set[str]:
 
 
 def development() -> set[str]:
-    return {distribution(item) for item in _DECLARED["dependency-groups"]["dev"]}
+    groups = _DECLARED["dependency-groups"]
+    return {distribution(item) for item in (*groups["dev"], *groups["docs"])}
 
 
 def test_the_product_imports_what_it_declares() -> None:
