@@ -7,8 +7,9 @@ The address of each server is taken from the environment, where it is set:
     FLUSSO_TEST_OPENSEARCH_URL   http://127.0.0.1:9200
 
 The other servers are containers where a Docker engine answers, else processes on free ports in a
-temporary directory (`dev/stacklib`, what `dev/stack` uses).  Either way they are started once per run
-and stopped at its end.  A program that is missing for that fails the run and names its package.
+temporary directory (`dev/stacklib`, what `dev/stack` uses).  `FLUSSO_TEST_SERVERS=containers` or `processes`
+decides it.  Either way they are started once per run and stopped at its end.  A program that is missing for
+that fails the run and names its package.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ VARIABLES = {
     "kafka": "FLUSSO_TEST_KAFKA",
     "opensearch": "FLUSSO_TEST_OPENSEARCH_URL",
 }
+KIND = "FLUSSO_TEST_SERVERS"
+_KINDS = ("containers", "processes")
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,16 @@ def provided(environment: Mapping[str, str] = os.environ) -> Iterator[Services]:
     missing = [service for service in VARIABLES if service not in addresses]
     with ExitStack() as stack:
         if missing:
-            addresses |= stack.enter_context(_started(missing))
+            addresses |= stack.enter_context(_started(missing, environment.get(KIND, "")))
         yield Services(addresses["postgres"], addresses["kafka"], addresses["opensearch"])
 
 
 @contextmanager
-def _started(missing: list[str]) -> Iterator[dict[str, str]]:
+def _started(missing: list[str], kind: str) -> Iterator[dict[str, str]]:
     from support import containers
 
-    if containers.engine_answers():
+    assert kind in ("", *_KINDS), f"{KIND} is {kind!r}; it has to be one of {_KINDS}"
+    if kind == "containers" or (not kind and containers.engine_answers()):
         with containers.started(missing) as addresses:
             yield addresses
     else:

@@ -12,12 +12,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacklib import venv
+from stacklib import engine, venv
 from stacklib.layout import ROOT
 from stacklib.problem import Problem
 
 SUITES = ("unit", "deploy", "contract", "integration", "e2e", "failure")
 _WITHOUT_SERVERS = ("unit", "deploy")
+_DOCKER = "tests/containers"
+"""Its tests use one engine and one compose project, so they run in one process."""
 _LONGEST_FIRST = ("failure", "e2e", "integration", "contract")
 """The suites on servers in the order of their runs: a long test that began last would run on one core."""
 _PROCESSES_PER_CORE = 2
@@ -50,15 +52,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _checks(options: argparse.Namespace, rest: Sequence[str], programs: Path) -> list[Check]:
     chosen = [suite for suite in SUITES if getattr(options, suite)]
-    everything = not chosen and not options.lint and not rest
+    everything = not chosen and not options.lint and not options.docker and not rest
     checks = _lint(programs) if options.lint or everything else []
     if rest:
         # One process, so that `--pdb`, `-s` and `-x` are what they are.
-        folders = [f"tests/{suite}" for suite in chosen]
+        folders = [f"tests/{suite}" for suite in chosen] + [_DOCKER] * options.docker
         checks.append(Check("pytest", ("pytest", *folders, *rest)))
-    elif chosen or everything:
+        return checks
+    if chosen or everything:
         checks += _tests(chosen or SUITES, options.reports)
+    if options.docker or everything:
+        checks += _docker(options.docker, options.reports)
     return checks
+
+
+def _docker(required: bool, reports: Path | None) -> list[Check]:
+    """The tests in containers, where there is an engine that has the images."""
+    obstacle = engine.obstacle()
+    if obstacle is None:
+        return [_pytest("docker", (), [_DOCKER], reports)]
+    if required:
+        raise Problem(f"The tests in containers cannot run: {obstacle}.")
+    print(f"--- pytest: docker is left out: {obstacle}", flush=True)
+    return []
 
 
 def _tests(suites: Collection[str], reports: Path | None) -> list[Check]:
@@ -74,10 +90,15 @@ def _tests(suites: Collection[str], reports: Path | None) -> list[Check]:
 def _run_of(name: str, suites: Sequence[str], processes: int, reports: Path | None) -> list[Check]:
     if not suites:
         return []
-    command = ["pytest", "-n", str(processes), "--dist", "loadgroup", "--durations=50"]
-    if reports is not None:
-        command += [f"--junitxml={reports / name}.xml"]
-    return [Check(f"pytest: {name}", (*command, *(f"tests/{suite}" for suite in suites)))]
+    spread = ("-n", str(processes), "--dist", "loadgroup")
+    return [_pytest(name, spread, [f"tests/{suite}" for suite in suites], reports)]
+
+
+def _pytest(
+    name: str, options: Sequence[str], folders: Sequence[str], reports: Path | None
+) -> Check:
+    report = [] if reports is None else [f"--junitxml={reports / name}.xml"]
+    return Check(f"pytest: {name}", ("pytest", *options, "--durations=50", *report, *folders))
 
 
 def _lint(programs: Path) -> list[Check]:
@@ -138,4 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for suite in SUITES:
         parser.add_argument(f"--{suite}", action="store_true", help=f"tests/{suite}")
+    parser.add_argument(
+        "--docker", action="store_true", help=f"{_DOCKER}: the image and docker-compose.yml"
+    )
     return parser

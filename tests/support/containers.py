@@ -53,6 +53,7 @@ def started(services: Iterable[str]) -> Iterator[dict[str, str]]:
 def _postgres(stack: ExitStack) -> str:
     container = (
         DockerContainer("postgres:17")
+        .with_env("POSTGRES_PASSWORD", "postgres")
         .with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
         .with_exposed_ports(5432)
         .with_command(
@@ -62,7 +63,7 @@ def _postgres(stack: ExitStack) -> str:
     )
     stack.enter_context(container)
     host, port = container.get_container_host_ip(), container.get_exposed_port(5432)
-    url = f"postgresql://postgres@{host}:{port}/postgres"
+    url = f"postgresql://postgres:postgres@{host}:{port}/postgres"
 
     def connects() -> bool:
         try:
@@ -80,7 +81,8 @@ def _kafka(stack: ExitStack) -> str:
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
     container = DockerContainer("apache/kafka:4.1.0").with_bind_ports(port, port)
-    host = container.get_container_host_ip()
+    # What the container says of it is known only after its start.
+    host = str(container.get_docker_client().host())
     settings = {
         "KAFKA_JVM_PERFORMANCE_OPTS": " ".join(programs.BRIEF_JAVA),
         "KAFKA_NODE_ID": "1",

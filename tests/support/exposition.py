@@ -27,3 +27,9 @@ def names(text: str) -> set[str]:
     """The names in the text of `/metrics`, without the companions `_created` of counters and histograms."""
     found = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)
     return {name for name in found if not name.endswith("_created")}
+
+
+def samples(text: str) -> dict[str, float]:
+    """The values in the text of `/metrics`: name with labels, as it is written there -> value."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {key: float(value) for key, _, value in (line.rpartition(" ") for line in lines)}

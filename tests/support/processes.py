@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from support import web
+from support import exposition, web
 from support.commands import inherited_environment, program, run_command
 from support.stores.dev import ROOT
 from support.waiting import until_none
@@ -270,8 +270,7 @@ class Daemon:
 
     def samples(self) -> dict[str, float]:
         """What `/metrics` has: name with labels, as it is written there -> value."""
-        lines = [line for line in self.exposition().splitlines() if not line.startswith("#")]
-        return {key: float(value) for key, _, value in (line.rpartition(" ") for line in lines)}
+        return exposition.samples(self.exposition())
 
     def exposition(self) -> str:
         """The text of `/metrics`."""
