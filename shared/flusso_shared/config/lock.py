@@ -35,7 +35,7 @@ from flusso_shared.plan.codec import plan_from_json, plan_to_json
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-_SECRET = re.compile(r"password|secret|key\.pem|jaas|token(?!\.endpoint)", re.IGNORECASE)
+_SECRET = re.compile(r"password|passphrase|secret|key\.pem|jaas|token(?!\.endpoint)", re.IGNORECASE)
 _PROPERTIES = "queue.properties."
 _URLS = ("url", "proxy")
 """Keys of a sink that are kept without the secret in them."""

@@ -18,9 +18,13 @@ _BROKER: Final = re.compile(
     rf"(?:[A-Za-z_]+://)?(?P<host>[^\s@:/?#%\[\]]+|{_IPV6})(?::(?P<port>\d+))?"
 )
 _SHOWN: Final = re.compile(
-    rf"(?P<scheme>[A-Za-z]+)://(?:(?P<user>[^\s@:/?#\[\]]*)(?P<password>:[^\s@/?#]*)?@)?"
-    rf"(?P<hosts>(?:[^\s@:/?#\[\]]+|{_IPV6})?(?::\d+)?(?:,(?:[^\s@:/?#\[\]]+|{_IPV6})(?::\d+)?)*)(?P<rest>[/?][^\s@#]*)?"
+    rf"(?P<scheme>postgresql|postgres|https?)://(?:(?P<user>[^\s@:/?#\[\]]*)(?P<password>:[^\s@/?#]*)?@)?"
+    rf"(?P<hosts>(?:[^\s@:/?#%,\[\]]+|{_IPV6})?(?::\d+)?(?:,(?:[^\s@:/?#%,\[\]]+|{_IPV6})(?::\d+)?)*)(?P<rest>[/?][^\s@#]*)?"
 )
+_NAMED: Final = re.compile(
+    r"(user|password|ssl\w+|application_name|options|service|passfile|channel_binding)=.*"
+)
+"""Parameters whose names are shown: what stands before another `=` may be a piece of a password."""
 _HARMLESS: Final = re.compile(
     r"sslmode=(disable|allow|prefer|require|verify-ca|verify-full)|connect_timeout=\d{1,4}"
     r"|target_session_attrs=[a-z]+(-[a-z]+)?"
@@ -32,9 +36,12 @@ _LABEL: Final = 63
 
 
 def redacted(url: str) -> str:
-    """The URL as it may be shown: without its password and what parameters are set to; of one that is malformed nothing but the scheme."""
+    """The URL as it may be shown: without its password and what parameters are set to; of one that is malformed nothing but the scheme.
+
+    What looks like the host of a malformed one may be the end of a password with an @ in it.
+    """
     match = _SHOWN.fullmatch(url)
-    if match is None:
+    if match is None or not _hosts_can_be(match["hosts"], alone=match["scheme"].startswith("http")):
         scheme, separator, _ = url.partition("://")
         return f"{scheme}://***" if separator and scheme.isalnum() else "***"
     user = match["user"] or ""
@@ -46,9 +53,23 @@ def redacted(url: str) -> str:
     return f"{match['scheme']}://{user}{at}{match['hosts']}{path}{mark}{kept}"
 
 
+def _hosts_can_be(hosts: str, *, alone: bool) -> bool:
+    if alone and ("," in hosts or not hosts):
+        return False
+    for each in hosts.split(","):
+        host, colon, port = each.rpartition(":") if not each.endswith("]") else (each, "", "")
+        host = host if colon else each
+        if colon and not 0 < int(port or 0) < 65536:
+            return False
+        if host and not host.startswith("[") and not host_name(host):
+            return False
+    return True
+
+
 def _shown(parameter: str) -> str:
-    name, equals, _ = parameter.partition("=")
-    return parameter if not parameter or _HARMLESS.fullmatch(parameter) else name + equals + "***"
+    if not parameter or _HARMLESS.fullmatch(parameter):
+        return parameter
+    return parameter.partition("=")[0] + "=***" if _NAMED.fullmatch(parameter) else "***"
 
 
 def host_name(host: str) -> bool:

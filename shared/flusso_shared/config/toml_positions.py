@@ -11,6 +11,9 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"^\s*(\[\[?)\s*({_DOTTED})\s*\]\]?")
 _ASSIGNMENT = re.compile(rf"^\s*({_DOTTED})\s*=")
+_HARMLESS = re.compile(
+    r"\s*(true|false|[+-]?\d[\d_.]*|\{\s*(env|file)\s*=\s*\S+\s*\}|[\[{]\s*)?\s*(#.*)?"
+)
 
 
 class KeyPositions:
@@ -30,8 +33,13 @@ class KeyPositions:
         return (0, 0)
 
     def source(self, line: int) -> str:
-        """The text of a line."""
-        return self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        """The text of a line, to be shown: of a value only what can be no secret, whatever its key is (misspelt, say)."""
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        if assignment := _ASSIGNMENT.match(text):
+            value = text[assignment.end() :]
+            return text if _HARMLESS.fullmatch(value) else f"{assignment[0]} ..."
+        # Not the inside of a text of several lines, such as a key in PEM.
+        return text if _HEADER.match(text) else ""
 
     def _scan(self) -> None:
         base: Path = ()

@@ -131,7 +131,14 @@ def test_it_says_what_it_withholds(
 
 
 @pytest.mark.parametrize(
-    "name", ["sasl.password", "ssl.key.password", "sasl.oauthbearer.client.secret", "ssl.key.pem"]
+    "name",
+    [
+        "sasl.password",
+        "ssl.key.password",
+        "sasl.oauthbearer.client.secret",
+        "ssl.key.pem",
+        "sasl.oauthbearer.assertion.private.key.passphrase",
+    ],
 )
 def test_a_secret_property_must_come_from_the_environment(name: str, tmp_path: Path) -> None:
     """There is no other way to fill it in, so a lock without it must not run."""

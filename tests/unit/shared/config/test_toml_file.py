@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,27 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     text = SOURCE + 'connection_url = "postgresql://a:hidden@b/c"\n'
     config = load_config(write(tmp_path, text))
     assert "hidden" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[source]\ntype = "postgres"\nconnection_url = "postgresql://u:hidden@h/d" x',
+        '[source]\ntype = "postgres"\nconnection_url = ["postgresql://u:hidden@h/d"]',
+        '[source]\ntype = "postgres"\nconection_url = "postgresql://u:hidden@h/d"',
+        '[source]\ntype = "postgres"\n[source.connection_url]\ndatabase = "d"\npaswrd = "hidden"',
+        '[source]\ntype = "postgres"\n[sinks.a]\ntype = "opensearch"\napi_key = ["hidden"]',
+        '[source]\ntype = "postgres"\n[sinks]\na = { type = "opensearch", pasword = "hidden" }',
+        '[source]\ntype = "postgres"\n[queue.properties]\n"ssl.key.pem" = """\n---\nhidden\n" x\n',
+        '[source]\ntype = "postgres"\n[queue.properties]\n"sasl.password" = ["hidden"]\n',
+        '[source]\ntype = "postgres"\n[source.connection_url]\ndatabase = "d"\npassword = "hidden',
+    ],
+)
+def test_a_line_with_a_secret_is_not_shown(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Problems) as caught:
+        load_config(write(tmp_path, text))
+    assert "hidden" not in str(caught.value)
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
