@@ -5,6 +5,7 @@ Secrets are replaced while it runs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def test_roles_that_may_no_more_than_they_need_are_enough(
             scenario.assert_equal(DEADLINE)
         assert scenario.generations() == generations
     assert not servers.role.missing
+    said = "".join(daemon.log.read_text() for daemon in scenario.pipeline.daemons)
+    assert not re.search(r"-(kafka|database)-\d|\bkey-\d", said), "a secret is in a log"
 
 
 def replace_all(servers: Servers, scenario: Scenario) -> None:

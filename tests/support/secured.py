@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +75,11 @@ class SecuredSite(Site):
 
     config: str = ""
     """The beginning of `flusso.toml`."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the processes."""
 
     def environment(self) -> dict[str, str]:
-        return inherited_environment() | {"PYTHONFAULTHANDLER": "1"}
+        return inherited_environment() | {"PYTHONFAULTHANDLER": "1"} | dict(self.variables)
 
     def write_config(self, folder: Path) -> Path:
         text = self.config

@@ -20,7 +20,9 @@ _LEVELS = {
     "off": logging.CRITICAL + 1,
 }
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
-_NOISY = ("opensearch", "urllib3", "uvicorn", "asyncio")
+_NOISY = ("opensearch", "urllib3", "uvicorn", "asyncio", "botocore")
+_TALKATIVE = ("botocore.auth",)
+"""They log secrets at the level of debug: here the headers that are signed, with the session token."""
 
 
 def configure(env: Mapping[str, str]) -> None:
@@ -37,6 +39,8 @@ def configure(env: Mapping[str, str]) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for target, level in directives(env.get("FLUSSO_LOG", env.get("RUST_LOG", ""))).items():
         logging.getLogger(target or None).setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def directives(text: str) -> dict[str, int]:

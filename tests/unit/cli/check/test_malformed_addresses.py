@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from flusso_cli.main import main
 from flusso_shared.config import postgres_url
 from flusso_shared.config.connections import split_urls
 from flusso_shared.config.server_addresses import checked_brokers, checked_http
 from flusso_shared.errors import ConfigError
+from support.in_process import run
 
 _CONFIG = """\
 [source]
@@ -42,6 +35,13 @@ _SUBJECTS = {
     "MAIN_OPENSEARCH_PROXY": "sink main",
     "KAFKA_BOOTSTRAP_SERVERS": "kafka",
 }
+
+_SLOW = [
+    HealthCheck.too_slow,
+    HealthCheck.filter_too_much,
+    HealthCheck.data_too_large,
+    HealthCheck.function_scoped_fixture,
+]
 
 JUNK = st.text("@:/?#%&=[], \\'\"\t\nä0a", max_size=6)
 SCHEMES = {
@@ -97,36 +97,6 @@ def malformed(kind: str, address: str) -> bool:
     return False
 
 
-@contextmanager
-def as_before() -> Iterator[None]:
-    """Puts logging back as it was: a command sets it up for its process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-
-def run(environment: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code and both outputs of a command, in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    kept = {name: value for name, value in os.environ.items() if "FLUSSO" not in name}
-    with (
-        as_before(),
-        patch.dict(os.environ, {**kept, **environment}, clear=True),
-        patch.object(sys, "argv", ["flusso", *arguments]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        try:
-            main()
-        except SystemExit as ended:
-            return int(ended.code or 0), out.getvalue(), err.getvalue()
-    return 0, out.getvalue(), err.getvalue()
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
@@ -136,9 +106,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", list(_SUBJECTS))
-@settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(data=st.data())
 def test_a_malformed_address_is_one_message_without_a_secret(
     project: Path, kind: str, data: st.DataObject
