@@ -5,5 +5,6 @@ In reading order:
 * `deployment`: the servers that a configuration names.
 * `remote`: a running process over HTTP.
 * `generations`: what commands about generations ask, one way or the other.
-* `indexes`, `reindex`, `verify`, `quarantine`: the commands.
+* `indexes`, `reindex`, `verify`, `quarantine`: the commands on indexes and documents.
+* `slot_state`, `slot`: the replication slot.
 """

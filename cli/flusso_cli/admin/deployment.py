@@ -33,6 +33,9 @@ Format = Literal["human", "json"]
 FormatOption = Annotated[
     Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="Output format.")
 ]
+JsonOption = Annotated[
+    bool, typer.Option("--json", envvar="FLUSSO_JSON", help="Print one JSON document.")
+]
 ServerOption = Annotated[
     str | None,
     typer.Option(
