@@ -21,6 +21,7 @@ _COMMANDS = {
     "reindex": "flusso_cli.admin.reindex",
     "verify": "flusso_cli.admin.verify",
     "quarantine": "flusso_cli.admin.quarantine",
+    "resolve": "flusso_cli.admin.resolve",
     "slot": "flusso_cli.admin.slot",
 }
 """Name, in the order of the help -> the module that has it, as a function or a `Typer` of the same name."""

@@ -6,5 +6,6 @@ In reading order:
 * `remote`: a running process over HTTP.
 * `generations`: what commands about generations ask, one way or the other.
 * `indexes`, `reindex`, `verify`, `quarantine`: the commands on indexes and documents.
+* `touched`, `resolve`: what a row touches.
 * `slot_state`, `slot`: the replication slot.
 """

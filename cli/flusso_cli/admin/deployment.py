@@ -36,6 +36,9 @@ FormatOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", envvar="FLUSSO_JSON", help="Print one JSON document.")
 ]
+SqlOption = Annotated[
+    bool, typer.Option("--sql", envvar="FLUSSO_SQL", help="Show the SQL as well.")
+]
 ServerOption = Annotated[
     str | None,
     typer.Option(

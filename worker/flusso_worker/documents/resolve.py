@@ -78,6 +78,7 @@ class Resolved:
 class Route:
     """A way with its composed statements."""
 
+    way: Way
     columns: Columns
     primary_key: Columns
     in_key: tuple[int, ...] | None
@@ -146,18 +147,33 @@ class Resolver:
             # The log does not contain the parents of the deleted rows.
             found.fanouts.append(Fanout(self._all_keys))
         for table, changes in batch.changes.items():
-            for route in self._routes.get(table, ()):
+            for route in self.routes(table):
                 relevant = changes if route.root else _without_snapshots(changes)
-                if not relevant:
-                    continue
-                links, unknown = route.links(relevant)
-                known = len(found.unresolved)
-                if unknown:
-                    links.update(self._find_links(database, route.lookup, unknown, found, isolate))
-                self._follow_hops(database, links, route.hops, found, isolate)
-                if len(found.unresolved) > known:
-                    found.unresolved[known:] = _named(found.unresolved[known:], route, relevant)
+                if relevant:
+                    self.follow(database, route, relevant, found, isolate=isolate)
         return found
+
+    def routes(self, table: TableName) -> Sequence[Route]:
+        """The routes from rows of `table`, one per way."""
+        return self._routes.get(table, ())
+
+    def follow(
+        self,
+        database: Database,
+        route: Route,
+        changes: Sequence[Change],
+        found: Resolved,
+        *,
+        isolate: bool,
+    ) -> None:
+        """Add to `found` what changes of the route's table lead to along it; otherwise like `resolve`."""
+        links, unknown = route.links(changes)
+        known = len(found.unresolved)
+        if unknown:
+            links.update(self._find_links(database, route.lookup, unknown, found, isolate))
+        self._follow_hops(database, links, route.hops, found, isolate)
+        if len(found.unresolved) > known:
+            found.unresolved[known:] = _named(found.unresolved[known:], route, changes)
 
     def reached(
         self, database: Database, records: Sequence[Record], keys: Collection[Key]
@@ -178,7 +194,7 @@ class Resolver:
 
     def _related(self, table: TableName) -> bool:
         """Whether documents contain rows of `table` otherwise than as their root."""
-        return any(not route.root for route in self._routes.get(table, ()))
+        return any(not route.root for route in self.routes(table))
 
     def stream(
         self, database: Database, fanouts: Sequence[Fanout], unresolved: list[Unresolved]
@@ -340,6 +356,7 @@ def _route(way: Way, catalog: Catalog) -> Route:
         hops.append(_lookup(hop, given, catalog))
         given = Place(hop.table, hop.give)
     return Route(
+        way=way,
         columns=way.columns,
         primary_key=primary_key,
         in_key=tuple(positions[column] for column in way.columns) if inside else None,
