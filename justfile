@@ -42,9 +42,13 @@ logs *service:
 compose-up workers="2":
     docker compose up --build --wait --scale worker={{ workers }}
 
+# The same with Prometheus, and Grafana with the dashboard on port 3000
+grafana:
+    docker compose --profile monitoring up --build --wait
+
 # Stop the containers; the data stays
 compose-down:
-    docker compose down
+    docker compose --profile '*' down
 
 # --- the product ---
 

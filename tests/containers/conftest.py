@@ -15,6 +15,11 @@ from support.docker_engine import Images
 from support.stores.dev import ROOT
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the compose project come last: its servers need not run beside those of the others."""
+    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def images() -> Images:
     """Both targets of the Dockerfile."""

