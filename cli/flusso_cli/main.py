@@ -21,6 +21,7 @@ _COMMANDS = {
     "reindex": "flusso_cli.admin.reindex",
     "verify": "flusso_cli.admin.verify",
     "quarantine": "flusso_cli.admin.quarantine",
+    "explain": "flusso_cli.admin.explain",
     "resolve": "flusso_cli.admin.resolve",
     "slot": "flusso_cli.admin.slot",
 }

@@ -150,5 +150,5 @@ def chosen_deployment(
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Plain text: no markup, no highlighting, no wrapping where stdout is no terminal."""
-    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+    """Plain text: no markup, no emoji (ids may contain `:on:`), no highlighting, no wrapping where stdout is no terminal."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)

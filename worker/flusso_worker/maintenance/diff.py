@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_PATHS = 20
 _ABSENT = object()
@@ -17,21 +17,36 @@ def parsed(text: str | bytes) -> Any:
     return json.loads(text, parse_float=Decimal)
 
 
+class FieldDifference(NamedTuple):
+    """One place at which two documents differ."""
+
+    path: str
+    """Like `orders[2].status`."""
+    expected: tuple[Any, ...]
+    """The value there, as a tuple of one; empty where the document has none."""
+    actual: tuple[Any, ...]
+
+
 def differing_paths(expected: Any, actual: Any) -> list[str]:
     """Paths like `orders[2].status`, at most `MAX_PATHS`; none when the documents are equal."""
-    return list(islice(_paths(expected, actual, ""), MAX_PATHS))
+    return [item.path for item in islice(differences(expected, actual), MAX_PATHS)]
 
 
-def _paths(expected: Any, actual: Any, path: str) -> Iterator[str]:
+def differences(expected: Any, actual: Any, path: str = "") -> Iterator[FieldDifference]:
+    """The places at which the documents differ, below `path`; none when they are equal."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         for key in dict.fromkeys([*expected, *actual]):
             inner = f"{path}.{key}" if path else key
-            yield from _paths(expected.get(key, _ABSENT), actual.get(key, _ABSENT), inner)
+            yield from differences(expected.get(key, _ABSENT), actual.get(key, _ABSENT), inner)
     elif isinstance(expected, list) and isinstance(actual, list):
         for at in range(max(len(expected), len(actual))):
-            yield from _paths(_at(expected, at), _at(actual, at), f"{path}[{at}]")
+            yield from differences(_at(expected, at), _at(actual, at), f"{path}[{at}]")
     elif not _same(expected, actual):
-        yield path or "(the whole document)"
+        yield FieldDifference(path or "(the whole document)", _side(expected), _side(actual))
+
+
+def _side(value: Any) -> tuple[Any, ...]:
+    return () if value is _ABSENT else (value,)
 
 
 def _at(items: list[Any], at: int) -> Any:
