@@ -19,7 +19,7 @@ from flusso_shared.config.connections import (
 )
 from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.config.project import Project
-from flusso_shared.errors import ConfigError, FatalError
+from flusso_shared.errors import ConfigError, FatalError, RetryableError
 from flusso_shared.names import GenerationName
 from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process import option_values
@@ -147,6 +147,18 @@ def chosen_deployment(
     project, _ = needed_project(config, lock, locked=locked)
     with deployment(project, index_prefix) as servers:
         yield servers
+
+
+@contextmanager
+def one_attempt() -> Iterator[None]:
+    """A block whose transient errors end the command, with what to do; daemons retry these."""
+    try:
+        yield
+    except RetryableError as error:
+        raise FatalError(
+            f"{error}; check that the server runs, and its address in the configuration and the environment, then run"
+            " the command again"
+        ) from error
 
 
 def console(*, stderr: bool = False) -> Console:

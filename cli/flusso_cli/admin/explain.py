@@ -9,7 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from flusso_cli.admin.deployment import JsonOption, SqlOption, chosen_deployment, console
+from flusso_cli.admin.deployment import (
+    JsonOption,
+    SqlOption,
+    chosen_deployment,
+    console,
+    one_attempt,
+)
 from flusso_cli.admin.exact_json import exact_json
 from flusso_cli.admin.explanation import Explanation, InSink, QueryPlan, explain_document
 from flusso_shared.clock import SystemClock
@@ -41,7 +47,7 @@ def explain(
 
     With `--sql` the statement that builds the document is executed once more, for its plan and timings.
     """
-    with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
+    with one_attempt(), chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         name = servers.check_index(index)
         generation = servers.live(name)
         clock = SystemClock(threading.Event())

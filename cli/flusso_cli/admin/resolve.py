@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flusso_cli.admin.deployment import JsonOption, SqlOption, console
+from flusso_cli.admin.deployment import JsonOption, SqlOption, console, one_attempt
 from flusso_cli.admin.touched import Row, TouchedByWay, touched
 from flusso_shared.clock import SystemClock
 from flusso_shared.config.choose import needed_project
@@ -52,7 +52,7 @@ def resolve(
     project, _ = needed_project(config, lock, locked=locked)
     conninfo = source_conninfo(project.config.source, environment())
     clock = SystemClock(threading.Event())
-    with closing(Database(conninfo, "flusso resolve", clock)) as database:
+    with one_attempt(), closing(Database(conninfo, "flusso resolve", clock)) as database:
         row, found = touched(database, project.plan, table, key)
     if as_json:
         report = _report(row, found, limit, show_sql=show_sql)

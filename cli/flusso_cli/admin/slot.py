@@ -12,10 +12,9 @@ from typing import Annotated
 
 import psycopg
 import typer
-from rich.table import Table
 
 from flusso_capture.source import slot as capture_slot
-from flusso_cli.admin.deployment import JsonOption, console
+from flusso_cli.admin.deployment import JsonOption, console, one_attempt
 from flusso_cli.admin.slot_state import SlotState, read
 from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.config.choose import needed_project
@@ -60,9 +59,7 @@ def status(
             " builds every index"
         )
     else:
-        console().print(_table(slot, found))
-        for note in _notes(found, source.on_lost_position):
-            console().print(note)
+        console().print("\n".join([*_lines(slot, found), *_notes(found, source.on_lost_position)]))
     if found is None:
         raise typer.Exit(1)
 
@@ -109,7 +106,7 @@ class _Source:
 def _source(config: Path | None, lock: Path, *, locked: bool) -> Iterator[_Source]:
     project, _ = needed_project(config, lock, locked=locked)
     conninfo = source_conninfo(project.config.source, environment())
-    with postgres.connect(conninfo, _APPLICATION) as connection:
+    with one_attempt(), postgres.connect(conninfo, _APPLICATION) as connection:
         where = postgres.address(conninfo)
         yield _Source(connection, where, project.config.source.on_lost_position)
 
@@ -153,7 +150,7 @@ def _after_loss(on_lost_position: OnLostPosition) -> str:
     return "The next start of capture rebuilds every index."
 
 
-def _table(name: str, state: SlotState) -> Table:
+def _lines(name: str, state: SlotState) -> list[str]:
     rows = [
         ("slot", f"{name} ({state.type}, {state.plugin or 'no plugin'}, {state.database or '-'})"),
         ("active", "yes" if state.active else "no"),
@@ -171,10 +168,7 @@ def _table(name: str, state: SlotState) -> Table:
         ),
         ("inactive since", state.inactive_since or "-"),
     ]
-    table = Table(show_header=False, box=None)
-    for row in rows:
-        table.add_row(*row)
-    return table
+    return [f"{what:<15} {value}" for what, value in rows]
 
 
 def _bytes(value: int | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from support.processes import Site
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 120.0
+NOWHERE = "postgresql://me@127.0.0.1:1/nowhere"
 SCHEMA = """\
 table: users
 primary_key: id
@@ -149,6 +150,13 @@ def test_a_document_in_quarantine(deployed: Deployed) -> None:
 def test_what_cannot_be_explained_is_one_message(deployed: Deployed) -> None:
     said = deployed.say("orders", "7", code=1)
     assert "unknown index orders; there are users" in said
+    for away in (
+        replace(deployed.site, database_url=NOWHERE),
+        replace(deployed.site, opensearch_url="http://127.0.0.1:1"),
+    ):
+        said = replace(deployed, site=away).say("users", "7", code=1)
+        assert "127.0.0.1" in said
+        assert "then run the command again" in said
     scene = deployed.scene
     scene.finish(scene.workers[0])
     scene.index.cluster.request("DELETE", path(scene.index.name.physical))

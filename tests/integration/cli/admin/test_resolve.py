@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,7 @@ def test_what_names_no_row_is_one_message(project: Site, tmp_path: Path) -> None
     said = failure(project, tmp_path, "orders", "ten")
     assert "ten cannot be a primary key of table public.orders (id integer)" in said
     assert "correct the values" in said
+    away = replace(project, database_url="postgresql://me@127.0.0.1:1/nowhere")
+    said = failure(away, tmp_path, "orders", "10")
+    assert "port 1 failed" in said
+    assert "then run the command again" in said

@@ -115,6 +115,10 @@ def test_it_is_dropped_only_when_no_process_reads_it(kit: Kit, site: Site, tmp_p
     code, _, err = run_slot(site, tmp_path, "drop", "--yes")
     assert code == 1
     assert "does not exist at" in err
+    away = replace(site, database_url="postgresql://me@127.0.0.1:1/nowhere")
+    code, _, err = run_slot(away, tmp_path, "status")
+    assert code == 1
+    assert "then run the command again" in err
 
 
 def test_a_terminal_is_asked_and_nothing_else_drops_it(
