@@ -31,7 +31,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
 from bare import Bare, BareScript  # noqa: E402  (the two folders are no packages)
 
-from support import compare, processes  # noqa: E402
+from support import processes  # noqa: E402
+from support.expected import compare  # noqa: E402
 from support.idle import end_offsets  # noqa: E402
 from support.processes import Pipeline, Site, cleaned_up  # noqa: E402
 from support.stores import dev as store  # noqa: E402

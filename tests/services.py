@@ -58,7 +58,7 @@ def provided(environment: Mapping[str, str] = os.environ) -> Iterator[Services]:
 
 @contextmanager
 def _started(missing: list[str], kind: str) -> Iterator[dict[str, str]]:
-    from support import containers
+    from support.servers import containers
 
     assert kind in ("", *_KINDS), f"{KIND} is {kind!r}; it has to be one of {_KINDS}"
     if kind == "containers" or (not kind and containers.engine_answers()):

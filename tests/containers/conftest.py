@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from stacklib import engine
-from support import compose, docker_engine
-from support.compose import Compose
-from support.docker_engine import Images
+from support.servers import compose, docker_engine
+from support.servers.compose import Compose
+from support.servers.docker_engine import Images
 from support.stores.dev import ROOT
 
 

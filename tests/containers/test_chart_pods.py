@@ -14,11 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
-from support import chart, docker_engine, names, web
-from support.chart import Object, Rendered
-from support.compose import Compose
-from support.docker_engine import Container, Images
+from support import names, web
+from support.deploy import chart
+from support.deploy.chart import Object, Rendered
 from support.processes import Site
+from support.servers import docker_engine
+from support.servers.compose import Compose
+from support.servers.docker_engine import Container, Images
 from support.stores import dev as store
 from support.stores.dev import ROOT
 from support.waiting import until_none

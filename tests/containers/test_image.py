@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from support import docker_engine
-from support.docker_engine import Container, Images, docker, run
+from support.servers import docker_engine
+from support.servers.docker_engine import Container, Images, docker, run
 from support.stores.dev import ROOT
 
 pytestmark = pytest.mark.timeout(120)

@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from stacklib import engine
-from support import compose, web
-from support.compose import Compose
-from support.docker_engine import Images
+from support import web
 from support.exposition import samples
 from support.processes import Pipeline
 from support.scenario import Scenario
+from support.servers import compose
+from support.servers.compose import Compose
+from support.servers.docker_engine import Images
 from support.stores import dev as store
 from support.stores.dev import ROOT
 from support.waiting import until_none

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from services import KIND, VARIABLES
-from support import docker_engine
+from support.servers import docker_engine
 from support.stores.dev import ROOT
 
 

@@ -12,7 +12,7 @@ from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.seams import ChangeLog, ChangeReader, ChangeWriter, TopicPartition
-from support.change_logs import ORDERS, USERS, after, change, connection, publish, read, start
+from support.kits.change_logs import ORDERS, USERS, after, change, connection, publish, read, start
 from support.waiting import until
 
 Join = Callable[..., ChangeReader]

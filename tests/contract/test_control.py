@@ -14,7 +14,7 @@ from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.seams import Control
 from flusso_worker.generations.control import OpenSearchControl
 from flusso_worker.sinks.cluster import Cluster
-from support import change_logs, index_kit
+from support.kits import change_logs, index_kit
 
 Open = Callable[[], Control]
 """Gives the records as one more reader sees them: another process, where they outlive the process."""

@@ -16,7 +16,7 @@ from flusso_worker.generations.record import Generation, Known, State
 from flusso_worker.generations.schema_order import Carrier, SchemaOrder
 from flusso_worker.generations.store import GenerationStore, LocalStore
 from flusso_worker.sinks.cluster import Cluster
-from support.index_kit import connection
+from support.kits.index_kit import connection
 from support.stores.small import PLAN
 
 LINEAGE = Lineage("1", "slot", "0/1")

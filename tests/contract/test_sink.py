@@ -20,7 +20,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.seams import Batch, Conflict, Operation, Sink, Written
 from flusso_worker.sinks.opensearch import OpenSearchSink
 from flusso_worker.sinks.stdout import StdoutSink
-from support.index_kit import IndexKit
+from support.kits.index_kit import IndexKit
 
 GENERATION = GenerationName("users", "01234567", 1)
 VERSION = 1 << 48

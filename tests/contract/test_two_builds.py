@@ -16,9 +16,9 @@ from flusso_shared.seams import Batch
 from flusso_worker.documents.built import Built
 from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services
-from support.build_kit import BuildKit
 from support.documents import run
-from support.index_kit import IndexKit, expected
+from support.kits.build_kit import BuildKit
+from support.kits.index_kit import IndexKit, expected
 from support.stores import small as small_store
 
 pytestmark = pytest.mark.services

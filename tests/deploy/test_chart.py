@@ -21,9 +21,9 @@ from flusso_shared.config.project import load_project
 from flusso_shared.metrics import Metrics
 from flusso_shared.process.http import public_app
 from flusso_shared.status import Status
-from support import chart, kubernetes
-from support.chart import CHART, Object, Rendered, values
-from support.chart_cases import CASES, KEDA
+from support.deploy import chart, kubernetes
+from support.deploy.chart import CHART, Object, Rendered, values
+from support.deploy.chart_cases import CASES, KEDA
 from support.stores.dev import ROOT
 
 pytestmark = pytest.mark.usefixtures("built_helm")

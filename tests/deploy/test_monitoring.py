@@ -12,7 +12,7 @@ import yaml
 
 from flusso_shared import metrics
 from stacklib import programs
-from support.dashboard import MONITORING, dashboard, expressions, generated
+from support.deploy.dashboard import MONITORING, dashboard, expressions, generated
 from support.exposition import SPECS, exported
 from support.stores.dev import ROOT
 

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from stacklib.ports import free_ports
-from support import chart, web
-from support.chart import Object, Rendered
+from support import web
+from support.deploy import chart
+from support.deploy.chart import Object, Rendered
 from support.processes import Daemon, Pipeline, Site, cleaned_up
 from support.stores import dev as store
 from support.waiting import until_none

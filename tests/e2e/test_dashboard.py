@@ -10,10 +10,10 @@ import psycopg
 import pytest
 import yaml
 
-from support.dashboard import MONITORING, expressions
-from support.own_prometheus import Prometheus, scraping
+from support.deploy.dashboard import MONITORING, expressions
 from support.processes import Site
 from support.scenario import Scenario
+from support.servers.own_prometheus import Prometheus, scraping
 from support.stores import dev as store
 from support.waiting import until_none
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from services import Services
-from support import names, oracle
+from support import names
+from support.expected import oracle
 from support.processes import Pipeline, Site
 from support.scenario import Scenario
 from support.stores import language as language_store

@@ -14,9 +14,9 @@ import pytest
 from support import web
 from support.in_process import run
 from support.processes import Site
+from support.proxies.secure_proxies import ForwardProxy
 from support.scenario import Scenario
-from support.secure_proxies import ForwardProxy
-from support.secured import SecuredSite
+from support.servers.secured import SecuredSite
 from support.stores import dev as store
 
 pytestmark = [

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from services import Services
-from support import secured
 from support.edits import steady_edits
 from support.processes import Daemon, Site, living_through
 from support.scenario import Scenario
-from support.secured import Servers
+from support.servers import secured
+from support.servers.secured import Servers
 from support.stores import dev as store
 from support.waiting import until
 

@@ -21,9 +21,9 @@ from confluent_kafka.admin import (
 
 from support.edits import steady_edits
 from support.idle import end_offsets
-from support.own_kafka import own_kafka
 from support.processes import Site, living_through
 from support.scenario import Scenario
+from support.servers.own_kafka import own_kafka
 from support.soak import SOAK, also, seconds
 from support.stores import dev as store
 from support.waiting import until_none

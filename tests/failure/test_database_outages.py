@@ -10,15 +10,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support.capture_kit import Kit, create_tables
 from support.edits import steady_edits
 from support.failpoint import delay_at
-from support.own_postgres import OwnPostgres, own_postgres
+from support.kits.capture_kit import Kit, create_tables
 from support.processes import Site, cleaned_up
+from support.proxies.tcp_proxy import TcpProxy
 from support.scenario import Scenario
+from support.servers.own_postgres import OwnPostgres, own_postgres
 from support.soak import also
 from support.stores import dev as store
-from support.tcp_proxy import TcpProxy
 from support.waiting import until, until_none
 
 pytestmark = [

@@ -14,7 +14,7 @@ import pytest
 
 from services import Services
 from support import names
-from support.oracle import Documents
+from support.expected.oracle import Documents
 from support.processes import Site
 from support.scenario import Scenario
 from support.waiting import until_none

@@ -16,14 +16,14 @@ from confluent_kafka.admin import AdminClient
 
 from support.edits import steady_edits
 from support.failpoint import delay_at, exit_at
-from support.http_proxy import BulkProxy
 from support.idle import end_offsets
 from support.processes import Site, cleaned_up, living_through
+from support.proxies.http_proxy import BulkProxy
+from support.proxies.tcp_proxy import TcpProxy
 from support.scenario import Scenario
-from support.shards import without_shards
+from support.servers.shards import without_shards
 from support.soak import SOAK, also, seconds
 from support.stores import dev as store
-from support.tcp_proxy import TcpProxy
 from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]

@@ -21,11 +21,11 @@ from flusso_worker.generations import reindex
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
-from support import deploy_kit
 from support.alias_watch import AliasWatch
-from support.deploy_kit import Fate, SimulatedWorker, Writer, document
-from support.deploy_log import PARTITION, DeployLog
-from support.index_kit import connection
+from support.kits import deploy_kit
+from support.kits.deploy_kit import Fate, SimulatedWorker, Writer, document
+from support.kits.deploy_log import PARTITION, DeployLog
+from support.kits.index_kit import connection
 from support.soak import SOAK
 from support.stores.small import PLAN
 from support.waiting import until_none

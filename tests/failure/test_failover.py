@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from support.own_postgres import OwnPostgres, own_postgres, standby_of
 from support.processes import Site
+from support.proxies.tcp_proxy import TcpProxy
 from support.scenario import Scenario
+from support.servers.own_postgres import OwnPostgres, own_postgres, standby_of
 from support.soak import also
 from support.stores import dev as store
-from support.tcp_proxy import TcpProxy
 from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from support.edits import steady_edits
-from support.own_kafka import own_kafka
 from support.processes import Site, cleaned_up, kafka_pipeline, living_through
 from support.scenario import Scenario
+from support.servers.own_kafka import own_kafka
 from support.soak import also
 from support.stores import dev as store
 from support.waiting import until_none
@@ -28,7 +28,7 @@ from flusso_shared.errors import RetryableError
 from flusso_shared.changelog.kafka.client import Clients
 from flusso_shared.changelog.kafka.group_offsets import GroupOffsets
 from flusso_shared.seams import TopicPartition
-from support.change_logs import connection
+from support.kits.change_logs import connection
 
 offsets = GroupOffsets(Clients(connection(sys.argv[1], "unused")))
 deadline = time.monotonic() + 60

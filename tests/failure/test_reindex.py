@@ -21,7 +21,7 @@ from flusso_worker.generations.physical import GenerationIndexes
 from services import Services
 from support.alias_watch import AliasWatch
 from support.failpoint import exit_at
-from support.keeper_kit import Process, Scene, run_until_death
+from support.kits.keeper_kit import Process, Scene, run_until_death
 from support.processes import Daemon, Site
 from support.scenario import Scenario
 from support.soak import also

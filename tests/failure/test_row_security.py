@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from support import names
-from support.check_kit import role
+from support.kits.check_kit import role
 from support.processes import Site
 from support.scenario import Scenario
 from support.stores import dev as store

@@ -27,8 +27,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from services import Services
-from support import names, oracle
-from support.check_kit import role
+from support import names
+from support.expected import oracle
+from support.kits.check_kit import role
 from support.processes import SHORT_SESSIONS, Daemon, Pipeline, Site, cleaned_up
 from support.random_schedules import oracle as schedule_oracle
 from support.random_schedules.interludes import INTERLUDES

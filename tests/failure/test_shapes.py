@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from services import Services
-from support import names, oracle
+from support import names
+from support.expected import oracle
 from support.processes import Site, peak_memory
 from support.scenario import Scenario
 from support.stores import dev as store

@@ -25,8 +25,8 @@ from flusso_shared.metrics import Metrics
 from flusso_shared.plan.model import IndexPlan, JoinField, Plan
 from flusso_shared.status import Status
 from services import Services
-from support.capture_kit import ORDERS, USERS, Kit, create_tables
-from support.own_postgres import with_own_postgres
+from support.kits.capture_kit import ORDERS, USERS, Kit, create_tables
+from support.servers.own_postgres import with_own_postgres
 from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_slot_life")]

@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support.own_postgres import own_postgres, standby_of
 from support.processes import Site
 from support.scenario import Scenario
+from support.servers.own_postgres import own_postgres, standby_of
 from support.soak import also
 from support.stores import dev as store
 

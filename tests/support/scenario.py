@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psycopg
 
-from support import compare, oracle, processes, web
+from support import processes, web
+from support.expected import compare, oracle
 from support.idle import Progress
 from support.processes import Daemon, Pipeline, Site, cleaned_up
 from support.waiting import until_none

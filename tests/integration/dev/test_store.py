@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.oracle import TABLES
+from support.expected.oracle import TABLES
 from support.stores import dev as store
 
 pytestmark = pytest.mark.services

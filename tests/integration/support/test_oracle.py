@@ -8,8 +8,8 @@ from fractions import Fraction
 import psycopg
 import pytest
 
-from support import oracle
-from support.oracle import AnyOrder, Average
+from support.expected import oracle
+from support.expected.oracle import AnyOrder, Average
 from support.stores import dev as store
 
 pytestmark = pytest.mark.services

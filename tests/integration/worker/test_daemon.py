@@ -15,9 +15,10 @@ from flusso_shared.errors import FatalError
 from flusso_shared.plan.model import Plan, RawCondition
 from flusso_worker.sinks.cluster import path
 from services import Services
-from support import change_logs
 from support.documents import run
-from support.index_kit import IndexKit, connection, expected
+from support.kits import change_logs
+from support.kits.index_kit import IndexKit, connection, expected
+from support.kits.worker_kit import Publisher, RunningWorker, WorkerKit, options
 from support.stores import small as small_store
 from support.stores.small import (
     ITEMS,
@@ -27,7 +28,6 @@ from support.stores.small import (
     change,
 )
 from support.waiting import until
-from support.worker_kit import Publisher, RunningWorker, WorkerKit, options
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 

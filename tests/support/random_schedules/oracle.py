@@ -12,7 +12,7 @@ from psycopg.types import TypeInfo
 from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.hstore import register_hstore
 
-from support.oracle import Average, Documents
+from support.expected.oracle import Average, Documents
 from support.random_schedules.schemas import RAW, Spec
 from support.random_schedules.tables import BY_CODE, TABLES
 

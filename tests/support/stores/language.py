@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from support.oracle import Documents
+from support.expected.oracle import Documents
 
 INDEXES = ("accounts", "people", "branches")
 LAST_CHANGE = 'UPDATE "Kind People" SET name = name WHERE id = (SELECT min(id) FROM "Kind People")'

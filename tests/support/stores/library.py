@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from support.oracle import Documents
+from support.expected.oracle import Documents
 from support.stores.model import (
     Model,
     Row,

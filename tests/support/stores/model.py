@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from support.oracle import Documents
+from support.expected.oracle import Documents
 
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]

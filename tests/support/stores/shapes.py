@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from support.oracle import Documents
+from support.expected.oracle import Documents
 
 INDEXES = ("attic", "boxes", "bottles", "shelves")
 

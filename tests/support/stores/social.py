@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.oracle import Documents
+from support.expected.oracle import Documents
 from support.stores.model import (
     Model,
     Row,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.compare import compare, differences, report
-from support.oracle import AnyOrder, Average
+from support.expected.compare import compare, differences, report
+from support.expected.oracle import AnyOrder, Average
 
 EQUAL: list[tuple[Any, Any]] = [
     (Decimal("12.50"), Decimal("12.5")),

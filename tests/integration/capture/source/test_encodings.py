@@ -12,9 +12,10 @@ import pytest
 from flusso_capture.source import encodings
 from flusso_shared.change import Change, Op
 from services import Services
-from support import compare, names, web
-from support.capture_kit import ORDERS, USERS, Kit
+from support import names, web
+from support.expected import compare
 from support.idle import Progress
+from support.kits.capture_kit import ORDERS, USERS, Kit
 from support.processes import cleaned_up, embedded_pipeline
 from support.waiting import until_none
 

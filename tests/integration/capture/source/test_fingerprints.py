@@ -10,7 +10,7 @@ import pytest
 from fakes.held_log import HeldControl
 from flusso_shared.change import Change, Op
 from flusso_shared.names import TableName
-from support.capture_kit import ORDERS, USERS, Kit, create_tables
+from support.kits.capture_kit import ORDERS, USERS, Kit, create_tables
 from support.waiting import until
 
 pytestmark = pytest.mark.services

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from flusso_capture.source import two_phase
-from support.capture_kit import Kit, create_tables
+from support.kits.capture_kit import Kit, create_tables
 
 pytestmark = pytest.mark.services
 

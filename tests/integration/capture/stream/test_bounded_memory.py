@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from services import Services
-from support.capture_kit import Kit, create_tables
-from support.own_postgres import with_own_postgres
+from support.kits.capture_kit import Kit, create_tables
+from support.servers.own_postgres import with_own_postgres
 from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]

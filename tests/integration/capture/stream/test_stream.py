@@ -7,7 +7,7 @@ import pytest
 
 from flusso_shared.change import Op
 from flusso_shared.changelog.control_records import lineage_of
-from support.capture_kit import ORDERS, USERS, Kit, create_tables
+from support.kits.capture_kit import ORDERS, USERS, Kit, create_tables
 from support.waiting import until
 
 pytestmark = pytest.mark.services

@@ -12,10 +12,10 @@ import pytest
 
 from flusso_worker.sinks.cluster import path
 from services import Services
-from support import ops_kit
 from support.documents import run
-from support.index_kit import expected
-from support.ops_kit import HUGE, Scene
+from support.kits import ops_kit
+from support.kits.index_kit import expected
+from support.kits.ops_kit import HUGE, Scene
 from support.processes import Site
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

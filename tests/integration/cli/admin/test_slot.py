@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.capture_kit import Kit, create_tables
 from support.commands import program, run_command
-from support.own_postgres import own_postgres
+from support.kits.capture_kit import Kit, create_tables
 from support.processes import Site
+from support.servers.own_postgres import own_postgres
 from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

@@ -9,8 +9,8 @@ import pytest
 
 from services import Services
 from support import names
-from support.check_kit import STORE, checked, things, told
 from support.documents import run
+from support.kits.check_kit import STORE, checked, things, told
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_check")]
 

@@ -22,7 +22,7 @@ from flusso_shared.plan.bind import read_bound
 from services import Services
 from support.commands import inherited_environment, program
 from support.documents import built, run
-from support.json_casts import SHAPES
+from support.expected.json_casts import SHAPES
 from support.stores import dev as store
 
 pytestmark = pytest.mark.services

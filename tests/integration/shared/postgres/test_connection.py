@@ -27,9 +27,9 @@ from flusso_shared.postgres.connection import (
 from flusso_shared.postgres.errors import DeniedError
 from flusso_worker.postgres.database import Database
 from support import names
-from support.check_kit import STORE, checked, role, things
 from support.documents import run
-from support.own_pgbouncer import own_pgbouncer
+from support.kits.check_kit import STORE, checked, role, things
+from support.servers.own_pgbouncer import own_pgbouncer
 
 pytestmark = pytest.mark.services
 

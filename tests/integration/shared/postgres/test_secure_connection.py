@@ -14,10 +14,10 @@ from flusso_shared.config.model import ConnectionParts, FileRef, Source
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.postgres.connection import Connection, connect, connect_replication
 from services import Services
-from support.certificates import Authority
-from support.own_postgres import OwnPostgres
-from support.secure_postgres import secure_postgres, secure_standby_of
-from support.tcp_proxy import TcpProxy
+from support.proxies.tcp_proxy import TcpProxy
+from support.servers.certificates import Authority
+from support.servers.own_postgres import OwnPostgres
+from support.servers.secure_postgres import secure_postgres, secure_standby_of
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("secure Postgres")]
 

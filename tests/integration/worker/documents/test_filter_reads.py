@@ -11,14 +11,14 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
 from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.postgres.database import Database
-from support.check_kit import (
+from support.documents import plan_of, run
+from support.kits.check_kit import (
     STORE,
     checked,
     only,
     things,
     told,
 )
-from support.documents import plan_of, run
 
 pytestmark = pytest.mark.services
 

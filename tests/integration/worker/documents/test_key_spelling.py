@@ -13,8 +13,8 @@ from flusso_shared.errors import PoisonError, SchemaChangedError
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import Batch, Rejection, Written
-from support.build_kit import BuildKit
 from support.documents import plan_of, run
+from support.kits.build_kit import BuildKit
 from support.stores.small import change
 
 pytestmark = pytest.mark.services

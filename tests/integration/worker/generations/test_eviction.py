@@ -16,10 +16,10 @@ from flusso_worker.generations.keeper import GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.store import GenerationStore
 from services import Services
-from support.index_kit import IndexKit
+from support.kits.index_kit import IndexKit
+from support.kits.worker_kit import Publisher
 from support.stores.small import PLAN, USERS, change
 from support.waiting import until
-from support.worker_kit import Publisher
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

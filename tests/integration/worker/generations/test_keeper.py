@@ -16,11 +16,11 @@ from flusso_worker.generations.store import GenerationStore
 from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
-from support.index_kit import connection
-from support.keeper_kit import Process, Scene, run_until_death
+from support.kits.index_kit import connection
+from support.kits.keeper_kit import Process, Scene, run_until_death
+from support.kits.worker_kit import LINEAGE
 from support.stores.small import PLAN, USERS
 from support.waiting import until
-from support.worker_kit import LINEAGE
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 

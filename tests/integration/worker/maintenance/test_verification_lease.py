@@ -11,7 +11,7 @@ from flusso_worker.generations.store import GenerationStore
 from flusso_worker.maintenance.verification_lease import VerificationLease
 from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
-from support.index_kit import connection
+from support.kits.index_kit import connection
 
 pytestmark = pytest.mark.services
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from services import Services
-from support.matrix import set_traps
-from support.schema_pipeline import QUEUES, SchemaPipeline, schema_pipeline
+from support.expected.matrix import set_traps
+from support.kits.schema_pipeline import QUEUES, SchemaPipeline, schema_pipeline
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 

@@ -12,7 +12,7 @@ from flusso_shared.errors import RetryableError
 from flusso_worker.documents import resolve
 from flusso_worker.documents.built import Built
 from flusso_worker.pipeline import build_batch
-from support.build_kit import BuildKit
+from support.kits.build_kit import BuildKit
 from support.stores import small as small_store
 from support.stores.small import (
     ITEMS,

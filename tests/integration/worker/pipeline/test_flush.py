@@ -14,9 +14,9 @@ from flusso_worker.documents.rebuild import LARGEST_GAP
 from flusso_worker.quarantine.record import Entry
 from flusso_worker.quarantine.store import QuarantineStore
 from services import Services
-from support.build_kit import BuildKit
-from support.index_kit import IndexKit
-from support.own_postgres import with_own_postgres
+from support.kits.build_kit import BuildKit
+from support.kits.index_kit import IndexKit
+from support.servers.own_postgres import with_own_postgres
 from support.stores import small as small_store
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_flush")]

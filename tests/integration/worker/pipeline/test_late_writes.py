@@ -18,10 +18,10 @@ from flusso_worker.pipeline.flush import Flusher
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
 from flusso_worker.sinks.opensearch import MAX_BATCH_AGE_SECONDS, OpenSearchSink
 from services import Services
-from support.build_kit import BuildKit
 from support.documents import plan_of, run
-from support.index_kit import IndexKit
-from support.shards import without_shards
+from support.kits.build_kit import BuildKit
+from support.kits.index_kit import IndexKit
+from support.servers.shards import without_shards
 from support.stores import small as small_store
 from support.waiting import until
 

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from services import Services
-from support import compare, names, web
+from support import names, web
+from support.expected import compare
+from support.kits.schema_pipeline import QUEUES, SchemaPipeline, schema_pipeline
 from support.processes import cleaned_up, embedded_pipeline
-from support.schema_pipeline import QUEUES, SchemaPipeline, schema_pipeline
 from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]

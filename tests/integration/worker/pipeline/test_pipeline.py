@@ -23,7 +23,7 @@ from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
 from support.documents import run
-from support.index_kit import IndexKit, expected
+from support.kits.index_kit import IndexKit, expected
 from support.stores import small as small_store
 from support.stores.small import (
     ITEMS,

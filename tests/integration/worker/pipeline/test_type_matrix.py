@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from services import Services
-from support import compare, matrix, matrix_types, names, web
+from support import names, web
+from support.expected import compare, matrix, matrix_types
 from support.idle import Progress
 from support.processes import cleaned_up, embedded_pipeline
 from support.waiting import until_none

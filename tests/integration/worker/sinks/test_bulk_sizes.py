@@ -16,8 +16,8 @@ from flusso_shared.status import Status
 from flusso_worker.sinks.cluster import Cluster
 from flusso_worker.sinks.opensearch import OpenSearchSink
 from services import Services
-from support.http_proxy import NarrowProxy
-from support.index_kit import IndexKit, connection
+from support.kits.index_kit import IndexKit, connection
+from support.proxies.http_proxy import NarrowProxy
 from support.waiting import until
 
 pytestmark = pytest.mark.services

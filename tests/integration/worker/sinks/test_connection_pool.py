@@ -16,7 +16,7 @@ from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.spec import WorkerContext
 from flusso_worker.wiring import Destinations
 from services import Services
-from support.index_kit import connection
+from support.kits.index_kit import connection
 
 pytestmark = pytest.mark.services
 

@@ -24,9 +24,9 @@ from flusso_shared.errors import FatalError, RetryableError
 from flusso_worker.sinks.cluster import Cluster, CutError, path
 from services import Services
 from support import names, web
-from support.certificates import Authority
-from support.secure_proxies import Check, ForwardProxy, Gateway, basic, bearing, signed
-from support.tcp_proxy import TcpProxy
+from support.proxies.secure_proxies import Check, ForwardProxy, Gateway, basic, bearing, signed
+from support.proxies.tcp_proxy import TcpProxy
+from support.servers.certificates import Authority
 from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_logins")]

@@ -15,7 +15,7 @@ from flusso_shared.seams import Batch, Operation, Written
 from flusso_worker.sinks.cluster import Cluster, path
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
-from support.index_kit import IndexKit, connection
+from support.kits.index_kit import IndexKit, connection
 from support.waiting import until
 
 pytestmark = pytest.mark.services

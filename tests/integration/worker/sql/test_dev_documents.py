@@ -13,8 +13,8 @@ from flusso_shared.schema.compile import compile_index
 from flusso_shared.schema.reader import load_schema
 from flusso_worker.sql.document import compose
 from flusso_worker.sql.parameters import array_literal
-from support import compare, oracle
-from support.oracle import Documents
+from support.expected import compare, oracle
+from support.expected.oracle import Documents
 from support.stores import dev as store
 
 pytestmark = pytest.mark.services

@@ -26,9 +26,9 @@ from flusso_worker.postgres.database import Database
 from flusso_worker.sql.document import DocumentSql, compose
 from flusso_worker.sql.hops import hop_sql
 from flusso_worker.sql.parameters import array_literal
-from support.capture_kit import Kit
 from support.documents import plan_of
-from support.matrix import set_traps
+from support.expected.matrix import set_traps
+from support.kits.capture_kit import Kit
 
 pytestmark = pytest.mark.services
 

@@ -29,8 +29,8 @@ from flusso_worker.maintenance import key_walk_sql
 from flusso_worker.postgres.database import Database
 from flusso_worker.sql.hops import hop_sql
 from flusso_worker.sql.parameters import array_literal
-from support.check_kit import checked, role
 from support.documents import plan_of, run
+from support.kits.check_kit import checked, role
 from support.stores.small import change
 
 pytestmark = pytest.mark.services

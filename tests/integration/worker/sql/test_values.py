@@ -18,7 +18,7 @@ from flusso_worker.documents.build import Builder
 from flusso_worker.postgres.database import Database
 from flusso_worker.sql.document import compose
 from support.documents import built, plan_of, run
-from support.json_casts import SHAPES
+from support.expected.json_casts import SHAPES
 
 pytestmark = pytest.mark.services
 

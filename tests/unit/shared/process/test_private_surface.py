@@ -27,7 +27,7 @@ from flusso_shared.process.http import (
 )
 from flusso_shared.process.service import Addresses, Core, Parts, serve
 from flusso_shared.status import Status
-from support.certificates import Authority
+from support.servers.certificates import Authority
 
 OWN = Credentials("admin", "a password of one's own")
 DEFAULT = Credentials("admin", "flusso")

@@ -12,14 +12,14 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from flusso_cli.check.output.report import Report
 from services import Services
-from support.check_kit import (
+from support.documents import run
+from support.kits.check_kit import (
     STORE,
     checked,
     only,
     things,
     told,
 )
-from support.documents import run
 
 pytestmark = pytest.mark.services
 

@@ -12,7 +12,8 @@ import pytest
 from flusso_cli.check.output.json_report import document
 from services import Services
 from support import names
-from support.check_kit import (
+from support.documents import run
+from support.kits.check_kit import (
     STORE,
     checked,
     only,
@@ -20,7 +21,6 @@ from support.check_kit import (
     things,
     told,
 )
-from support.documents import run
 from support.stores.dev import ROOT
 
 pytestmark = pytest.mark.services

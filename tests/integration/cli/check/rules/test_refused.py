@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from flusso_cli.check.output.json_report import document
-from support.check_kit import checked, role
 from support.documents import run
+from support.kits.check_kit import checked, role
 
 pytestmark = pytest.mark.services
 

@@ -9,8 +9,8 @@ import pytest
 
 from flusso_cli.diagnostics.model import Diagnostic
 from flusso_shared.postgres import connection
-from support.check_kit import checked, things, told
-from support.own_postgres import OwnPostgres, configured_postgres
+from support.kits.check_kit import checked, things, told
+from support.servers.own_postgres import OwnPostgres, configured_postgres
 
 pytestmark = pytest.mark.services
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.check_kit import checked, told
 from support.documents import run
+from support.kits.check_kit import checked, told
 
 pytestmark = pytest.mark.services
 

@@ -17,9 +17,9 @@ from flusso_shared.config.connections import queue_connection
 from flusso_shared.config.toml_file import read_config
 from flusso_shared.config.toml_positions import KeyPositions
 from flusso_shared.errors import FatalError, RetryableError
-from support.certificates import Authority
-from support.change_logs import PATIENCE, USERS, after, change, patiently, publish, read, start
-from support.secure_kafka import (
+from support.kits.change_logs import PATIENCE, USERS, after, change, patiently, publish, read, start
+from support.servers.certificates import Authority
+from support.servers.secure_kafka import (
     MTLS,
     OAUTH,
     PLAIN,

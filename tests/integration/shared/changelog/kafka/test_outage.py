@@ -16,8 +16,17 @@ from flusso_shared.errors import RetryableError
 from flusso_shared.seams import TopicPartition
 from stacklib.layout import Layout
 from stacklib.stack import Stack
-from support.change_logs import USERS, after, change, connection, patiently, publish, read, start
-from support.own_kafka import own_kafka
+from support.kits.change_logs import (
+    USERS,
+    after,
+    change,
+    connection,
+    patiently,
+    publish,
+    read,
+    start,
+)
+from support.servers.own_kafka import own_kafka
 from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("brokers of an outage")]

@@ -19,7 +19,7 @@ from flusso_shared.changelog.kafka.reader import KafkaReader
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.seams import TopicPartition
 from services import Services
-from support.change_logs import ORDERS, USERS, after, change, connection, publish, read, start
+from support.kits.change_logs import ORDERS, USERS, after, change, connection, publish, read, start
 from support.waiting import until
 
 pytestmark = pytest.mark.services

@@ -12,7 +12,7 @@ from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.errors import ConfigError, FatalError, RetryableError
 from flusso_shared.names import TableName
 from services import Services
-from support.change_logs import ORDERS, USERS, connection
+from support.kits.change_logs import ORDERS, USERS, connection
 from support.waiting import until
 
 pytestmark = pytest.mark.services

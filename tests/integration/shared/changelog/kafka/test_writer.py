@@ -14,8 +14,8 @@ from flusso_shared.change import Change, Op
 from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.errors import RetryableError
 from services import Services
-from support.change_logs import USERS, change, connection, publish, read, start
-from support.tcp_proxy import TcpProxy
+from support.kits.change_logs import USERS, change, connection, publish, read, start
+from support.proxies.tcp_proxy import TcpProxy
 from support.waiting import until
 
 pytestmark = pytest.mark.services

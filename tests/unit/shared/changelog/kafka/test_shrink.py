@@ -10,7 +10,7 @@ from flusso_shared.change import Change, Op
 from flusso_shared.changelog.codec import encode
 from flusso_shared.changelog.kafka.shrink import fit
 from flusso_shared.errors import FatalError
-from support.change_logs import USERS
+from support.kits.change_logs import USERS
 
 KEEP = ("id", "owner_id")
 

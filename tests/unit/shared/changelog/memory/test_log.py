@@ -15,7 +15,7 @@ from flusso_shared.changelog.memory.log import MemoryControl, MemoryLog
 from flusso_shared.changelog.memory.reader import MemoryReader
 from flusso_shared.errors import FatalError
 from flusso_shared.seams import TopicPartition
-from support.change_logs import (
+from support.kits.change_logs import (
     ORDERS,
     USERS,
     after,

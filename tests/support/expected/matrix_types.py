@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from support.matrix import Matrix
-from support.matrix_oracle import (
+from support.expected.matrix import Matrix
+from support.expected.matrix_oracle import (
     Convert,
     each,
     encoded,

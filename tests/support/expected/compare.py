@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from support.oracle import AnyOrder, Average, Documents
+from support.expected.oracle import AnyOrder, Average, Documents
 
 _PAGE = 1000
 _CLOSE = Fraction(1, 10**14)

@@ -15,15 +15,15 @@ from psycopg import sql
 
 from services import Services
 from support import processes, security_page
-from support.certificates import Authority, Certificate
 from support.commands import inherited_environment
-from support.opensearch_role import Role
-from support.own_postgres import OwnPostgres
 from support.processes import Pipeline, Site
+from support.proxies.secure_proxies import Gateway, Request
 from support.scenario import Scenario
-from support.secure_kafka import SCRAM, SecureKafka, secure_kafka
-from support.secure_postgres import secure_postgres
-from support.secure_proxies import Gateway, Request
+from support.servers.certificates import Authority, Certificate
+from support.servers.opensearch_role import Role
+from support.servers.own_postgres import OwnPostgres
+from support.servers.secure_kafka import SCRAM, SecureKafka, secure_kafka
+from support.servers.secure_postgres import secure_postgres
 from support.stores import dev as store
 
 _CONFIG = """\

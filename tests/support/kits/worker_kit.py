@@ -20,8 +20,8 @@ from flusso_worker.daemon import Worker
 from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.spec import WorkerContext
 from services import Services
-from support import change_logs
-from support.index_kit import IndexKit, connection
+from support.kits import change_logs
+from support.kits.index_kit import IndexKit, connection
 from support.stores import small as small_store
 from support.stores.small import PLAN, USERS, change
 from support.waiting import until

@@ -10,9 +10,9 @@ from typing import Any
 
 from services import Services
 from stacklib.ports import free_ports
-from support.docker_engine import attempt, docker
 from support.names import unique
 from support.processes import Site
+from support.servers.docker_engine import attempt, docker
 
 _PORTS = {
     "postgres": "FLUSSO_POSTGRES_PORT",

@@ -2,7 +2,7 @@
 
 Whole tables are read as typed Python values and nested by hand.  Nothing here comes from the product: no
 plan, no schema file, no SQL beyond `SELECT * FROM table`.  Values are given as JSON values that
-`support.compare` understands:
+`compare` understands:
 
 * numbers are `int` and `Decimal`, compared by value and exactly (`12.50` equals `12.5`);
 * an average is an `Average`: Postgres rounds the quotient to at least 16 significant digits, so an

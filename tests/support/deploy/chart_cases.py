@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from support.chart import values
+from support.deploy.chart import values
 
 _EVERYTHING: dict[str, Any] = {
     "nameOverride": "flusso",

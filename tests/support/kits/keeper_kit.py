@@ -19,11 +19,11 @@ from flusso_worker.generations.schema_order import HeartbeatOptions, SchemaOrder
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster, path
 from services import Services
-from support import change_logs
-from support.index_kit import connection
+from support.kits import change_logs
+from support.kits.index_kit import connection
+from support.kits.worker_kit import Publisher
 from support.stores.small import PLAN
 from support.waiting import until
-from support.worker_kit import Publisher
 
 HEARTBEAT = HeartbeatOptions(interval=0.1, lease=60.0, grace=0.5)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.certificates import Authority
-from support.own_postgres import OwnPostgres, own_postgres, standby_of
+from support.servers.certificates import Authority
+from support.servers.own_postgres import OwnPostgres, own_postgres, standby_of
 
 _HBA = """\
 # What the tests themselves do.

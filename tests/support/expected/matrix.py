@@ -20,7 +20,7 @@ from psycopg.types.composite import CompositeInfo, register_composite
 from psycopg.types.hstore import register_hstore
 from psycopg.types.json import set_json_loads
 
-from support.matrix_oracle import Convert, same
+from support.expected.matrix_oracle import Convert, same
 
 Row = Mapping[str, Any]
 

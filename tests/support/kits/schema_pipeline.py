@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from services import Services
-from support import compare, names, web
+from support import names, web
+from support.expected import compare
 from support.idle import Progress
 from support.processes import Pipeline, Site, cleaned_up, embedded_pipeline, kafka_pipeline
 from support.waiting import until_none

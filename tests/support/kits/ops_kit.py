@@ -12,9 +12,9 @@ from flusso_worker.quarantine.record import Entry
 from flusso_worker.quarantine.store import QuarantineStore
 from services import Services
 from support.documents import run
-from support.index_kit import expected
+from support.kits.index_kit import expected
+from support.kits.worker_kit import RunningWorker, WorkerKit
 from support.stores.small import USERS, change
-from support.worker_kit import RunningWorker, WorkerKit
 
 HUGE = "repeat('x', 40000)"
 """A name that OpenSearch refuses as a keyword."""

@@ -17,7 +17,7 @@ from stacklib import programs
 from stacklib.daemon import Daemon, Launch
 from stacklib.ports import HOST, free_ports
 from support import web
-from support.dashboard import MONITORING
+from support.deploy.dashboard import MONITORING
 from support.waiting import until_none
 
 _CONFIGURATION = MONITORING / "prometheus" / "prometheus.yml"

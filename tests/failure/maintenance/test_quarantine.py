@@ -12,12 +12,12 @@ import pytest
 from flusso_shared.change import Op
 from flusso_worker.sinks.cluster import path
 from services import Services
-from support import ops_kit
 from support.commands import inherited_environment, run_command
-from support.ops_kit import HUGE, Scene
+from support.kits import ops_kit
+from support.kits.ops_kit import HUGE, Scene
+from support.kits.worker_kit import committed
 from support.stores.small import ITEMS, ORDERS, USERS, change
 from support.waiting import until
-from support.worker_kit import committed
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 

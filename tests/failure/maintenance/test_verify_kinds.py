@@ -19,9 +19,9 @@ from flusso_worker.maintenance.report import Report
 from flusso_worker.maintenance.verification import Verification, VerificationOptions
 from flusso_worker.sinks.cluster import path
 from services import Services
-from support import ops_kit
-from support.index_kit import expected
-from support.ops_kit import HUGE, Scene
+from support.kits import ops_kit
+from support.kits.index_kit import expected
+from support.kits.ops_kit import HUGE, Scene
 from support.stores.small import PLAN
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]

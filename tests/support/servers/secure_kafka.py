@@ -22,9 +22,9 @@ from confluent_kafka.admin import (
 )
 
 from stacklib.ports import HOST, free_ports
-from support.certificates import Authority
-from support.own_kafka import Cluster, own_kafka
-from support.secure_proxies import basic
+from support.proxies.secure_proxies import basic
+from support.servers.certificates import Authority
+from support.servers.own_kafka import Cluster, own_kafka
 
 _MODULES = "org.apache.kafka.common.security"
 _SCRAM = "SCRAM-SHA-512"

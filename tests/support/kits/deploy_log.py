@@ -13,8 +13,8 @@ from flusso_shared.changelog.control_records import LINEAGE_KEY, TableSnapshot
 from flusso_shared.errors import RetryableError
 from flusso_shared.names import TableName
 from flusso_shared.seams import Offsets, TopicPartition
+from support.kits.worker_kit import LINEAGE
 from support.stores.small import USERS
-from support.worker_kit import LINEAGE
 
 PARTITION = TopicPartition("users", 0)
 

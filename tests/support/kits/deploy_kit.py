@@ -22,8 +22,8 @@ from flusso_worker.generations.registration import Heartbeat, Registration
 from flusso_worker.generations.schema_order import HeartbeatOptions
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import path
-from support.deploy_log import DeployLog
-from support.index_kit import connection
+from support.kits.deploy_log import DeployLog
+from support.kits.index_kit import connection
 from support.stores.small import PLAN
 
 PLACES: list[Place] = [place for place in failpoints.PLACES if place.startswith("generation_")]

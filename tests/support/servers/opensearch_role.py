@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
-from support.secure_proxies import Request
+from support.proxies.secure_proxies import Request
 
 _CLUSTER = "cluster"
 _ACTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
