@@ -67,10 +67,13 @@ class Rollout:
         self._edits = 0
 
     def await_users(self, number: int, running: list[Daemon]) -> None:
+        self.await_live("users", number, running)
+
+    def await_live(self, index: str, number: int, running: list[Daemon]) -> None:
         def missing() -> str | None:
             for daemon in running:
                 daemon.check()
-            found = generations(self.site, "users")
+            found = generations(self.site, index)
             return None if found == [(number, "live")] else str(found)
 
         until_none(f"generation {number} alone", missing, DEADLINE)
@@ -92,7 +95,8 @@ def test_a_rolling_deploy_with_a_crash_builds_an_index_once(site: Site, tmp_path
     with cleaned_up(rollout.pipeline), ExitStack() as stack:
         for daemon in (rollout.capture, first_old, second_old):
             daemon.start()
-        rollout.await_users(1, rollout.old)
+        for name in INDEXES:
+            rollout.await_live(name, 1, rollout.old)
         watches = [
             stack.enter_context(AliasWatch(site.opensearch_url, f"{site.index_prefix}{name}"))
             for name in INDEXES
