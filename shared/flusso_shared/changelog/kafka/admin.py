@@ -21,7 +21,6 @@ from flusso_shared.changelog.kafka.errors import (
     UNKNOWN_TOPIC,
     UNREACHED,
     error_of,
-    translate,
 )
 from flusso_shared.changelog.kafka.partitions import from_confluent, to_confluent
 from flusso_shared.errors import FlussoError, RetryableError
@@ -65,7 +64,7 @@ class Admin:
         if error.code() in STALE_LEADER or error.code() in UNREACHED:
             self._refresh()
         if error.code() not in UNREACHED:
-            return translate(error, doing)
+            return self._clients.translate(error, doing)
         self.client.poll(0)
         return self._errors.translate(error, f"{doing} at {self._servers}")
 

@@ -30,6 +30,8 @@ REQUEST_TIMEOUT_SECONDS = 15.0
 DEFAULT_MESSAGE_BYTES = 1_000_000
 _REPEAT_AFTER_SECONDS = 30.0
 
+_CREDENTIALS = ("sasl.username", "sasl.password")
+
 Properties = dict[str, Any]
 Client = TypeVar("Client", Producer, Consumer, AdminClient)
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
@@ -127,12 +129,7 @@ class ClientErrors:
         recent = self._newest
         if recent is not None and time.monotonic() - recent[0] <= _REPEAT_AFTER_SECONDS:
             error = recent[1]
-        found = translate(error, doing)
-        if error.code() in LOGIN_REFUSED and self._credentials is not None:
-            return RetryableError(
-                f"{found}. The secret is in a file, which is read again at every try"
-            )
-        return found
+        return _of_login(translate(error, doing), error, self._credentials is not None)
 
     def _renew_credentials(self) -> None:
         """Give the client what is in the files now, in a thread of its own.
@@ -203,17 +200,26 @@ class Clients:
         properties["error_cb"] = errors
         return _made(AdminClient, properties, errors)
 
+    def translate(self, error: KafkaError, doing: str) -> FlussoError:
+        """As `errors.translate`; a login that is refused passes where the secret is in a file."""
+        return _of_login(translate(error, doing), error, self._secret_in_file)
+
+    @property
+    def _secret_in_file(self) -> bool:
+        given = self.connection.properties
+        return any(isinstance(given.get(name), FileRef) for name in _CREDENTIALS)
+
     def errors(self) -> ClientErrors:
         """A new `error_cb`, one for each client."""
         given = self.connection.properties
-        names = ("sasl.username", "sasl.password")
-        from_file = any(isinstance(given.get(name), FileRef) for name in names)
 
         def credentials() -> tuple[str, str]:
-            user, password = (str(_text(given.get(name, ""))) for name in names)
+            user, password = (str(_text(given.get(name, ""))) for name in _CREDENTIALS)
             return user, password
 
-        return ClientErrors(self.connection.bootstrap_servers, credentials if from_file else None)
+        return ClientErrors(
+            self.connection.bootstrap_servers, credentials if self._secret_in_file else None
+        )
 
     def _merged(self, defaults: Properties, forced: Properties) -> Properties:
         """The user's properties stand over our defaults, and under what correctness needs."""
@@ -222,6 +228,12 @@ class Clients:
         if "debug" in own and "log_level" not in own:
             del merged["log_level"]
         return merged | {"bootstrap.servers": self.connection.bootstrap_servers}
+
+
+def _of_login(found: FlussoError, error: KafkaError, secret_in_file: bool) -> FlussoError:
+    if error.code() in LOGIN_REFUSED and secret_in_file:
+        return RetryableError(f"{found}. The secret is in a file, which is read again at every try")
+    return found
 
 
 def _dotted(settings: Mapping[str, Any]) -> Properties:

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from flusso_shared.changelog.kafka.admin import Admin
 from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT_SECONDS, Clients
-from flusso_shared.changelog.kafka.errors import PARTITION_EOF, from_exception, translate
+from flusso_shared.changelog.kafka.errors import PARTITION_EOF, error_of
 from flusso_shared.changelog.kafka.partitions import to_confluent
 from flusso_shared.errors import FatalError, FlussoError, RetryableError
 from flusso_shared.seams import TopicPartition
@@ -47,7 +47,7 @@ class ControlTopic:
             try:
                 self._read_to_end()
             except KafkaException as error:
-                raise from_exception(error, f"read {self._topic}") from error
+                raise self._clients.translate(error_of(error), f"read {self._topic}") from error
             return {key: dict(value) for key, value in self._records.items()}
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ class ControlTopic:
             raise self._not_put("no answer in time")
         if (failed := outcome[0]) is not None:
             self._producer = None
-            raise translate(failed, f"write to {self._topic}")
+            raise self._clients.translate(failed, f"write to {self._topic}")
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -147,7 +147,7 @@ class ControlTopic:
                 # The client looks for the coordinator of its group, which it never joins: no right is needed for that.
                 return
             if error.code() != PARTITION_EOF:
-                raise translate(error, f"read {self._topic}")
+                raise self._clients.translate(error, f"read {self._topic}")
             # What compaction removed at the tail never comes.
             self._next = max(self._next, offset or 0)
             return

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from flusso_shared.changelog.kafka.client import REQUEST_TIMEOUT_SECONDS, ClientErrors, Clients
-from flusso_shared.changelog.kafka.errors import UNREACHED, error_of, translate
+from flusso_shared.changelog.kafka.errors import UNREACHED, error_of
 from flusso_shared.changelog.kafka.partitions import from_confluent, to_confluent
 from flusso_shared.errors import FlussoError, RetryableError
 from flusso_shared.seams import Offsets, TopicPartition
@@ -148,7 +148,7 @@ class _Outsider:
     def _translated(self, error: KafkaError, doing: str) -> FlussoError:
         """`errors.translate`, looking through "timed out" at what is behind it."""
         if error.code() not in UNREACHED or self._consumer is None:
-            return translate(error, doing)
+            return self._clients.translate(error, doing)
         self._consumer.poll(0)
         return self._errors.translate(error, f"{doing} at {self._servers}")
 

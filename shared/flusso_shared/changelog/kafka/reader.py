@@ -21,8 +21,6 @@ from flusso_shared.changelog.kafka.errors import (
     NOT_A_MEMBER,
     PARTITION_EOF,
     error_of,
-    from_exception,
-    translate,
 )
 from flusso_shared.changelog.kafka.offsets import MemberOffsets
 from flusso_shared.changelog.kafka.partitions import from_confluent, to_confluent
@@ -55,6 +53,7 @@ class KafkaReader:
     ) -> None:
         self._group = group
         self._on_revoked = on_revoked
+        self._translate = clients.translate
         self._offsets = MemberOffsets()
         self._failure: FlussoError | None = None
         self._closing = False
@@ -178,7 +177,8 @@ class KafkaReader:
                 return []
             rest = consumer.consume(max_records - 1, 0) if max_records > 1 else []
         except KafkaException as error:
-            raise from_exception(error, f"read as a member of group {self._group}") from error
+            doing = f"read as a member of group {self._group}"
+            raise self._translate(error_of(error), doing) from error
         return self._decoded([first, *rest])
 
     def _decoded(self, messages: Iterable[Message]) -> list[Record]:
@@ -216,7 +216,7 @@ class KafkaReader:
                 f" ({error.str()}): changes may be missing; rebuild the index with `flusso reindex`"
             )
         else:
-            self._failure = translate(error, f"read {at.topic or 'changes'}")
+            self._failure = self._translate(error, f"read {at.topic or 'changes'}")
 
     # --- committing ---------------------------------------------------------------------------------
 
@@ -281,7 +281,7 @@ class KafkaReader:
         If this member keeps them after all, `_catch_up` commits; if not, the new owner applies again.
         """
         if error.code() not in NOT_A_MEMBER:
-            return translate(error, f"commit offsets of group {self._group}")
+            return self._translate(error, f"commit offsets of group {self._group}")
         logger.debug("group %s: offsets are not taken: %s", self._group, error.str())
         return None
 

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from flusso_shared.change import Change, Op
 from flusso_shared.changelog import codec
 from flusso_shared.changelog.kafka.client import Clients
-from flusso_shared.changelog.kafka.errors import FATAL, from_exception, translate
+from flusso_shared.changelog.kafka.errors import FATAL, error_of
 from flusso_shared.changelog.kafka.shrink import fit
 from flusso_shared.changelog.kafka.topics import Topics
 from flusso_shared.errors import FlussoError, RetryableError
@@ -35,6 +35,7 @@ class KafkaWriter:
         self._keep = keep
         self._names: dict[TableName, str] = {}
         self._errors = clients.errors()
+        self._translate = clients.translate
         limit = topics.max_message_bytes
         self._producer: Producer = clients.producer(
             self._errors,
@@ -115,7 +116,7 @@ class KafkaWriter:
         except BufferError:
             return False
         except KafkaException as error:
-            self._failure = from_exception(error, f"publish to {topic}")
+            self._failure = self._translate(error_of(error), f"publish to {topic}")
             raise self._failure from error
         return True
 
@@ -130,12 +131,11 @@ class KafkaWriter:
         if not self._closing and self._failure is None:
             self._failure = self._failed(error, message)
 
-    @staticmethod
-    def _failed(error: KafkaError, message: Message) -> FlussoError:
+    def _failed(self, error: KafkaError, message: Message) -> FlussoError:
         doing = f"publish to {message.topic()}"
         if error.fatal() or error.code() == FATAL:
             return RetryableError(f"cannot {doing}: the producer gave up: {error.str()}")
-        return translate(error, doing)
+        return self._translate(error, doing)
 
 
 class _Twice:
