@@ -2,7 +2,6 @@
 
 In reading order:
 
-* `cli`: the command `flusso-capture`.
 * `options`: the options, and what the parts of the process share.
 * `daemon`: wires the parts, and runs stream sessions.
 * `startup`: prepares the source before the first row is read, step by step.

@@ -1,9 +1,9 @@
-"""The command `flusso`: everything in one process, and the commands around it.
+"""The commands: the processes that keep running, and what operators run beside them.
 
 In reading order:
 
 * `main`: the commands.
-* `run`: capture and worker in one process.
+* `daemons`: the processes that keep running: capture, worker, and both in one.
 * `build`: compiles a configuration.
 * `check`: validates a configuration against the servers.
 * `init`: writes schema files for an existing database.

@@ -13,7 +13,7 @@ from flusso_shared.process import command_line
 
 _COMMANDS = {
     "init": "flusso_cli.init.command",
-    "run": "flusso_cli.run",
+    "run": "flusso_cli.daemons.run",
     "build": "flusso_cli.build",
     "check": "flusso_cli.check.command",
     "schema": "flusso_cli.json_schema.command",

@@ -8,9 +8,9 @@ from typing import Any
 from typer.main import get_command
 
 from doclib import since
-from flusso_capture.cli import app as capture
+from flusso_cli.daemons.capture import app as capture
+from flusso_cli.daemons.worker import app as worker
 from flusso_cli.main import app as umbrella
-from flusso_worker.cli import app as worker
 
 _TYPES = {
     "str": "text",

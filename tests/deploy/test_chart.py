@@ -14,9 +14,9 @@ import typer
 import yaml
 from typer.main import get_command
 
-import flusso_capture.cli
+import flusso_cli.daemons.capture
+import flusso_cli.daemons.worker
 import flusso_cli.main
-import flusso_worker.cli
 from flusso_shared.config.project import load_project
 from flusso_shared.metrics import Metrics
 from flusso_shared.process.http import public_app
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.usefixtures("built_helm")
 VERSIONS = ("1.27.0", "1.37.0")
 """The oldest Kubernetes that the chart takes, and the newest that there are schemas of."""
 COMMANDS = {
-    "flusso-capture": flusso_capture.cli.app,
-    "flusso-worker": flusso_worker.cli.app,
+    "flusso-capture": flusso_cli.daemons.capture.app,
+    "flusso-worker": flusso_cli.daemons.worker.app,
     "flusso": flusso_cli.main.app,
 }
 EXTENSIONS = {"ScaledObject", "ServiceMonitor", "PrometheusRule"}

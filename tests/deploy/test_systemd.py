@@ -13,9 +13,9 @@ import pytest
 import typer
 from typer.main import get_command
 
-import flusso_capture.cli
+import flusso_cli.daemons.capture
+import flusso_cli.daemons.worker
 import flusso_cli.main
-import flusso_worker.cli
 from stacklib import programs
 from support.stores.dev import ROOT
 
@@ -27,8 +27,8 @@ EACH = {
 }
 """File -> the unit that is started."""
 _COMMANDS = {
-    "flusso-capture": flusso_capture.cli.app,
-    "flusso-worker": flusso_worker.cli.app,
+    "flusso-capture": flusso_cli.daemons.capture.app,
+    "flusso-worker": flusso_cli.daemons.worker.app,
     "flusso": flusso_cli.main.app,
 }
 _DRAIN_SECONDS = 25

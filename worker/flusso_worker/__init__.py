@@ -2,8 +2,7 @@
 
 In reading order:
 
-* `cli`: the command `flusso-worker`.
-* `options`: its options.
+* `options`: the options of a worker.
 * `daemon`: runs every index until it is asked to stop.
 * `startup`: waits for the servers, and checks the database.
 * `wiring`: makes the sinks, and one runner per index.

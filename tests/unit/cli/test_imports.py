@@ -22,6 +22,7 @@ HEAVY = {
     "uvicorn",
     "yaml",
 }
+DAEMONS = ("flusso_cli.daemons.capture", "flusso_cli.daemons.worker")
 _PROGRAM = """
 import json, sys
 from {module} import main
@@ -44,12 +45,12 @@ def imported(module: str, *arguments: str) -> set[str]:
     return set(json.loads(ended.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("module", ["flusso_cli.main", "flusso_capture.cli", "flusso_worker.cli"])
+@pytest.mark.parametrize("module", ["flusso_cli.main", *DAEMONS])
 def test_the_version_imports_no_heavy_library(module: str) -> None:
     assert not HEAVY & imported(module, "--version")
 
 
-@pytest.mark.parametrize("module", ["flusso_capture.cli", "flusso_worker.cli"])
+@pytest.mark.parametrize("module", DAEMONS)
 def test_the_help_of_a_daemon_imports_rich_only(module: str) -> None:
     assert HEAVY & imported(module, "--help") <= {"rich"}
 

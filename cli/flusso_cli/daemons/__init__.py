@@ -1,0 +1,8 @@
+"""The processes that keep running: options on the command line to parts that are wired and supervised.
+
+In reading order:
+
+* `capture`: the command `flusso-capture`.
+* `worker`: the command `flusso-worker`.
+* `run`: the command `flusso run`, both in one process.
+"""
