@@ -8,6 +8,7 @@ from typing import Any
 
 from doclib import command_reference, json_schema_reference
 from flusso_shared import metrics
+from flusso_shared.process.log_actions import ACTIONS
 
 _MARK = re.compile(r"<!-- made from the code: ([\w-]+) -->")
 
@@ -33,11 +34,17 @@ def _metrics() -> str:
     return "\n".join([*head, *sorted(rows)])
 
 
+def _log_actions() -> str:
+    rows = [f"| `{name}` | {action.meaning} | {action.do} |" for name, action in ACTIONS.items()]
+    return "\n".join(["| action | meaning | what to do |", "|---|---|---|", *sorted(rows)])
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "flusso-toml": json_schema_reference.config_keys,
     "schema-yml": json_schema_reference.index_keys,
     "command-line": command_reference.commands,
     "environment": command_reference.variables,
+    "log-actions": _log_actions,
     "metrics": _metrics,
 }
 """Name of a part -> what makes it, as Markdown."""

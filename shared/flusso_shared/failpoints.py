@@ -55,6 +55,7 @@ _ITEM = re.compile(
     r"(?P<name>[a-z_]+):(?:(?P<exit>exit)|delay=(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m))(?:@(?P<nth>[1-9]\d*))?"
 )
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_LOGGED = {"action": "failpoint"}
 _FORM = "name:exit, name:delay=500ms (or s, m), either with @N for the Nth hit only"
 
 
@@ -76,11 +77,11 @@ class Point:
         if self.nth is not None and number != self.nth:
             return
         if self.delay is None:
-            logger.warning("failpoint %s: exit at hit %d", self.name, number)
+            logger.warning("failpoint %s: exit at hit %d", self.name, number, extra=_LOGGED)
             logging.shutdown()
             os._exit(EXIT_CODE)
         if self.nth is not None or number == 1:
-            logger.warning("failpoint %s: delay of %.3f s", self.name, self.delay)
+            logger.warning("failpoint %s: delay of %.3f s", self.name, self.delay, extra=_LOGGED)
         threading.Event().wait(self.delay)
 
 
@@ -97,7 +98,7 @@ def arm(text: str) -> None:
     _points.update({point.name: point for point in points})
     armed = bool(points)
     if armed:
-        logger.warning("%s=%s: this process is under test", VARIABLE, text)
+        logger.warning("%s=%s: this process is under test", VARIABLE, text, extra=_LOGGED)
 
 
 def hit(name: Place) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flusso_shared.process.log_actions import ACTIONS
 from support.stores.dev import ROOT
 
 PAGES = [
@@ -104,6 +105,58 @@ def literals() -> Iterator[str]:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield node.value
+
+
+def logged() -> Iterator[tuple[str, str, str | None]]:
+    """Every line of the log in the product's source: where, its level, its `action`; None where it has none.
+
+    Fields that are made before the call are looked for in the same module.
+    """
+    for path in (path for top in PRODUCT for path in (ROOT / top).rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = ast.unparse(call.func)
+            if name not in {f"logger.{level}" for level in LEVELS}:
+                continue
+            extra = next((item.value for item in call.keywords if item.arg == "extra"), None)
+            if isinstance(extra, ast.Name):
+                extra = next(
+                    node.value
+                    for node in ast.walk(tree)
+                    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == extra.id
+                )
+            action = None if extra is None else dict(ast.literal_eval(_constants(extra)))["action"]
+            yield f"{path.relative_to(ROOT)}:{call.lineno}", name.partition(".")[2], action
+
+
+PRODUCT = ("shared", "capture", "worker", "cli")
+LEVELS = ("debug", "info", "warning", "error", "exception", "log")
+
+
+def _constants(fields: ast.expr) -> ast.Dict:
+    """The entries of a dictionary that are constants."""
+    assert isinstance(fields, ast.Dict)
+    pairs = [
+        (key, value)
+        for key, value in zip(fields.keys, fields.values, strict=True)
+        if isinstance(value, ast.Constant)
+    ]
+    return ast.Dict([key for key, _ in pairs], [value for _, value in pairs])
+
+
+def test_each_warning_has_an_action_and_each_action_is_explained() -> None:
+    """A new action goes into `flusso_shared/process/log_actions.py`, of which the page of actions is made."""
+    lines = list(logged())
+    without = [
+        where for where, level, action in lines if level not in ("debug", "info") and not action
+    ]
+    assert not without, "a line of this level needs extra={'action': ...}"
+    used = {action for _, _, action in lines if action}
+    # `retry.log_next_try` has them from its callers.
+    used |= {"retry", "index_stopped"}
+    assert used == set(ACTIONS)
+    errors = {action for _, level, action in lines if level == "error"}
+    assert all(ACTIONS[action].do for action in errors if action), "an error says what to do"
 
 
 @pytest.mark.parametrize(

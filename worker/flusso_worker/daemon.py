@@ -125,7 +125,7 @@ class Worker:
             status.waiting(None)
         except FatalError as error:
             # The keepers get the same error, and stop their indexes until it is repaired.
-            logger.error("cannot register in flusso_meta: %s", error)
+            logger.error("cannot register in flusso_meta: %s", error, extra={"action": "register"})
         self._heartbeat = Heartbeat(registration, self._options.heartbeat.interval)
         self._heartbeat.start()
 

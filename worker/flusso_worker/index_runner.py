@@ -173,7 +173,12 @@ class IndexRunner:
         try:
             self._keeper.before_streaming()
         except RetryableError as error:
-            logger.warning("index %s: changes must not flow yet: %s", self.index, error)
+            logger.warning(
+                "index %s: changes must not flow yet: %s",
+                self.index,
+                error,
+                extra={"action": "hold_changes", "index": self.index},
+            )
             return False
         except FlussoError:
             logger.debug("index %s: its keeper cannot be notified", self.index, exc_info=True)
@@ -183,7 +188,12 @@ class IndexRunner:
         try:
             self._keeper.evict(stopped)
         except FlussoError as error:
-            logger.warning("index %s: others may have to wait for it: %s", self.index, error)
+            logger.warning(
+                "index %s: others may have to wait for it: %s",
+                self.index,
+                error,
+                extra={"action": "evict", "index": self.index},
+            )
 
     def _run_only(self, active: Sequence[Active]) -> None:
         """Start the pipelines that are missing and stop all others."""

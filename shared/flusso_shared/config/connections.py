@@ -52,6 +52,7 @@ _PARAMETERS = (
 
 _SECRET_PARAMETER = re.compile(r"\w*(?:password|secret|token)\w*=", re.IGNORECASE)
 _NO_PORT = re.compile(r"^[^\[:]*:(?!\d*(?:/|$))")
+_OVERRIDE = {"action": "override"}
 
 
 def without_secrets(url: str) -> str:
@@ -110,7 +111,7 @@ def _source_url(source: Source, env: Environment) -> str:
         return _required(given, env, "source.connection_url")
     if "DATABASE_URL" in env:
         url = env["DATABASE_URL"]
-        logger.info("DATABASE_URL sets the source: %s", redacted(url))
+        logger.info("DATABASE_URL sets the source: %s", redacted(url), extra=_OVERRIDE)
         return url
     if isinstance(given, SecretStr):
         return given.get_secret_value()
@@ -198,7 +199,7 @@ def _override(
     reserved = f"{sink.upper()}_OPENSEARCH_{what.upper()}"
     if reserved in env:
         shown = redacted(env[reserved]) if what == "url" else "***"
-        logger.info("%s sets %s of sink %s: %s", reserved, what, sink, shown)
+        logger.info("%s sets %s of sink %s: %s", reserved, what, sink, shown, extra=_OVERRIDE)
         return SecretStr(env[reserved])
     return SecretStr(value) if isinstance(value, str) else value
 
@@ -209,7 +210,7 @@ def queue_connection(queue: Queue, env: Environment) -> QueueConnection:
         servers = _given(queue.bootstrap_servers, env, "queue.bootstrap_servers")
     elif "KAFKA_BOOTSTRAP_SERVERS" in env:
         servers = env["KAFKA_BOOTSTRAP_SERVERS"]
-        logger.info("KAFKA_BOOTSTRAP_SERVERS sets the brokers")
+        logger.info("KAFKA_BOOTSTRAP_SERVERS sets the brokers", extra=_OVERRIDE)
     else:
         servers = queue.bootstrap_servers
     if not servers.strip():

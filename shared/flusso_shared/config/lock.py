@@ -161,7 +161,13 @@ def _refuse_withheld(places: list[str], path: Path) -> None:
             f' `"{name}" = {{ env = "..." }}` in the configuration, and compile it again'
         )
     for place in places:
-        logger.info("%s holds no secrets: %s comes from %s", path, place, _variable(place))
+        logger.info(
+            "%s holds no secrets: %s comes from %s",
+            path,
+            place,
+            _variable(place),
+            extra={"action": "lock_secret"},
+        )
 
 
 def _variable(place: str) -> str:

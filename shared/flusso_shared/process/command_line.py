@@ -15,7 +15,7 @@ import typer
 
 from flusso_shared import failpoints
 from flusso_shared.config.choices import OnLostPosition
-from flusso_shared.errors import FlussoError
+from flusso_shared.errors import ConfigError, FlussoError
 from flusso_shared.process import logs
 from flusso_shared.process.environment import environment
 
@@ -183,7 +183,11 @@ _VALUED_BOOLEANS = ("--manage-publication", "--manage-replica-identity")
 def execute(app: typer.Typer) -> None:
     """Run a command line; a known error becomes one message and exit code 1, wrong usage is 2."""
     _look_for_garbage_seldom()
-    logs.configure(environment())
+    try:
+        logs.configure(environment())
+    except ConfigError as error:
+        typer.echo(message(error), err=True)
+        sys.exit(2)
     try:
         failpoints.arm(environment().get(failpoints.VARIABLE, ""))
         app(args=_valued_booleans(sys.argv[1:]))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from flusso_shared.errors import ConfigError
+from flusso_shared.process.log_actions import ACTIONS
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _LEVELS = {
@@ -23,35 +29,141 @@ _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
 _NOISY = ("opensearch", "urllib3", "uvicorn", "asyncio", "botocore")
 _TALKATIVE = ("botocore.auth",)
 """They log secrets at the level of debug: here the headers that are signed, with the session token."""
+_OURS = "flusso_"
+_FIRST_INTERVAL_SECONDS = 5.0
+_LONGEST_INTERVAL_SECONDS = 600.0
+_MOST_REMEMBERED = 1000
 
 
 def configure(env: Mapping[str, str]) -> None:
     """Set the root logger up from `FLUSSO_LOG` or `RUST_LOG` (`info,flusso_worker=debug`) and
-    `FLUSSO_LOG_FORMAT` (`json`, else text)."""
+    `FLUSSO_LOG_FORMAT` (`json` or `text`).
+
+    Raises `ConfigError` for an unknown level in `FLUSSO_LOG`, and for an unknown format.  Levels of `RUST_LOG`, which
+    other programs read too, may be unknown.
+    """
+    levels = _levels(env)
     handler = _StderrHandler()
     colours = sys.stderr.isatty() and "NO_COLOR" not in env
-    as_json = env.get("FLUSSO_LOG_FORMAT", "").lower() == "json"
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(colours=colours))
+    handler.setFormatter(JsonFormatter() if _as_json(env) else TextFormatter(colours=colours))
+    handler.addFilter(RepeatFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    for target, level in directives(env.get("FLUSSO_LOG", env.get("RUST_LOG", ""))).items():
+    for target, level in levels.items():
         logging.getLogger(target or None).setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
-def directives(text: str) -> dict[str, int]:
-    """`level` and `target=level` entries, target "" being the default; unknown ones are ignored."""
+def _levels(env: Mapping[str, str]) -> dict[str, int]:
+    given = env.get("FLUSSO_LOG")
+    known, unknown = directives(env.get("RUST_LOG", "") if given is None else given)
+    if unknown and given is not None:
+        raise ConfigError(
+            f"FLUSSO_LOG: unknown level {unknown[0]!r}; there are {', '.join(_LEVELS)}, as in"
+            " info,flusso_worker.pipeline=debug"
+        )
+    return known
+
+
+def _as_json(env: Mapping[str, str]) -> bool:
+    found = env.get("FLUSSO_LOG_FORMAT", "")
+    if found.lower() not in ("", "text", "json"):
+        raise ConfigError(f"FLUSSO_LOG_FORMAT: unknown format {found!r}; it is text or json")
+    return found.lower() == "json"
+
+
+def directives(text: str) -> tuple[dict[str, int], list[str]]:
+    """`level` and `target=level` entries, target "" being the default; and the levels that are unknown."""
     found: dict[str, int] = {}
-    for entry in text.split(","):
-        target, equals, level = entry.strip().rpartition("=")
+    unknown: list[str] = []
+    for entry in filter(None, map(str.strip, text.split(","))):
+        target, equals, level = entry.rpartition("=")
         value = _LEVELS.get(level.strip().lower())
-        if value is not None:
+        if value is None:
+            unknown.append(level.strip())
+        else:
             found[target.strip().replace("::", ".") if equals else ""] = value
-    return found
+    return found, unknown
+
+
+# --- repeats ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Repeated:
+    """A line that came before."""
+
+    next_at: float
+    """When it is written again."""
+    interval: float
+    left_out: int = 0
+
+
+class RepeatLimiter:
+    """Which of many equal lines are written: the first, and others at intervals that double from 5 s to 10 minutes.
+
+    A line that has not come for twice its interval is a first one again.  Pure: `now` is given, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[object, _Repeated] = {}
+
+    def admit(self, line: object, now: float) -> int | None:
+        """How many lines were left out since the last one, where this one is to be written; None where it is not."""
+        known = self._lines.pop(line, None)
+        if known is None or now > known.next_at + 2 * known.interval:
+            if len(self._lines) >= _MOST_REMEMBERED:
+                del self._lines[next(iter(self._lines))]
+            known = _Repeated(now + _FIRST_INTERVAL_SECONDS, _FIRST_INTERVAL_SECONDS)
+            self._lines[line] = known
+            return 0
+        # The newest is the last to be forgotten.
+        self._lines[line] = known
+        if now < known.next_at:
+            known.left_out += 1
+            return None
+        left_out, known.left_out = known.left_out, 0
+        known.interval = min(2 * known.interval, _LONGEST_INTERVAL_SECONDS)
+        known.next_at = now + known.interval
+        return left_out
+
+
+class RepeatFilter(logging.Filter):
+    """Leaves out repeats of warnings and errors that come while their reason lasts; `left_out` counts them.
+
+    These are the lines whose `action` says so, and all of other packages.  Two are equal when they differ in
+    digits only: delays, counts, ports.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._limiter = RepeatLimiter()
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or not _repeats(record):
+            return True
+        line = (record.name, record.levelno, _DIGITS.sub("0", record.getMessage()))
+        with self._lock:
+            left_out = self._limiter.admit(line, record.created)
+        if left_out:
+            record.left_out = left_out
+        return left_out is not None
+
+
+_DIGITS = re.compile(r"\d+(\.\d+)?")
+
+
+def _repeats(record: logging.LogRecord) -> bool:
+    action = ACTIONS.get(getattr(record, "action", ""))
+    return not record.name.startswith(_OURS) if action is None else action.repeats
+
+
+# --- how a line is written --------------------------------------------------------------------------
 
 
 class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]

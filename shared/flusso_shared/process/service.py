@@ -84,7 +84,7 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
             stack.callback(server.stop)
         stack.enter_context(_progress_line(core.status))
         _supervise(core, make())
-    logger.info("stopped")
+    logger.info("stopped", extra={"action": "stopped"})
 
 
 def _check_private(addresses: Addresses) -> None:
@@ -100,7 +100,8 @@ def _check_private(addresses: Addresses) -> None:
             " (--private-address 127.0.0.1:9465)"
         )
     logger.warning(
-        "the private surface has the default password; set --admin-password or FLUSSO_ADMIN_PASSWORD"
+        "the private surface has the default password; set --admin-password or FLUSSO_ADMIN_PASSWORD",
+        extra={"action": "default_password"},
     )
 
 

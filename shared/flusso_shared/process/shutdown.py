@@ -22,7 +22,10 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
     def handle(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
-        logger.info("shutdown requested; a second signal ends the process at once")
+        logger.info(
+            "shutdown requested; a second signal ends the process at once",
+            extra={"action": "shutdown"},
+        )
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}

@@ -74,7 +74,11 @@ class Heartbeat:
         try:
             act()
         except FlussoError as error:
-            logger.warning("cannot renew this worker's entry in flusso_meta: %s", error)
+            logger.warning(
+                "cannot renew this worker's entry in flusso_meta: %s",
+                error,
+                extra={"action": "heartbeat"},
+            )
 
     def finish(self) -> None:
         """Stop the thread, waiting a few seconds at most for a server that does not answer."""
