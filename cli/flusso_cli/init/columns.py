@@ -69,6 +69,8 @@ def _field(survey: Survey, table: TableName, column: str, key: str) -> ColumnFie
     if key.lower() != column:
         siblings.append(("column", names.identifier(column)))
     siblings += more
+    if type_.array and tag != "json":
+        siblings.append(("array", "true"))
     if survey.not_null(table, [column]):
         siblings.append(("required", "true"))
     ordered = any(name == "variants" for name, _ in more)

@@ -135,6 +135,11 @@ def index_schema() -> Json:
                 " Never when left out.",
                 "examples": ["10m"],
             },
+            "description": {
+                "type": "string",
+                "description": "What a document is; the docstring of its generated model.",
+                "examples": ["A user with addresses and orders."],
+            },
         },
         "definitions": _definitions(),
     }
@@ -254,6 +259,17 @@ def _siblings() -> dict[str | tuple[str, str], Json]:
     element = {"enum": list(types.SCALARS)}
     composite = "a list for a key of several columns"
     common: dict[str | tuple[str, str], Json] = {
+        "description": {
+            "type": "string",
+            "description": "What the field is; the docstring of the field in generated models.",
+            "examples": ["The time of the last order."],
+        },
+        "array": {
+            "type": "boolean",
+            "description": "Whether the column is an array; generated models then have a list.",
+            "default": False,
+            "examples": [True],
+        },
         "required": {
             "type": "boolean",
             "description": "Whether every document has a value.",

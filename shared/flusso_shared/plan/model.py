@@ -97,6 +97,12 @@ class ColumnField:
     """For `custom`: the column types it accepts."""
     path: tuple[str | int, ...] = ()
     """Where the value stands in a json or jsonb column; empty for the column itself."""
+    values: str = ""
+    """For `map`: the type tag of its values.  Not part of the hash."""
+    array: bool = False
+    """Whether the column is declared to be an array, each element of the field's type.  Not part of the hash."""
+    description: str = ""
+    """What it is, in the words of the schema file.  Not part of the hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ class GeoField:
     lon: str
     mapping: FieldMapping
     nullable: bool
+    description: str = ""
+    """What it is, in the words of the schema file.  Not part of the hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,8 @@ class ConstantField:
     key: str
     value: Any
     mapping: FieldMapping
+    description: str = ""
+    """What it is, in the words of the schema file.  Not part of the hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,8 @@ class ObjectField:
     key: str
     fields: tuple[Field, ...]
     mapping: FieldMapping
+    description: str = ""
+    """What it is, in the words of the schema file.  Not part of the hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +179,8 @@ class JoinField:
     fields: tuple[Field, ...]
     mapping: FieldMapping
     nullable: bool
+    description: str = ""
+    """What it is, in the words of the schema file.  Not part of the hash."""
 
     @property
     def many(self) -> bool:
@@ -187,6 +201,10 @@ class AggregateField:
     nullable: bool
     distinct: bool = False
     """For `values`: each value once."""
+    value_type: str = ""
+    """The declared type tag of the result or, of a list, of its elements; empty for `count` and `avg`.  Not part of the hash."""
+    description: str = ""
+    """What it is, in the words of the schema file.  Not part of the hash."""
 
 
 Field = ColumnField | GeoField | ConstantField | ObjectField | JoinField | AggregateField
@@ -238,6 +256,8 @@ class IndexPlan:
     """Where it was declared, for messages; not part of the hash."""
     verify_every: float = 0.0
     """Seconds after which its documents are compared with the database and repaired; 0 is never.  Not part of the hash."""
+    description: str = ""
+    """What a document is, in the words of the schema file.  Not part of the hash."""
 
     @property
     def tables(self) -> tuple[TableName, ...]:

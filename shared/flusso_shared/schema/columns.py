@@ -47,6 +47,8 @@ class ColumnReader:
             default=default,
             postgres=self._type_names(entries["postgres"][1]) if "postgres" in entries else (),
             path=self._path(entries["path"][1]) if "path" in entries else (),
+            values=self._map_values(entries["values"][1]) if tag == "map" else "",
+            array="array" in entries and self._document.boolean(entries["array"][1], "`array`"),
         )
 
     def geo(self, key: str, node: Node, entries: Entries) -> Field | None:
@@ -113,18 +115,18 @@ class ColumnReader:
                 document.add(entries["opensearch"][1], "`opensearch` is empty")
             return field_mapping(document, (name or "").strip(), entries)
         if tag == "map":
-            self._map_values(entries["values"][1])
             return field_mapping(document, "object", entries)
         variants = self._variants(entries["variants"][1]) if "variants" in entries else ()
         return field_mapping(document, types.SCALARS[tag], entries, variants)
 
-    def _map_values(self, node: Node) -> None:
-        """Only checked: OpenSearch infers the type of each key's value."""
+    def _map_values(self, node: Node) -> str:
+        """For clients: OpenSearch infers the type of each key's value."""
         values = self._document.text(node, "`values`")
         if values is not None and values not in types.MAP_VALUES:
             near = did_you_mean(values, types.MAP_VALUES)
             allowed = listed(types.MAP_VALUES)
             self._document.add(node, f"unknown `values` `{values}`{near}; allowed are {allowed}")
+        return values or ""
 
     def _variants(self, node: Node) -> tuple[str, ...]:
         document = self._document

@@ -23,4 +23,5 @@ def compile_index(name: str, schema: Schema, schema_file: str) -> IndexPlan:
         ways=ways.ways(schema.root, schema.key, schema.fields),
         schema_file=schema_file,
         verify_every=schema.verify_every,
+        description=schema.description,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import yaml
 
 from flusso_shared.plan.model import Field, ObjectField
@@ -9,7 +11,7 @@ from flusso_shared.problems import did_you_mean, listed
 from flusso_shared.schema import types
 from flusso_shared.schema.columns import ColumnReader
 from flusso_shared.schema.identifiers import document_key
-from flusso_shared.schema.level import Entries, Level, field_mapping
+from flusso_shared.schema.level import Entries, Level, description, field_mapping
 from flusso_shared.schema.relations import RelationReader
 from flusso_shared.schema.yaml_nodes import Document, Node
 
@@ -52,6 +54,8 @@ class FieldReader:
                 self.fields(siblings["fields"][1], Level(level.schema, ("?",)))
             return None
         field = self._read(tag, key, node, siblings, level)
+        if field is not None and "description" in siblings:
+            field = replace(field, description=description(document, siblings["description"][1]))
         return field if key else None
 
     def _tag(self, node: Node, entries: Entries) -> str | None:

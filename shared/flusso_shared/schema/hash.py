@@ -38,6 +38,7 @@ def schema_hash(schema: Schema) -> str:
         soft_delete=rename.soft_delete(schema.soft_delete, root, folds),
         filters=rename.conditions(schema.filters, root, folds),
         verify_every=0.0,
+        description="",
     )
     # Without defaults, so that an option which a later version brings leaves the hashes of today's schemas.
     return canonical_hash(_SCHEMA.dump_python(essence, mode="json", exclude_defaults=True))
@@ -63,17 +64,22 @@ class _Folds:
 
 
 def _essence(field: Field) -> Field:
-    """The field without what only checks and clients look at: nullability, accepted column types."""
+    """The field without what only checks and clients look at: nullability, accepted column types, descriptions."""
+    field = dataclasses.replace(field, description="")
     match field:
         case ColumnField():
             kind = field.kind if field.kind in _MAPPED_KINDS else ""
-            return dataclasses.replace(field, kind=kind, nullable=False, postgres=())
+            return dataclasses.replace(
+                field, kind=kind, nullable=False, postgres=(), values="", array=False
+            )
         case JoinField():
             inner = tuple(_essence(item) for item in field.fields)
             return dataclasses.replace(field, nullable=False, fields=inner)
         case ObjectField():
             return dataclasses.replace(field, fields=tuple(_essence(item) for item in field.fields))
-        case GeoField() | AggregateField():
+        case GeoField():
             return dataclasses.replace(field, nullable=False)
+        case AggregateField():
+            return dataclasses.replace(field, nullable=False, value_type="")
         case _:
             return field

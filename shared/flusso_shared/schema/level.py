@@ -32,6 +32,11 @@ def required(document: Document, entries: Entries) -> bool:
     return document.boolean(entries["required"][1], "`required`")
 
 
+def description(document: Document, node: Node) -> str:
+    """A description, as one paragraph."""
+    return " ".join((document.text(node, "`description`") or "").split())
+
+
 def field_mapping(
     document: Document, type_: str, entries: Entries, variants: tuple[str, ...] = ()
 ) -> FieldMapping:

@@ -24,3 +24,4 @@ class Schema:
     version: int = 1
     verify_every: float = 0.0
     """Seconds between two verifications with repair; 0 is never."""
+    description: str = ""

@@ -22,7 +22,7 @@ from flusso_shared.problems import Problems
 from flusso_shared.schema.conditions import conditions
 from flusso_shared.schema.fields import FieldReader
 from flusso_shared.schema.identifiers import columns, identifier
-from flusso_shared.schema.level import Level
+from flusso_shared.schema.level import Level, description
 from flusso_shared.schema.model import Schema
 from flusso_shared.schema.yaml_nodes import Document, Node
 
@@ -36,6 +36,7 @@ _KEYS = (
     "filters",
     "fields",
     "verify_every",
+    "description",
 )
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smh])", re.ASCII)
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -89,7 +90,8 @@ def _read(document: Document) -> Schema:
     every = _verify_every(document, entries)
     _check_volatile(document, (fields, filters, soft_delete), every)
     named = columns(document, entries["doc_id"][1], "doc_id") if "doc_id" in entries else key
-    return Schema(root, named, fields, soft_delete, filters, verify_every=every)
+    about = description(document, entries["description"][1]) if "description" in entries else ""
+    return Schema(root, named, fields, soft_delete, filters, verify_every=every, description=about)
 
 
 def _verify_every(document: Document, entries: dict[str, tuple[Node, Node]]) -> float:

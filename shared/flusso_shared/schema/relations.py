@@ -103,7 +103,7 @@ class RelationReader:
         takes_column = tag not in ("count", "ids") and "column" in entries
         distinct = "distinct" in entries and document.boolean(entries["distinct"][1], "`distinct`")
         column = identifier(document, entries["column"][1], "column") if takes_column else None
-        type_ = self._aggregate_type(tag, entries)
+        value_type, type_ = self._aggregate_type(tag, entries)
         if not self._parent_key(level, node, key, entries):
             return None
         if "through" in entries and junction is None:
@@ -117,22 +117,24 @@ class RelationReader:
             mapping=field_mapping(document, type_, entries),
             nullable=tag not in ("count", *_LISTS),
             distinct=distinct,
+            value_type=value_type,
         )
 
-    def _aggregate_type(self, tag: str, entries: Entries) -> str:
+    def _aggregate_type(self, tag: str, entries: Entries) -> tuple[str, str]:
+        """The declared type tag, and the OpenSearch type that it stands for."""
         if tag in ("count", "avg"):
-            return "long" if tag == "count" else "double"
+            return "", "long" if tag == "count" else "double"
         name = "element_type" if tag in _LISTS else "value_type"
         node = entries[name][1]
         text = self._document.text(node, f"`{name}`")
         if text is None:
-            return "keyword"
+            return "", "keyword"
         if text not in types.SCALARS:
             near = did_you_mean(text, types.SCALARS)
             allowed = listed(types.SCALARS)
             self._document.add(node, f"unknown `{name}` `{text}`{near}; allowed are {allowed}")
-            return "keyword"
-        return types.SCALARS[text]
+            return "", "keyword"
+        return text, types.SCALARS[text]
 
     # --- edges ----------------------------------------------------------------------------------
 

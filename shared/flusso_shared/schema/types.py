@@ -28,8 +28,8 @@ TO_MANY = ("has_many", "many_to_many")
 AGGREGATES = ("count", "sum", "avg", "min", "max", "ids", "values")
 TAGS = (*SCALARS, "custom", "geo", "object", "map", *JOINS, *AGGREGATES, "constant")
 
-_COLUMN = ("required", "column", "options")
-_JOIN = ("table", "schema", "primary_key", "fields", "options", "filters")
+_COLUMN = ("required", "column", "options", "description")
+_JOIN = ("table", "schema", "primary_key", "fields", "options", "filters", "description")
 _AGGREGATE = (
     "table",
     "schema",
@@ -38,14 +38,15 @@ _AGGREGATE = (
     "through",
     "filters",
     "options",
+    "description",
 )
 
 SIBLINGS: dict[str, tuple[str, ...]] = {
-    **{tag: (*_COLUMN, "path", "transforms", "default") for tag in SCALARS},
-    "enum": (*_COLUMN, "path", "transforms", "default", "variants"),
-    "custom": (*_COLUMN, "path", "default", "postgres", "opensearch"),
+    **{tag: (*_COLUMN, "array", "path", "transforms", "default") for tag in SCALARS},
+    "enum": (*_COLUMN, "array", "path", "transforms", "default", "variants"),
+    "custom": (*_COLUMN, "array", "path", "default", "postgres", "opensearch"),
     "geo": (*_COLUMN, "lat", "lon"),
-    "object": ("fields", "options"),
+    "object": ("fields", "options", "description"),
     "map": (*_COLUMN, "values"),
     "belongs_to": (*_JOIN, "column", "required"),
     "has_one": (*_JOIN, "foreign_key", "references", "order_by", "required"),
@@ -56,7 +57,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     **{tag: (*_AGGREGATE, "column", "value_type") for tag in ("sum", "min", "max")},
     "ids": (*_AGGREGATE, "element_type"),
     "values": (*_AGGREGATE, "column", "element_type", "distinct", "order_by", "limit"),
-    "constant": ("value",),
+    "constant": ("value", "description"),
 }
 """Tag -> the keys that may stand beside it."""
 

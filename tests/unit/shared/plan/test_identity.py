@@ -42,6 +42,14 @@ def hash_of(folder: Path, schema: str) -> str:
     [
         ("version: 1\n", ""),
         ("version: 1\n", "verify_every: 10m\n"),
+        ("version: 1\n", "description: Things.\n"),
+        ("{ text: name, required", "{ text: name, description: Its name., required"),
+        ("{ long: n }", "{ long: n, description: How many., array: true }"),
+        (
+            "primary_key: id\n    foreign_key",
+            "primary_key: id\n    description: Parts.\n    foreign_key",
+        ),
+        ("column: at, value_type: timestamp", "column: at, value_type: date"),
         ("table: things", "table: Things # a comment"),
         ("{ text: name, required: true,", "{ column: name, text: name,"),
         ("boost: 1, store: true", "store: true, boost: 1"),

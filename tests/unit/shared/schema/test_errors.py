@@ -255,7 +255,7 @@ def test_a_problem_shows_the_line_and_a_caret(tmp_path: Path) -> None:
         load_schema(path, "x")
     assert str(caught.value).splitlines()[-3:] == [
         f"{path}:3:20: `text` field `` has no key `colum` (did you mean `column`?);"
-        " allowed are `required`, `column`, `options`, `path`, `transforms`, `default`",
+        " allowed are `required`, `column`, `options`, `description`, `array`, `path`, `transforms`, `default`",
         "      - { text: größe, colum: a }",
         "                       ^",
     ]

@@ -33,6 +33,35 @@ def only(folder: Path, text: str) -> Field:
     return field
 
 
+def test_what_only_clients_read(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        """
+        table: things
+        primary_key: id
+        description: >
+          A thing
+          of the store.
+        fields:
+          - { keyword: tags, array: true, description: " Its tags. " }
+          - { map: title, values: text }
+          - { max: last, table: parts, foreign_key: thing_id, column: at, value_type: timestamp }
+          - { ids: parts, table: parts, foreign_key: thing_id, element_type: uuid }
+          - { avg: mean, table: parts, foreign_key: thing_id, column: n }
+        """,
+    )
+    assert plan.description == "A thing of the store."
+    tags, title, *aggregates = plan.fields
+    assert isinstance(tags, ColumnField)
+    assert isinstance(title, ColumnField)
+    assert (tags.array, tags.description, title.values) == (True, "Its tags.", "text")
+    assert [item.value_type for item in aggregates if isinstance(item, AggregateField)] == [
+        "timestamp",
+        "uuid",
+        "",
+    ]
+
+
 def test_the_root_says_what_it_is(tmp_path: Path) -> None:
     plan = plan_of(
         tmp_path,
@@ -85,7 +114,7 @@ def test_every_scalar_reads_a_column(tmp_path: Path, tag: str) -> None:
         ("{ integer: key, column: id }", ColumnField("key", "integer", "id", FieldMapping("integer"), False)),
         ("{ enum: a, variants: [on, off] }", ColumnField("a", "enum", "a", FieldMapping("keyword", {}, ("on", "off")), True)),
         ("{ custom: a, postgres: [inet], opensearch: ip, options: { doc_values: false } }", ColumnField("a", "custom", "a", FieldMapping("ip", {"doc_values": False}), True, postgres=("inet",))),
-        ("{ map: a, values: text, required: true }", ColumnField("a", "map", "a", FieldMapping("object"), False)),
+        ("{ map: a, values: text, required: true }", ColumnField("a", "map", "a", FieldMapping("object"), False, values="text")),
         ("{ geo: at }", ColumnField("at", "geo", "at", FieldMapping("geo_point"), True)),
         ("{ geo: at, lat: y, lon: x, required: true }", GeoField("at", "y", "x", FieldMapping("geo_point"), False)),
     ],

@@ -16,6 +16,8 @@ from flusso_shared.schema.types import TAGS
 # `required` may be left out everywhere: it is false then, as the reference asks for.
 MATRIX = """
              scalar enum custom geo object map belongs_to has_one has_many many_to_many count avg sum min max ids constant
+description  ○      ○    ○      ○   ○      ○   ○          ○       ○        ○            ○     ○   ○   ○   ○   ○   ○
+array        ○      ○    ○      -   -      -   -          -       -        -            -     -   -   -   -   -   -
 required     ○      ○    ○      ○   -      ○   ○          ○       -        -            -     -   -   -   -   -   -
 column       ○      ○    ○      ○   -      ○   ○          *       *        *            ○     ●   ●   ●   ●   -   -
 options      ○      ○    ○      ○   ○      ○   ○          ○       ○        ○            ○     ○   ○   ○   ○   ○   -
@@ -59,6 +61,8 @@ SCALARS = [
 ]
 
 WRITTEN = {
+    "description": "What it is.",
+    "array": "true",
     "required": "true",
     "column": "c",
     "options": "{ boost: 2 }",
