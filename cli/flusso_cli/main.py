@@ -19,6 +19,8 @@ _COMMANDS = {
     "schema": "flusso_cli.json_schema.command",
     "indexes": "flusso_cli.admin.indexes",
     "reindex": "flusso_cli.admin.reindex",
+    "pause": "flusso_cli.admin.pause",
+    "resume": "flusso_cli.admin.pause",
     "verify": "flusso_cli.admin.verify",
     "quarantine": "flusso_cli.admin.quarantine",
     "explain": "flusso_cli.admin.explain",

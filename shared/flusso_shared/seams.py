@@ -217,11 +217,12 @@ class ChangeLog(Protocol):
         """
         ...
 
-    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False, overdue: bool = False) -> bool:
         """Whether the writer has been waiting for a while because `group` has not applied what it is to read.
 
         With `seeding`, also whether some other group is ahead of it: a snapshot is complete once all groups that read
-        it have applied it.  Never, where the log keeps changes for everyone.
+        it have applied it.  With `overdue`, also whether there is anything that it has not applied: the slot cannot
+        advance past it.  Never, where the log keeps changes for everyone.
         """
         ...
 

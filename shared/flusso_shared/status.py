@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Phase = Literal["starting", "backfilling", "live", "stopped"]
-IndexState = Literal["pending", "backfilling", "seeded", "standby", "stopped"]
+IndexState = Literal["pending", "backfilling", "seeded", "standby", "stopped", "paused"]
 
 
 @dataclass(frozen=True, slots=True)

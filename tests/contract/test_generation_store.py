@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import pytest
@@ -12,10 +13,11 @@ from flusso_shared.changelog.control_records import Lineage
 from flusso_shared.names import GenerationName
 from flusso_shared.seams import TopicPartition
 from flusso_worker.generations.physical import GenerationIndexes
-from flusso_worker.generations.record import Generation, Known, State
+from flusso_worker.generations.record import Generation, Known, Pause, State
 from flusso_worker.generations.schema_order import Carrier, SchemaOrder
 from flusso_worker.generations.store import GenerationStore, LocalStore
 from flusso_worker.sinks.cluster import Cluster
+from services import Services
 from support.kits.index_kit import connection
 from support.stores.small import PLAN
 
@@ -63,7 +65,7 @@ def store(book: Bookkeeping) -> Store:
 
 
 def is_empty(known: Known) -> bool:
-    return not (known.stored or known.asked or known.ordered or known.carriers)
+    return not (known.stored or known.asked or known.ordered or known.carriers or known.paused)
 
 
 def test_nothing_is_known_at_first(store: Store) -> None:
@@ -196,3 +198,22 @@ def test_the_indexes_of_all_generations_are_listed(book: Bookkeeping) -> None:
         book.make_index(item)
     assert set(book.store.physical(INDEX)) == {item.name for item in made}
     assert book.store.physical("user") == []
+
+
+@pytest.mark.services
+def test_a_pause_is_recorded_once_and_removed_once(services: Services, index_prefix: str) -> None:
+    """Without a cluster nothing is paused."""
+    with closing(Cluster(connection(services.opensearch_url))) as cluster:
+        store = GenerationStore(cluster, index_prefix)
+        store.ensure()
+        assert store.pause(Pause(INDEX, 1.5))
+        assert not store.pause(Pause(INDEX, 2.5))
+        paused = store.read_index(INDEX).paused
+        assert paused is not None
+        assert paused.pause == Pause(INDEX, 1.5)
+        assert store.read_index("other").paused is None
+        assert store.resume(paused)
+        assert is_empty(store.read_index(INDEX))
+        assert store.pause(Pause(INDEX, 3.5))
+        assert not store.resume(paused)
+        assert store.read_index(INDEX).paused is not None

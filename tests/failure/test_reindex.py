@@ -246,17 +246,6 @@ def await_one(site: Site, daemon: Daemon, index: str, number: int) -> None:
     until_none(f"generation {number} alone", missing, DEADLINE)
 
 
-def private_url(daemon: Daemon) -> str:
-    found: list[str] = []
-
-    def missing() -> str | None:
-        found[:] = re.findall(r"private surface listening on (\S+)", daemon.text())
-        return None if found else "no address"
-
-    until_none("it listens", missing, DEADLINE)
-    return found[0]
-
-
 def test_a_reindex_is_completed_when_a_worker_dies_in_any_step(site: Site, tmp_path: Path) -> None:
     """Over Kafka, with edits between: requests through the bookkeeping, progress and lag from the groups."""
     store.load_store(site.database_url)
@@ -298,7 +287,7 @@ def test_flusso_run_reindexes_on_request_over_http(site: Site, tmp_path: Path) -
         scenario.wait_until_live(DEADLINE)
         (process,) = pipeline.daemons
         await_one(site, process, "users", 1)
-        address = private_url(process)
+        address = process.private_address()
         url = f"http://{address}/reindex"
         admin = httpx.BasicAuth("admin", "flusso")
         assert httpx.post(url, params={"index": "users"}, timeout=60).status_code == 401

@@ -37,7 +37,7 @@ class HeldLog:
         self.prepared = [*self.prepared, *tables]
         return {table: self.topics for table in tables}
 
-    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False, overdue: bool = False) -> bool:
         return False
 
     def missing(self, tables: Collection[TableName]) -> list[str]:

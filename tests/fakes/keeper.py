@@ -16,7 +16,7 @@ class FakeKeeper:
         self.active: list[Active] = []
         self.error: FlussoError | None = None
         self.snapshot: TableName | None = None
-        self.waits = False
+        self.waits = self.paused = False
         self.evicted: set[GenerationName] = set()
 
     def step(self) -> list[Active]:

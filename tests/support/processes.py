@@ -258,6 +258,18 @@ class Daemon:
         until_none(f"{self.name} listens", missing, deadline)
         return f"http://{found[0]}"
 
+    def private_address(self, deadline: float = 30.0) -> str:
+        """`host:port` of the private surface, as the log tells it."""
+        found: list[str] = []
+
+        def missing() -> str | None:
+            self.check()
+            found[:] = re.findall(r"private surface listening on (\S+)", self.text())
+            return None if found else "no address in the log\n" + self.tail()
+
+        until_none(f"{self.name} listens", missing, deadline)
+        return found[0]
+
     def status(self) -> dict[str, Any]:
         """The `/status` document."""
         answer = web.get(f"{self.public_url()}/status")

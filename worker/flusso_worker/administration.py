@@ -9,7 +9,7 @@ from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError
 from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
-from flusso_worker.generations import reindex
+from flusso_worker.generations import pause, reindex
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.generations.view import views
 from flusso_worker.options import WorkerOptions
@@ -47,6 +47,12 @@ class WorkerAdministration:
         (hash,) = [item.hash for item in self._plan.indexes if item.name == index]
         return reindex.take_over(self._store(), index, hash)
 
+    def pause(self, index: str) -> str:
+        return pause.pause(self._store(), index, self._clock.time())
+
+    def resume(self, index: str) -> str:
+        return pause.resume(self._store(), index, self._clock.time())
+
     def generations(self) -> Sequence[Mapping[str, Any]]:
         store = self._store()
         return [
@@ -63,8 +69,8 @@ class WorkerAdministration:
     def _store(self) -> GenerationStore:
         if self._cluster is None:
             raise FatalError(
-                "without an OpenSearch sink there is no index to rebuild; start the process again to print"
-                " every document"
+                "without an OpenSearch sink there is no index to rebuild or to pause; start the process again to print"
+                " every document, or stop it"
             )
         return GenerationStore(self._cluster, self._index_prefix)
 

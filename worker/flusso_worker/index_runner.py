@@ -38,12 +38,17 @@ class Keeper(Protocol):
         """Whether it leaves the index to living workers with a newer schema."""
         ...
 
+    @property
+    def paused(self) -> bool:
+        """Whether an operator has paused the index."""
+        ...
+
     def before_streaming(self) -> None:
         """Called before the first change flows: a log in memory keeps no changes for readers that start later."""
         ...
 
     def evict(self, stopped: Collection[GenerationName]) -> None:
-        """The pipelines of these generations have ended: do not let others wait for them."""
+        """The pipelines of these generations have ended, those of a paused index all: do not let others wait for them."""
         ...
 
 
@@ -122,7 +127,11 @@ class IndexRunner:
     @property
     def ready(self) -> bool:
         """Whether the index reads its changes, or cannot without an operator: waiting longer does not help."""
-        if self._refused or any(retry_state.failed for retry_state in self._retries.values()):
+        if (
+            self._refused
+            or self._keeper.paused
+            or any(retry_state.failed for retry_state in self._retries.values())
+        ):
             return True
         return bool(self._pipelines) and all(
             pipeline.reading.is_set() for pipeline in self._pipelines.values()
@@ -157,14 +166,18 @@ class IndexRunner:
         self._step.succeed()
         self._status.retried(self._doing)
         self._names = {item.name for item in active}
-        self._evict(
-            {
-                name
-                for name, retry_state in self._retries.items()
-                if name not in self._pipelines and retry_state.repeated
-            }
+        draining = self._keeper.paused and (self._pipelines or self._stopping)
+        if not draining:
+            self._evict(
+                {
+                    name
+                    for name, retry_state in self._retries.items()
+                    if name not in self._pipelines and retry_state.repeated
+                }
+            )
+        self.transition_near = not self._keeper.paused and (
+            not active or any(_transition_near(item) for item in active)
         )
-        self.transition_near = not active or any(_transition_near(item) for item in active)
         self._run_only(active)
         self._publish_state(active)
 
@@ -255,6 +268,7 @@ class IndexRunner:
         log_next_try(logger, what, delay, error, fields, level=logging.ERROR)
 
     def _publish_state(self, active: Sequence[Active]) -> None:
+        self._report_pause()
         if not active:
             return
         if any(retry_state.failed for retry_state in self._retries.values()):
@@ -266,6 +280,20 @@ class IndexRunner:
             self.state = "standby"
         self._status.set_index(self.index, self.state, seeding[-1].progress if seeding else None)
         self._metrics.gauge("flusso_index_up", self.index).set(1)
+
+    def _report_pause(self) -> None:
+        paused = self._keeper.paused
+        if paused == (self.state == "paused"):
+            return
+        self.state = "paused" if paused else "pending"
+        self._status.set_index(self.index, self.state)
+        self._metrics.gauge("flusso_index_up", self.index).set(1)
+        logger.info(
+            "index %s: %s",
+            self.index,
+            f"paused until `flusso resume {self.index}`" if paused else "resumed",
+            extra={"action": "pause", "index": self.index},
+        )
 
     def _join_ended(self) -> None:
         """Join pipelines that were stopped and have ended."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from flusso_cli.admin.deployment import Deployment, deployment
 from flusso_cli.admin.remote import Access, Remote
 from flusso_shared.config.choose import find_project
-from flusso_worker.generations import reindex
+from flusso_worker.generations import pause, reindex
 from flusso_worker.generations.record import Known
 from flusso_worker.generations.view import GenerationView, views
 
@@ -33,6 +33,14 @@ class Bookkeeping(Protocol):
 
     def take_over(self, index: str) -> str:
         """Make the schema of the configuration, or of the process, the newest; returns the answer for the operator."""
+        ...
+
+    def pause(self, index: str) -> str:
+        """Pause an index; returns the answer for the operator."""
+        ...
+
+    def resume(self, index: str) -> str:
+        """Resume it; returns the answer for the operator."""
         ...
 
 
@@ -57,6 +65,12 @@ class Direct:
         name = self._servers.check_index(index)
         (hash,) = [item.hash for item in self._servers.project.plan.indexes if item.name == name]
         return reindex.take_over(self._servers.store, name, hash)
+
+    def pause(self, index: str) -> str:
+        return pause.pause(self._servers.store, self._servers.check_index(index), time.time())
+
+    def resume(self, index: str) -> str:
+        return pause.resume(self._servers.store, self._servers.check_index(index), time.time())
 
     def _views(self, known: Known) -> list[GenerationView]:
         # Only its own process knows the offsets of a log in memory.

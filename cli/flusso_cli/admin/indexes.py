@@ -42,7 +42,8 @@ def _shown(found: Sequence[GenerationView], format: Format) -> str | Table:
         return "no index is known yet"
     table = Table("index", "generation", "state", "made", "lag", "progress", box=None)
     for view in found:
-        state = f"{view.state}, to be replaced" if view.to_be_replaced else view.state
+        marks = {"to be replaced": view.to_be_replaced, "paused": view.paused}
+        state = ", ".join([view.state, *[mark for mark, given in marks.items() if given]])
         made = datetime.fromtimestamp(view.created_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         lag = "-" if view.lag is None else f"{view.lag:,}"
         table.add_row(view.index, view.generation, state, made, lag, progress_text(view))

@@ -69,6 +69,14 @@ class Remote:
         """Make the process's schema the newest; returns the answer."""
         return self._ask("POST", "/take-over", {"index": index}).data.decode().strip()
 
+    def pause(self, index: str) -> str:
+        """Pause an index; returns the answer."""
+        return self._ask("POST", "/pause", {"index": index}).data.decode().strip()
+
+    def resume(self, index: str) -> str:
+        """Resume it; returns the answer."""
+        return self._ask("POST", "/resume", {"index": index}).data.decode().strip()
+
     def close(self) -> None:
         self._pool.clear()
 

@@ -1,4 +1,4 @@
-"""The routes of the private surface for operators: reindex, cancel, take over, generations."""
+"""The routes of the private surface for operators: reindex, cancel, take over, pause, resume, generations."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ class Administration(Protocol):
         """Make this process's schema of the index the newest; returns the answer for the operator."""
         ...
 
+    def pause(self, index: str) -> str:
+        """Pause the index; returns the answer for the operator.  Durable when it returns."""
+        ...
+
+    def resume(self, index: str) -> str:
+        """Resume it; returns the answer for the operator."""
+        ...
+
     def generations(self) -> Sequence[Mapping[str, Any]]:
         """Every generation: index, name, state, lag, progress."""
         ...
@@ -68,7 +76,8 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 
 
 def routes(slot: AdministrationSlot) -> Handlers:
-    """`POST /reindex?index=`, `DELETE /reindex?index=`, `POST /take-over?index=`, `GET /generations`."""
+    """`POST` of `/reindex?index=`, `/take-over?index=`, `/pause?index=` and `/resume?index=`, `DELETE /reindex?index=`,
+    `GET /generations`."""
 
     def reindex(request: Request) -> Response:
         return _of_index(request, slot, lambda found, index: found.reindex(index))
@@ -78,6 +87,12 @@ def routes(slot: AdministrationSlot) -> Handlers:
 
     def take_over(request: Request) -> Response:
         return _of_index(request, slot, lambda found, index: found.take_over(index))
+
+    def pause(request: Request) -> Response:
+        return _of_index(request, slot, lambda found, index: found.pause(index))
+
+    def resume(request: Request) -> Response:
+        return _of_index(request, slot, lambda found, index: found.resume(index))
 
     def generations(_: Request) -> Response:
         administration = slot.administration
@@ -92,6 +107,8 @@ def routes(slot: AdministrationSlot) -> Handlers:
         ("POST", "/reindex"): reindex,
         ("DELETE", "/reindex"): cancel,
         ("POST", "/take-over"): take_over,
+        ("POST", "/pause"): pause,
+        ("POST", "/resume"): resume,
         ("GET", "/generations"): generations,
     }
 

@@ -123,8 +123,8 @@ ACTIONS: Mapping[str, Action] = {
     "delete_generation": Action("A superseded generation is deleted."),
     "drain": Action("A worker finishes what is in flight."),
     "evict": Action(
-        "A stopped index, or one that cannot be discarded, holds back others.",
-        "Repair the index that stopped.",
+        "A stopped or paused index, or one that cannot be discarded, holds back others.",
+        "Repair the index that stopped, or resume the paused one.",
         True,
     ),
     "gate_shut": Action(
@@ -137,6 +137,7 @@ ACTIONS: Mapping[str, Action] = {
     "index_stopped": Action(
         "An index has stopped and is tried again.", "Repair what the message names.", True
     ),
+    "pause": Action("An operator has paused an index, or resumed it."),
     "promote_generation": Action("A generation is seeded, and answers queries from now on."),
     "quarantine_cleared": Action("Documents were written and left the quarantine."),
     "quarantined": Action(

@@ -52,7 +52,7 @@ class DeployLog:
     def missing(self, tables: Collection[TableName]) -> list[str]:
         return []
 
-    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False, overdue: bool = False) -> bool:
         return False
 
     # --- groups -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
 from flusso_worker.generations.keeper import GenerationKeeper, Names, Telemetry
+from flusso_worker.generations.record import Generation
 from flusso_worker.generations.registration import Registration
 from flusso_worker.generations.schema_order import HeartbeatOptions, SchemaOrder
 from flusso_worker.generations.store import GenerationStore
@@ -108,6 +109,12 @@ class Scene:
         """What a worker that starts now makes of it, in the end."""
         process = self.process(plan)
         until("one generation", lambda: process.live(plan) and len(self.known()) == 1)
+
+    def apply_all(self, generation: Generation) -> None:
+        """Let the group of a generation apply everything."""
+        tables = generation.plan.tables
+        group = generation.name.group(self.topic_prefix)
+        self.log.groups.reset(group, self.log.groups.ends(tables))
 
     def known(self) -> list[tuple[str, str]]:
         """Generations in the bookkeeping, with their states."""

@@ -176,3 +176,35 @@ def test_altered_tables_are_bound_again_and_nothing_has_stopped(rig: Rig) -> Non
     rig.now += 0.5
     rig.run(active(FIRST, "live"))
     assert [made.name for made in rig.made] == [FIRST, FIRST]
+
+
+def test_a_paused_index_drains_and_goes_on(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.keeper.paused = True
+    rig.keeper.evicted = {SECOND}
+    rig.run()
+    (pipeline,) = rig.made
+    assert pipeline.stopped
+    assert rig.shown == "paused"
+    assert rig.runner.ready
+    assert not rig.runner.transition_near
+    # While it drains, nothing is evicted.
+    assert rig.keeper.evicted == {SECOND}
+    pipeline.running = False
+    rig.run()
+    assert rig.keeper.evicted == set()
+    rig.keeper.paused = False
+    rig.run()
+    assert rig.shown == "pending"
+    rig.run(active(FIRST, "live"))
+    assert rig.shown == "seeded"
+    assert len(rig.made) == 2
+
+
+def test_an_index_that_had_stopped_may_be_paused(rig: Rig) -> None:
+    rig.run(active(FIRST, "live"))
+    rig.made[0].fail(FatalError("gone"))
+    rig.runner.step()
+    rig.keeper.paused = True
+    rig.run()
+    assert rig.shown == "paused"

@@ -12,6 +12,7 @@ In reading order:
 * `registration`: the entry of a worker in the bookkeeping.
 * `eviction`: generations that do not keep up with a log in memory.
 * `reindex`: requests for a new generation.
+* `pause`: pauses and resumes an index.
 * `progress`, `view`: generations as an operator sees them.
 * `control`: control records in the bookkeeping index.
 """

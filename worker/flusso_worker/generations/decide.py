@@ -38,6 +38,8 @@ class Facts:
     """Physical names of the seeding generations whose group has committed up to its targets."""
     superseded: int = 0
     """A reindex was requested of generations up to this number."""
+    paused: bool = False
+    """Whether an operator has paused the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,23 @@ Action = Create | Prepare | Aim | Promote | Retire
 
 
 def decide(facts: Facts) -> Action | None:
-    """The next step, or None when there is nothing to do now."""
+    """The next step, or None when there is nothing to do now.
+
+    Of a paused index only a move of its aliases that has begun is finished, and what is superseded is deleted.
+    """
+    action = _next(facts)
+    if facts.paused and not _completes(action):
+        return None
+    return action
+
+
+def _completes(action: Action | None) -> bool:
+    return isinstance(action, Retire) or (
+        isinstance(action, Promote) and action.stored.generation.promoting
+    )
+
+
+def _next(facts: Facts) -> Action | None:
     usable = [item for item in facts.stored if unusable(item.generation, facts) is None]
     if not usable:
         # Only a process that has the schema can create a generation of it.

@@ -2,7 +2,9 @@
 
 A log in memory retains every change until all indexes have applied it, and so does the slot.  An index that has
 stopped would in the end block all others.  So its generation is evicted once the log is full because of it.  (One that
-is being seeded is evicted once others are ahead of it, since a snapshot is complete when all have it.)  The
+is being seeded is evicted once others are ahead of it, and so is any other while a snapshot of a table that it reads
+is taken: a snapshot is complete when all have it.)  An index that was
+paused is evicted after an hour as well: the slot retains the write-ahead log for it.  The
 generation is first marked as having missed changes, which is durable, and only then removed from the log.  A live
 one answers queries until a new one takes its place; one that is being seeded starts again after a delay.  A log that
 outlives the process retains changes for every group and needs none of this.
@@ -43,16 +45,25 @@ class Eviction:
             if self._unretained(stored.generation):
                 self._restart(stored)
 
-    def evict(self, stopped: Collection[GenerationName]) -> None:
+    def evict(
+        self,
+        stopped: Collection[GenerationName],
+        *,
+        snapshot_runs: bool = False,
+        overdue: bool = False,
+    ) -> None:
         """Evict those of these generations, whose pipelines have ended, that hold back others.
 
-        Raises `RetryableError` when another process changes what is recorded of one.
+        `snapshot_runs`: a snapshot of one of their tables is taken.  `overdue`: also where nothing else waits for them
+        than the slot.  Raises `RetryableError` when another process changes what is recorded of one.
         """
         for stored in self._steps.load() if stopped else ():
             generation = stored.generation
             group = self._steps.group(generation)
             if generation.name not in stopped or not self._log.holds_back(
-                group, seeding=generation.state == "seeding"
+                group,
+                seeding=snapshot_runs or generation.state == "seeding",
+                overdue=overdue,
             ):
                 continue
             self._mark(stored)

@@ -34,6 +34,8 @@ _REFRESH_AFTER_PART = 0.4
 _REQUEST_SECONDS, _REQUEST_PAUSE_SECONDS = 25.0, 5.0
 """A snapshot is requested for the first and not requested for the second, in turn: capture takes one again only after
 a pause."""
+_LONGEST_HELD_SECONDS = 3600.0
+"""A log in memory holds changes for a paused index so long, and the slot with them; a log in Kafka ignores it."""
 _RENAMED = decide.Damage(
     "names in its schema refer to other tables or columns of the database now", writable=True
 )
@@ -83,6 +85,9 @@ class GenerationKeeper:
         """The seeding that was refreshed last, and the part of it that was committed then."""
         self._wanted_since: float | None = None
         self._committed: dict[GenerationName, Offsets] = {}
+        self._paused_since: float | None = None
+        self._snapshot_runs = False
+        """Whether a table that the index reads is being read for a seeding, of this index or another."""
 
     def step(self) -> list[Active]:
         """Run one round: do what can be done now; return the generations to run.
@@ -104,6 +109,11 @@ class GenerationKeeper:
         """Whether the schema of this process was superseded by one that living workers have."""
         return self._leadership.standby
 
+    @property
+    def paused(self) -> bool:
+        """Whether an operator has paused the index: none of its generations is to run."""
+        return self._known.paused is not None
+
     def before_streaming(self) -> None:
         """Prepare for changes, which capture streams once this has returned for every keeper.
 
@@ -114,8 +124,20 @@ class GenerationKeeper:
             self._eviction.mark_all_missed()
 
     def evict(self, stopped: Collection[GenerationName]) -> None:
-        """Evict these generations, whose pipelines have ended, if other indexes wait for them."""
-        self._eviction.evict(stopped)
+        """Evict these generations, whose pipelines have ended, if other indexes wait for them.
+
+        All of a paused index: none of its pipelines runs.
+        """
+        if not self.paused:
+            self._paused_since = None
+            self._eviction.evict(stopped, snapshot_runs=self._snapshot_runs)
+            return
+        now = self._clock.monotonic()
+        if self._paused_since is None:
+            self._paused_since = now
+        names = {item.generation.name for item in self._known.stored}
+        overdue = now - self._paused_since > _LONGEST_HELD_SECONDS
+        self._eviction.evict(names, snapshot_runs=self._snapshot_runs, overdue=overdue)
 
     # --- one round ------------------------------------------------------------------------------
 
@@ -129,10 +151,15 @@ class GenerationKeeper:
             return self._wait("flusso-capture to create the slot")
         if missing := self._log.missing(self._plan.tables):
             return self._wait(f"flusso-capture to create the topics {', '.join(missing)}")
-        snapshot = snapshots_of(records).get(self._plan.root)
+        snapshots = snapshots_of(records)
+        snapshot = snapshots.get(self._plan.root)
+        self._snapshot_runs = any(
+            table in self._plan.tables and found.state == "running"
+            for table, found in snapshots.items()
+        )
         if not self._begun:
             self._begin()
-        else:
+        elif not self.paused:
             self._eviction.restart_due()
         facts = self._facts(lineage, snapshot)
         for _ in range(_MAX_ACTIONS_PER_ROUND):
@@ -199,6 +226,7 @@ class GenerationKeeper:
             lineage=lineage,
             stored=stored,
             superseded=known.superseded,
+            paused=known.paused is not None,
             damaged=self._damaged,
             complete={
                 item.name.physical for item in seeding if self._will_read_all(item, snapshot)
@@ -260,7 +288,7 @@ class GenerationKeeper:
 
     def _want(self, facts: decide.Facts) -> None:
         """Request a snapshot of the root table while a seeding generation needs one."""
-        wanting = any(
+        wanting = not facts.paused and any(
             item.generation.state == "seeding"
             and item.generation.targets is None
             and not item.generation.missed
@@ -288,7 +316,8 @@ class GenerationKeeper:
                 progress=self._progress(item.generation),
             )
             for item in facts.stored
-            if item.generation.state in ("seeding", "live")
+            if not facts.paused
+            and item.generation.state in ("seeding", "live")
             and not item.generation.missed
             and _writable(facts.damaged.get(item.generation.name.physical))
         ]

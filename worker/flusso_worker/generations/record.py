@@ -104,6 +104,31 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """The record of a paused index."""
+
+    index: str
+    at: float
+    """Since when, in seconds since the epoch, by the clock of the requester."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "pause", "index": self.index, "at": self.at}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Pause:
+        return cls(value["index"], value["at"])
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The record of a paused index, and the sequence number and primary term of its document."""
+
+    pause: Pause
+    seq_no: int = 0
+    primary_term: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """A generation, and the sequence number and primary term of its document."""
 
@@ -132,6 +157,8 @@ class Known:
     """The order of its schemas; None before a worker has recorded any."""
     carriers: Sequence[Carrier] = ()
     """The workers that manage it."""
+    paused: Paused | None = None
+    """Set while the index is paused."""
 
     @property
     def live(self) -> Stored | None:

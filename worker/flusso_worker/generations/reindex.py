@@ -24,15 +24,26 @@ def ask(store: GenerationStore, index: str, now: float) -> str:
         known = store.read_index(index)
         live = known.live
         if live is None:
-            return _already_seeding(known, index)
+            require_known(known, index)
+            return f"reindex of {index} not queued: its first generation is being created already"
         number = live.generation.name.number
+        later = f"; {index} is paused, and it begins after `flusso resume {index}`"
+        then = later if known.paused is not None else ""
         if known.superseded >= number:
-            return f"reindex of {index} queued already"
+            return f"reindex of {index} queued already{then}"
         if _unfinished(known, live):
             return f"reindex of {index} not queued: a newer generation is being created already"
         if store.ask(Reindex(index, number, now), known.asked):
-            return f"reindex of {index} queued"
+            return f"reindex of {index} queued{then}"
     raise RetryableError(f"other processes keep changing what is recorded of {index}")
+
+
+def require_known(known: Known, index: str) -> None:
+    """Raises `FatalError` when the bookkeeping has no generation of an index."""
+    if not known.stored:
+        raise FatalError(
+            f"nothing is recorded of an index {index}: no worker has managed it yet, or it has another name or prefix"
+        )
 
 
 def cancel(store: GenerationStore, index: str) -> str:
@@ -103,11 +114,3 @@ def _unfinished(known: Known, live: Stored) -> list[Stored]:
         if item.generation.name.number > live.generation.name.number
         and item.generation.state in ("creating", "seeding")
     ]
-
-
-def _already_seeding(known: Known, index: str) -> str:
-    if known.stored:
-        return f"reindex of {index} not queued: its first generation is being created already"
-    raise FatalError(
-        f"nothing is recorded of an index {index}: no worker has managed it yet, or it has another name or prefix"
-    )

@@ -1,7 +1,7 @@
 """The bookkeeping index `flusso_meta`: one document per generation, every change a compare-and-set.
 
-It also contains, per index, the order of its schemas and a request for a reindex; and an entry per worker, which only
-that worker writes.
+It also contains, per index, the order of its schemas, a request for a reindex and the record of a pause; and an entry per
+worker, which only that worker writes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from flusso_worker.generations.record import (
     Generation,
     Known,
     Ordered,
+    Pause,
+    Paused,
     Reindex,
     Stored,
 )
@@ -27,7 +29,7 @@ from flusso_worker.sinks.cluster import Cluster, create_index, path
 
 _STARTED = {"wait_for_active_shards": "1", "timeout": "20s"}
 """Not `wait_for_status`: an index that is being created is yellow before its primary shard has started."""
-_KINDS = ["generation", "reindex", "schemas", "worker"]
+_KINDS = ["generation", "reindex", "schemas", "worker", "pause"]
 _MAX_HITS = 1000
 _REFRESH = {"refresh": "true"}
 """A write is answered when every search finds it: writes are rare, searches frequent."""
@@ -109,6 +111,7 @@ class GenerationStore:
             asked[0] if asked else None,
             _ordered(found),
             _carriers(found, index),
+            _paused(found),
         )
 
     def indexes(self) -> list[str]:
@@ -133,6 +136,14 @@ class GenerationStore:
     def withdraw(self, asked: Asked) -> bool:
         """Remove a request; False when it has changed since it was read."""
         return self._delete_document(f"reindex:{asked.reindex.index}", _only_if(asked))
+
+    def pause(self, pause: Pause) -> bool:
+        """Record that an index is paused; False when it is already."""
+        return self._put_document(f"pause:{pause.index}", pause.to_json(), {"op_type": "create"})
+
+    def resume(self, paused: Paused) -> bool:
+        """Remove that record; False when it has changed since it was read."""
+        return self._delete_document(f"pause:{paused.pause.index}", _only_if(paused))
 
     def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
         """Record the order of the schemas of an index, in place of `earlier`; False when that has changed since it was read."""
@@ -298,6 +309,13 @@ def _ordered(found: Sequence[Mapping[str, Any]]) -> Ordered | None:
     return None
 
 
+def _paused(found: Sequence[Mapping[str, Any]]) -> Paused | None:
+    for hit in found:
+        if hit["_source"]["kind"] == "pause":
+            return Paused(Pause.from_json(hit["_source"]), hit["_seq_no"], hit["_primary_term"])
+    return None
+
+
 def _carriers(found: Sequence[Mapping[str, Any]], index: str) -> list[Carrier]:
     entries = [(hit["_id"], hit["_source"]) for hit in found if hit["_source"]["kind"] == "worker"]
     return [
@@ -306,5 +324,5 @@ def _carriers(found: Sequence[Mapping[str, Any]], index: str) -> list[Carrier]:
     ]
 
 
-def _only_if(stored: Stored | Asked | Ordered) -> dict[str, Any]:
+def _only_if(stored: Stored | Asked | Ordered | Paused) -> dict[str, Any]:
     return {"if_seq_no": str(stored.seq_no), "if_primary_term": str(stored.primary_term)}

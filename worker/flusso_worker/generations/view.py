@@ -29,6 +29,8 @@ class GenerationView:
     """During seeding: changes to apply, of those published so far."""
     to_be_replaced: bool
     """Whether a reindex was requested."""
+    paused: bool = False
+    """Whether the index is paused."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,14 +69,17 @@ def _view(stored: Stored, known: Known, groups: Groups | None, prefix: str) -> G
         done=done,
         total=total,
         to_be_replaced=generation.name.number <= known.superseded,
+        paused=known.paused is not None,
     )
 
 
 def states(found: Iterable[GenerationView]) -> dict[str, str]:
-    """Per index the state of the generation that queries see, or will see."""
+    """Per index the state of the generation that queries see, or will see; `paused` for every paused index."""
     names = {"creating": "pending", "seeding": "backfilling", "live": "seeded"}
     result: dict[str, str] = {}
     for view in found:
-        if view.state in names and result.get(view.index) != "seeded":
+        if view.paused:
+            result[view.index] = "paused"
+        elif view.state in names and result.get(view.index) != "seeded":
             result[view.index] = names[view.state]
     return result

@@ -123,8 +123,9 @@ class PeriodicVerification:
             logger.debug("index %s: its lease will expire: %s", self._index.name, error)
 
     def _verify(self) -> None:
-        live = self._dependencies.store.read_index(self._index.name).live
-        if live is None:
+        known = self._dependencies.store.read_index(self._index.name)
+        live = known.live
+        if live is None or known.paused is not None:
             return
         writer = DocumentWriter(live.generation, self._dependencies.writer(self._index.name))
         try:

@@ -54,7 +54,7 @@ class KafkaLog:
         topics = list(dict.fromkeys(self._topics.name(table) for table in tables))
         return KafkaReader(self._clients, group, topics, on_revoked)
 
-    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False, overdue: bool = False) -> bool:
         return False
 
     @property

@@ -156,8 +156,14 @@ class Buffer:
 
     def full_for(self, name: str, since: float) -> bool:
         """Whether there has been no room since then, and group `name` has not applied all."""
+        if self._full_since is None or self._full_since > since:
+            return False
+        return self.is_behind(name)
+
+    def is_behind(self, name: str) -> bool:
+        """Whether group `name` has not applied all."""
         group = self.groups.get(name)
-        if group is None or self._full_since is None or self._full_since > since:
+        if group is None:
             return False
         return any(at < self._by_partition[each].end for each, at in group.committed.items())
 

@@ -65,9 +65,11 @@ class MemoryLog:
         """
         return MemoryReader(self._buffer, group, tables, on_revoked)
 
-    def holds_back(self, group: str, *, seeding: bool = False) -> bool:
+    def holds_back(self, group: str, *, seeding: bool = False, overdue: bool = False) -> bool:
         with self._buffer.lock:
             if seeding and self._buffer.behind_others(group):
+                return True
+            if overdue and self._buffer.is_behind(group):
                 return True
             return self._buffer.full_for(group, time.monotonic() - _HOLDS_BACK_AFTER_SECONDS)
 

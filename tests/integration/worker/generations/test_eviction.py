@@ -11,7 +11,7 @@ from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
-from flusso_worker.generations import eviction
+from flusso_worker.generations import eviction, keeper, pause
 from flusso_worker.generations.keeper import GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.store import GenerationStore
@@ -31,13 +31,13 @@ class Process:
         self.log = MemoryLog(capacity)
         self.capture = Publisher(self.log)
         self.capture.begin()
-        self._store = GenerationStore(index.cluster, index.name.prefix)
+        self.store = GenerationStore(index.cluster, index.name.prefix)
         telemetry = Telemetry(Metrics(), Status(), SystemClock(threading.Event()))
         names = Names("t", index.name.prefix)
         self.keeper = GenerationKeeper(PLAN, [index.cluster], self.log, names, telemetry)
 
     def known(self) -> list[Generation]:
-        return [item.generation for item in self._store.load(PLAN.name)]
+        return [item.generation for item in self.store.load(PLAN.name)]
 
     def live(self) -> Generation:
         """Step, apply everything and step again, until one generation is live and alone."""
@@ -51,6 +51,13 @@ class Process:
 
         until("one live generation", done)
         return self.known()[0]
+
+    def pause(self) -> None:
+        pause.pause(self.store, PLAN.name, 0.0)
+        assert self.keeper.step() == []
+
+    def resume(self) -> str:
+        return pause.resume(self.store, PLAN.name, 0.0)
 
     def group(self) -> str:
         return self.known()[-1].name.group("t")
@@ -104,3 +111,56 @@ def test_an_evicted_seeding_starts_again(index: IndexKit, monkeypatch: pytest.Mo
     assert process.known()[0].targets is None
     writer.close(1.0)
     assert process.live().name == name
+
+
+def test_a_paused_index_is_evicted_once_the_slot_has_waited_for_an_hour(
+    index: IndexKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = Process(index)
+    first = process.live()
+    process.pause()
+    process.keeper.evict([])
+    process.capture.publish(change(USERS, [1]))
+    process.keeper.evict([])
+    assert not process.known()[0].missed
+    monkeypatch.setattr(keeper, "_LONGEST_HELD_SECONDS", 0.0)
+    process.keeper.evict([])
+    assert process.known()[0].missed
+    assert not process.log.groups.retains(process.group())
+    assert process.resume() == (
+        "users is resumed, and seeded again: its changes did not all fit into memory"
+    )
+    assert process.live().name.number == first.name.number + 1
+
+
+def test_a_paused_index_without_changes_is_not_evicted(
+    index: IndexKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_LONGEST_HELD_SECONDS", 0.0)
+    process = Process(index)
+    first = process.live()
+    process.pause()
+    process.keeper.evict([])
+    process.keeper.evict([])
+    assert process.resume() == "users is resumed"
+    assert process.live().name == first.name
+
+
+def test_a_paused_seeding_waits_until_it_is_resumed(
+    index: IndexKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in a process that starts meanwhile, and where it was evicted: it requests no snapshot."""
+    monkeypatch.setattr(eviction, "_FIRST_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "_LONGEST_HELD_SECONDS", 0.0)
+    first = Process(index)
+    until("seeding", lambda: [item.state for item in first.keeper.step()] == ["seeding"])
+    first.pause()
+    second = Process(index)
+    for _ in range(2):
+        assert second.keeper.step() == []
+        assert second.keeper.wanted_snapshot() is None
+        assert second.log.writer().publish(change(USERS, [1]), lambda: None)
+        second.keeper.evict([])
+    assert second.known()[0].missed
+    second.resume()
+    assert second.live().name == first.known()[0].name

@@ -141,7 +141,8 @@ def test_readyz_reports_a_stopped_index(public: httpx.Client, status: Status) ->
 
 def test_requests_are_refused_before_the_process_is_up(private: httpx.Client) -> None:
     admin = httpx.BasicAuth("me", "pässword")
-    routes = (("POST", "/reindex"), ("DELETE", "/reindex"), ("POST", "/take-over"))
+    posts = [("POST", where) for where in ("/reindex", "/take-over", "/pause", "/resume")]
+    routes = (*posts, ("DELETE", "/reindex"))
     for method, where in (*routes, ("GET", "/generations")):
         assert private.request(method, where).status_code == 401
         answer = private.request(method, where, params={"index": "users"}, auth=admin)

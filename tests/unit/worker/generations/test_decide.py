@@ -150,6 +150,29 @@ def test_next_step(what: str, known: Facts, expected: type[Action] | None) -> No
     assert (None if action is None else type(action)) == expected, what
 
 
+MOVING = replace(NEXT_AIMED, generation=NEXT_AIMED.generation.evolve(promoting=True))
+
+
+@pytest.mark.parametrize(
+    ("what", "known", "expected"),
+    [
+        ("none is made", facts(), None),
+        ("none is made of a changed schema", facts(OLD_HASH), None),
+        ("none is prepared", facts(stored(1, "creating")), None),
+        ("a complete snapshot gives no goal", facts(stored(1, "seeding"), complete=True), None),
+        ("a goal that is reached", facts(LIVE, NEXT_AIMED, reached=True), None),
+        ("a move that has begun is finished", facts(LIVE, MOVING), Promote),
+        ("what it replaced is deleted", facts(LIVE, stored(2, "live")), Retire),
+        ("what is retired is deleted", facts(LIVE, stored(2, "retired")), Retire),
+    ],
+)
+def test_next_step_of_a_paused_index(
+    what: str, known: Facts, expected: type[Action] | None
+) -> None:
+    action = decide(replace(known, paused=True))
+    assert (None if action is None else type(action)) == expected, what
+
+
 @pytest.mark.parametrize(
     ("known", "reason", "noticed"),
     [

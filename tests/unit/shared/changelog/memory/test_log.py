@@ -240,6 +240,10 @@ def test_a_group_that_holds_back_a_full_log_is_named_and_can_be_deleted(
     assert log.holds_back("stopped", seeding=True)
     assert not log.holds_back("quick", seeding=True)
     assert not log.holds_back("unknown", seeding=True)
+    # The slot waits for all, too.
+    assert log.holds_back("stopped", overdue=True)
+    assert not log.holds_back("quick", overdue=True)
+    assert not log.holds_back("unknown", overdue=True)
     assert not writer.publish(change(3), nothing)
     assert log.holds_back("stopped")
     assert not log.holds_back("quick")
