@@ -24,7 +24,7 @@ _LONGEST_FIRST = ("failure", "e2e", "integration", "contract")
 """The suites on servers in the order of their runs: a long test that began last would run on one core."""
 _PROCESSES_PER_CORE = 2
 """A test on servers waits for half of its time or more."""
-_CODE = ("capture", "worker", "shared", "cli", "tests", "dev", "bench", "deploy")
+_CODE = ("capture", "worker", "shared", "cli", "query", "tests", "dev", "bench", "deploy")
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ def _lint(programs: Path) -> list[Check]:
         Check("mypy", ("mypy",)),
         Check("pyright", ("pyright", "--pythonpath", str(programs / "python"))),
         Check("import-linter", ("lint-imports",)),
+        Check("import-linter: query", ("lint-imports", "--config", "query/pyproject.toml")),
         Check("documentation", ("mkdocs", "build", "--strict")),
     ]
 

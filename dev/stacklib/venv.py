@@ -14,11 +14,12 @@ from stacklib.problem import Problem
 from stacklib.progress import Step
 
 _PYPROJECT = ROOT / "pyproject.toml"
+_QUERY = ROOT / "query"
 _CONSTRAINTS = ROOT / "constraints.txt"
 
 
 def ensure(with_tools: bool) -> Path:
-    """The `bin` folder of an environment with the project in it, editable.
+    """The `bin` folder of an environment with the project and the query client in it, editable.
 
     `with_tools` adds the dependency groups `dev` and `docs`, and what is optional.  The environment is `.venv`,
     or `$FLUSSO_VENV`.
@@ -43,7 +44,8 @@ def ensure(with_tools: bool) -> Path:
 
 
 def _digest() -> str:
-    parts = [_PYPROJECT.read_bytes(), _CONSTRAINTS.read_bytes(), sys.version.encode()]
+    files = [_PYPROJECT, _QUERY / "pyproject.toml", _CONSTRAINTS]
+    parts = [*(file.read_bytes() for file in files), sys.version.encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -59,7 +61,7 @@ def _make(place: Path) -> None:
 
 
 def _install(programs: Path, with_tools: bool) -> None:
-    wanted = ["--editable", f"{ROOT}[aws]" if with_tools else str(ROOT)]
+    wanted = ["--editable", f"{ROOT}[aws]" if with_tools else str(ROOT), "--editable", str(_QUERY)]
     if with_tools:
         # pip before 25.1 does not know --group.
         with _PYPROJECT.open("rb") as file:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _PRODUCT = ("capture", "worker", "shared", "cli")
+_QUERY = ("query",)
 _DEVELOPMENT = ("tests", "dev", "bench")
 _TOOLS = {
+    "aiohttp",
     "import-linter",
     "mkdocs-material",
     "mypy",
@@ -25,7 +27,7 @@ _TOOLS = {
     "types-pyyaml",
     "types-requests",
 }
-"""Run, or read by a tool, and imported by nothing."""
+"""Run, or read by a tool or another package, and imported by nothing."""
 _DECLARED = tomllib.loads((_ROOT / "pyproject.toml").read_text())
 
 
@@ -38,7 +40,7 @@ def imported(folders: tuple[str, ...]) -> set[str]:
     """The distributions whose packages the code of the folders imports, anywhere in a module."""
     own = {
         path.stem
-        for folder in (*_PRODUCT, *_DEVELOPMENT)
+        for folder in (*_PRODUCT, *_QUERY, *_DEVELOPMENT)
         for path in (_ROOT / folder).iterdir()
         if path.is_dir() or path.suffix == ".py"
     }
