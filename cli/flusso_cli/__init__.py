@@ -4,6 +4,7 @@ In reading order:
 
 * `main`: the commands.
 * `daemons`: the processes that keep running: capture, worker, and both in one.
+* `registry`: the entries of processes in the bookkeeping.
 * `build`: compiles a configuration.
 * `check`: validates a configuration against the servers.
 * `init`: writes schema files for an existing database.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ class Status:
     """Mutable state of one process, read as one consistent dictionary."""
 
     def __init__(self) -> None:
+        self.id = uuid.uuid4().hex
+        """Of this process: no other one, and no later start, has it."""
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._phase: Phase = "starting"
@@ -139,6 +142,7 @@ class Status:
                     name: {"done": item.done, "total": item.total}
                     for name, item in sorted(self._progress.items())
                 },
+                "id": self.id,
             }
 
 

@@ -321,7 +321,9 @@ class Pipeline:
 
 def kafka_pipeline(site: Site, folder: Path, workers: int) -> Pipeline:
     """Capture and `workers` workers, not started yet."""
-    capture = _daemon(site, folder, "flusso-capture", ["flusso-capture", *_source(site)])
+    capture = _daemon(
+        site, folder, "flusso-capture", ["flusso-capture", *_source(site), *_sink(site)]
+    )
     names = [f"flusso-worker-{number}" for number in range(1, workers + 1)]
     return Pipeline(
         [

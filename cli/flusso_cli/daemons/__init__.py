@@ -5,4 +5,5 @@ In reading order:
 * `capture`: the command `flusso-capture`.
 * `worker`: the command `flusso-worker`.
 * `run`: the command `flusso run`, both in one process.
+* `registration`: the entry of the process in the registry.
 """

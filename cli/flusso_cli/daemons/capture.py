@@ -22,6 +22,7 @@ def capture(
     manage_replica_identity: command_line.ManageIdentityOption = None,
     on_lost_position: command_line.LostPositionOption = None,
     skip_backfill: command_line.SkipBackfillOption = False,
+    index_prefix: command_line.IndexPrefixOption = None,
     public_address: command_line.PublicOption = None,
     private_address: command_line.PrivateOption = None,
     private_cert: command_line.CertOption = None,
@@ -36,6 +37,7 @@ def capture(
     # Here, so that `--help` and `--version` do not pay for them.
     from flusso_capture.daemon import Capture
     from flusso_capture.options import CaptureContext, capture_options
+    from flusso_cli.daemons.registration import registered
     from flusso_shared import metrics
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.config.choose import choose
@@ -43,7 +45,7 @@ def capture(
     from flusso_shared.plan.bind import every_spelling
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
-    from flusso_shared.process.service import Core, Parts, serve
+    from flusso_shared.process.service import Core, Parts, Surfaces, serve
 
     project = choose(config, lock, locked=locked)
     queue = project.config.queue
@@ -53,9 +55,10 @@ def capture(
         (admin_user, admin_password),
         (private_cert, private_key),
     )
+    prefix = option_values.index_prefix(project, index_prefix)
     core = Core(metrics.of_process("capture"))
 
-    def make() -> Parts:
+    def make(surfaces: Surfaces) -> Parts:
         options = capture_options(
             project,
             slot=slot,
@@ -72,8 +75,18 @@ def capture(
         context = CaptureContext(core.metrics, core.status, core.clock, core.stop)
         daemon = Capture(options, project.plan, log, context)
 
+        entry = registered(
+            "capture",
+            project,
+            prefix,
+            core.status,
+            surfaces,
+            slot=slot,
+            publication=publication,
+        )
+
         def work() -> None:
-            with closing(log):
+            with closing(log), entry:
                 daemon.run()
 
         return {"capture": work}

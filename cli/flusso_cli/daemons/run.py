@@ -9,11 +9,12 @@ import typer
 
 from flusso_capture.daemon import Capture
 from flusso_capture.options import CaptureContext, capture_options
+from flusso_cli.daemons.registration import registered
 from flusso_shared import metrics
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
 from flusso_shared.process import command_line, option_values
-from flusso_shared.process.service import Core, Parts, serve
+from flusso_shared.process.service import Core, Parts, Surfaces, serve
 from flusso_worker.administration import administration_of
 from flusso_worker.daemon import Worker
 from flusso_worker.generations.control import OpenSearchControl
@@ -72,7 +73,7 @@ def run(
     )
     core = Core(metrics.of_process("capture", "worker"))
 
-    def make() -> Parts:
+    def make(surfaces: Surfaces) -> Parts:
         options = worker_options(project, index_prefix, startup_timeout, pretty=pretty)
         log = MemoryLog(max(1, queue_capacity), lasting=_lasting_control(options, slot))
         worker = Worker(
@@ -85,8 +86,18 @@ def run(
         administration = administration_of(options, project.plan, log, core.clock)
         answers = threading.Event()
 
+        entry = registered(
+            "run",
+            project,
+            options.index_prefix,
+            core.status,
+            surfaces,
+            slot=slot,
+            publication=publication,
+        )
+
         def work() -> None:
-            with core.administration_slot.holding(administration):
+            with core.administration_slot.holding(administration), entry:
                 if _await(answers, core):
                     worker.run()
 

@@ -28,13 +28,14 @@ def worker(
 ) -> None:
     """Consume row changes from Kafka and keep the indexes equal to the database."""
     # Here, so that `--help` and `--version` do not pay for them.
+    from flusso_cli.daemons.registration import registered
     from flusso_shared import metrics
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.config.choose import choose
     from flusso_shared.config.connections import queue_connection
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
-    from flusso_shared.process.service import Core, Parts, serve
+    from flusso_shared.process.service import Core, Parts, Surfaces, serve
     from flusso_worker.administration import administration_of
     from flusso_worker.daemon import Worker
     from flusso_worker.options import worker_options
@@ -49,15 +50,17 @@ def worker(
     )
     core = Core(metrics.of_process("worker"))
 
-    def make() -> Parts:
+    def make(surfaces: Surfaces) -> Parts:
         options = worker_options(project, index_prefix, startup_timeout)
         log = KafkaLog(queue_connection(project.config.queue, environment()))
         context = WorkerContext(log, core.metrics, core.status)
         daemon = Worker(options, project.plan, context, core.clock, core.stop)
         administration = administration_of(options, project.plan, log, core.clock)
 
+        entry = registered("worker", project, options.index_prefix, core.status, surfaces)
+
         def work() -> None:
-            with closing(log), core.administration_slot.holding(administration):
+            with closing(log), core.administration_slot.holding(administration), entry:
                 daemon.run()
 
         return {"worker": work}

@@ -144,7 +144,7 @@ ACTIONS: Mapping[str, Action] = {
         "A document was skipped.",
         "Repair the row or the schema; see `flusso quarantine list`.",
     ),
-    "register": Action("A worker cannot write its entry in `flusso_meta`.", _NOTHING),
+    "register": Action("A process cannot write its entry in `flusso_meta`.", _NOTHING, True),
     "standby": Action("The worker leaves an index to workers with a newer schema, or takes over."),
     "unresolved": Action(
         "The documents of a changed row cannot be found, and were skipped.",

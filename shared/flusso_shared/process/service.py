@@ -44,6 +44,16 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
+class Surfaces:
+    """Where the surfaces listen: host and port of each."""
+
+    public: tuple[str, int]
+    private: tuple[str, int]
+    tls: bool
+    """Whether the private one speaks TLS."""
+
+
+@dataclass(frozen=True, slots=True)
 class Core:
     """What every part of a process shares."""
 
@@ -63,7 +73,7 @@ Parts = Mapping[str, Callable[[], None]]
 """Thread name -> what it runs until `Core.stop`."""
 
 
-def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
+def serve(core: Core, addresses: Addresses, make: Callable[[Surfaces], Parts]) -> None:
     """Bind both surfaces, then run the parts that `make` returns; returns after a clean stop.
 
     Raises the first error that a part ends with; the others are stopped then.
@@ -83,7 +93,10 @@ def serve(core: Core, addresses: Addresses, make: Callable[[], Parts]) -> None:
             server.start()
             stack.callback(server.stop)
         stack.enter_context(_progress_line(core.status))
-        _supervise(core, make())
+        surfaces = Surfaces(
+            public.getsockname()[:2], private.getsockname()[:2], addresses.certificate is not None
+        )
+        _supervise(core, make(surfaces))
     logger.info("stopped", extra={"action": "stopped"})
 
 

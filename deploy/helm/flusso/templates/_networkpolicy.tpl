@@ -1,8 +1,16 @@
+{{/* A peer: all processes of this release. */}}
+{{- define "flusso.siblings" -}}
+- podSelector:
+    matchLabels:
+      app.kubernetes.io/name: {{ include "flusso.name" .root }}
+      app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end -}}
+
 {{/* The policy of one process: each reaches the servers that it uses, and no other. */}}
 {{- define "flusso.networkPolicy" -}}
 {{- $values := .root.Values -}}
 {{- $policy := $values.networkPolicy -}}
-{{- $servers := get (dict "capture" (list "postgres" "kafka") "worker" (list "postgres" "kafka" "opensearch") "run" (list "postgres" "opensearch") "check" (ternary (list "postgres" "opensearch") (list "postgres" "kafka" "opensearch") (eq $values.mode "run"))) .component -}}
+{{- $servers := get (dict "capture" (list "postgres" "kafka" "opensearch") "worker" (list "postgres" "kafka" "opensearch") "run" (list "postgres" "opensearch") "check" (ternary (list "postgres" "opensearch") (list "postgres" "kafka" "opensearch") (eq $values.mode "run"))) .component -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -24,6 +32,7 @@ spec:
       {{- with $policy.ingress.from }}
       from:
         {{- toYaml . | nindent 8 }}
+        {{- include "flusso.siblings" $ | nindent 8 }}
       {{- end }}
     {{- if and $values.http.private.exposed $policy.ingress.privateFrom }}
     - ports:
@@ -45,6 +54,14 @@ spec:
       to:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- if ne .component "check" }}
+    # The processes ask each other for their status.
+    - ports:
+        - port: public
+          protocol: TCP
+      to:
+        {{- include "flusso.siblings" . | nindent 8 }}
+    {{- end }}
     {{- range $server := $servers }}
     {{- $peer := index $policy.egress $server }}
     # {{ $server }}

@@ -173,9 +173,7 @@ readinessProbe:
 {{- if ne .component "worker" }}
 {{ include "flusso.sourceArgs" .root }}
 {{- end }}
-{{- if ne .component "capture" }}
 {{- include "flusso.indexArgs" .root }}
-{{- end }}
 {{- if and (eq .component "run") (not (kindIs "invalid" $values.run.queueCapacity)) }}
 - --queue-capacity={{ int64 $values.run.queueCapacity }}
 {{- end }}

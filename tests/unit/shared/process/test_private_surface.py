@@ -25,7 +25,7 @@ from flusso_shared.process.http import (
     is_loopback,
     private_app,
 )
-from flusso_shared.process.service import Addresses, Core, Parts, serve
+from flusso_shared.process.service import Addresses, Core, Parts, Surfaces, serve
 from flusso_shared.status import Status
 from support.servers.certificates import Authority
 
@@ -37,7 +37,7 @@ def served(private: str, credentials: Credentials, certificate: Certificate | No
     """Whether a process got past the start."""
     made = False
 
-    def make() -> Parts:
+    def make(_: Surfaces) -> Parts:
         nonlocal made
         made = True
         return {}
