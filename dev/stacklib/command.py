@@ -8,6 +8,7 @@ import signal
 import sys
 from types import FrameType
 
+from stacklib import venv
 from stacklib.layout import PORT_VARIABLES, Layout
 from stacklib.problem import Problem
 from stacklib.stack import Stack
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace, stack: Stack) -> int:
     match options.command:
         case "up":
+            venv.ensure(with_tools=False)
             if not stack.up():
                 print("Everything runs already.", file=sys.stderr)
             return _status(stack)
@@ -82,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Ports come from the environment: {variables}.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start what does not run; the first time make the store")
+    commands.add_parser(
+        "up", help="start what does not run; the first time make the environment and the store"
+    )
     commands.add_parser("down", help="stop; the data stays")
     commands.add_parser("status", help="show what runs and where")
     commands.add_parser("wipe", help="stop and remove the data")

@@ -5,7 +5,6 @@ Only the ports differ, so that servers that run already are left alone.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ import pytest
 from stacklib.layout import PORT_VARIABLES, ROOT
 from stacklib.ports import free_ports
 from support.commands import inherited_environment
-from support.page_run import blocks, run_block, terminals
+from support.page_run import follow
 
 pytestmark = [
     pytest.mark.services,
@@ -73,7 +72,7 @@ def place() -> Iterator[Place]:
 
 
 def _copy(root: Path) -> None:
-    """What a clone has, and the virtual environment of this run, so that nothing is downloaded for it."""
+    """What a clone has."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -81,16 +80,10 @@ def _copy(root: Path) -> None:
         if (ROOT / name).exists():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
-    os.symlink(sys.prefix, root / ".venv")
 
 
 @pytest.mark.parametrize("page", ["quickstart", "tutorial"])
 def test_the_page_can_be_followed_to_the_letter(page: str, place: Place, tmp_path: Path) -> None:
     text = place.with_ports((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
-    different: list[str] = []
-    with terminals(place.root, place.environment, tmp_path) as made:
-        for block in blocks(text):
-            printed = run_block(block, made[block.terminal])
-            if printed is not None:
-                different.append(f"{block.text}prints\n{printed}and the page shows\n{block.shown}")
+    different = follow(text, place.root, place.environment, tmp_path)
     assert not different, "\n".join(different)

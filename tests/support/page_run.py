@@ -2,8 +2,9 @@
 
 A block marked `sh` is run. It belongs to the terminal that its title names (`title="Terminal 2"`), the first terminal without one. A block
 of the first terminal is run to its end, which must be a success. One of another terminal runs on; the next one in that terminal interrupts
-it, as Ctrl-C does; one that is only a comment does no more than that. A `text`, `json` or `yaml` block after one of the first terminal shows its output: `...` stands for anything, and on a line of its
-own for any lines. A block that ends with `curl` is repeated until it prints what is shown, because documents follow a moment later.
+it, as Ctrl-C does; one that is only a comment does no more than that. A `text`, `json` or `yaml` block after one of the first terminal shows
+its output: `...` stands for anything, and on a line of its own for any lines. A block that ends with `curl` is repeated until it prints what is
+shown, because documents follow a moment later. A block marked `bash` installs programs; only a test that begins with nothing runs it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def blocks(page: str) -> list[Block]:
         elif language in ("text", "json", "yaml") and found and found[-1].shown is None:
             found[-1] = Block(found[-1].terminal, found[-1].text, text)
     return found
+
+
+def installation(page: str) -> str:
+    """What the `bash` blocks of a page run, as root."""
+    return "".join(text for language, _, text in _BLOCK.findall(page) if language == "bash")
 
 
 def matches(shown: str, printed: str) -> bool:
@@ -170,3 +176,14 @@ def run_block(block: Block, terminal: Terminal) -> str | None:
         time.sleep(_PAUSE_SECONDS)
         printed = terminal.run(last)
     return None
+
+
+def follow(page: str, folder: Path, environment: Mapping[str, str], outputs: Path) -> list[str]:
+    """Run every block of a page in `folder`; gives what printed something else than the page shows."""
+    different: list[str] = []
+    with terminals(folder, environment, outputs) as made:
+        for block in blocks(page):
+            printed = run_block(block, made[block.terminal])
+            if printed is not None:
+                different.append(f"{block.text}prints\n{printed}and the page shows\n{block.shown}")
+    return different

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.page_run import Block, blocks, matches
+from support.page_run import Block, blocks, installation, matches
 
 _PAGE = """\
 Start it:
@@ -25,6 +25,10 @@ It prints
 docker compose up
 ```
 
+```bash
+apt-get install -y git
+```
+
 ```sh
 true
 ```
@@ -33,6 +37,10 @@ true
 [queue]
 ```
 """
+
+
+def test_what_installs_programs_is_apart() -> None:
+    assert installation(_PAGE) == "apt-get install -y git\n"
 
 
 def test_blocks_have_their_terminal_and_what_the_page_shows() -> None:
