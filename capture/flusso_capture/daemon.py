@@ -150,6 +150,7 @@ class Capture:
                 self._open_stream(stack, tasks).run()
         except RetryableError as error:
             self._context.metrics.counter("flusso_retries_total", "stream").inc()
+            self._context.status.retry("stream")
             # Whatever failed, the source may be another now: another primary, no slot, other columns.
             self._stale = True
             if isinstance(error, PositionLostError) or self._fails_repeatedly(error):

@@ -48,12 +48,13 @@ def forever(
     clock: Clock,
     backoff: Backoff | None = None,
     status: Status | None = None,
+    index: str | None = None,
     deadline: float = math.inf,
 ) -> T:
     """Run `action` until it succeeds, waiting between `RetryableError`s; every other error passes through.
 
     `doing` completes the sentence "cannot ... yet" in the log, and in `status` after `TOLD_AFTER` attempts, until
-    this returns.  From `deadline` (of `clock.monotonic()`) on, a `RetryableError` passes through too.
+    this returns; `index` is the one that it is done for.  From `deadline` (of `clock.monotonic()`) on, a `RetryableError` passes through too.
     `StoppedError` ends the wait.
     """
     delays = backoff or Backoff()
@@ -70,7 +71,7 @@ def forever(
                     logger, f"cannot {doing} yet", delay, error, {"attempt": delays.attempt}
                 )
                 if status is not None and delays.attempt >= TOLD_AFTER:
-                    status.retrying(doing, f"cannot {doing} yet: {error}")
+                    status.retrying(doing, f"cannot {doing} yet: {error}", index=index)
                 clock.wait(delay)
     finally:
         if status is not None:

@@ -119,6 +119,13 @@ class ChangeReader(Protocol):
         """The partitions that this member has now."""
         ...
 
+    def lag(self) -> int:
+        """Number of records in this member's partitions that it was not told are applied.
+
+        Does not ask the log: the ends are those of the last read.  A partition counts from its first record on.
+        """
+        ...
+
     def close(self) -> None:
         """Leave the group, without a further commit."""
         ...

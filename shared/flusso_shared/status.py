@@ -1,12 +1,19 @@
-"""What the process is doing, for `/status`, `/readyz` and the progress line.  Thread-safe."""
+"""What the process is doing, for `/status`, `/healthz`, `/readyz` and the progress line.  Thread-safe."""
 
 from __future__ import annotations
 
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from flusso_shared import release
+from flusso_shared.health.backlogs import Backlogs
+from flusso_shared.health.decide import DEFAULT_STALL_TIMEOUT, Facts, Health, decide
+from flusso_shared.health.servers import Servers
 
 Phase = Literal["starting", "backfilling", "live", "stopped"]
 IndexState = Literal["pending", "backfilling", "seeded", "standby", "stopped", "paused"]
@@ -20,12 +27,41 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """The replication slot, as Postgres reports it.  Sizes in bytes."""
+
+    name: str
+    wal_status: str
+    """As in `pg_replication_slots`: reserved, extended, unreserved, lost."""
+    lag_bytes: int | None
+    """Log after the confirmed LSN; None for a slot that is lost."""
+    retained_bytes: int | None
+    """Log that Postgres keeps for it."""
+    safe_bytes: int | None
+    """What can still be written before the slot is invalidated; None without a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Retried:
+    """An operation that failed several times and is tried again."""
+
+    message: str
+    sink: str | None
+    """The sink that it writes to, where that is why it failed."""
+    index: str | None
+
+
 class Status:
     """Mutable state of one process, read as one consistent dictionary."""
 
-    def __init__(self) -> None:
+    def __init__(self, stall_timeout: float = DEFAULT_STALL_TIMEOUT) -> None:
+        """`stall_timeout`: see `health.decide`."""
         self.id = uuid.uuid4().hex
         """Of this process: no other one, and no later start, has it."""
+        self._stall_timeout = stall_timeout
+        self.servers = Servers()
+        self.backlogs = Backlogs()
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._phase: Phase = "starting"
@@ -42,9 +78,16 @@ class Status:
             "last_flush_micros": 0,
             "errors": 0,
         }
-        self._slot_lag: int | None = None
+        self._slot: SlotState | None = None
         self._last_error: str | None = None
-        self._retried: dict[str, str] = {}
+        self._index_errors: dict[str, str] = {}
+        self._quarantine: dict[str, int] = {}
+        self._retried: dict[str, _Retried] = {}
+        self._retried_ended_at = 0.0
+        self._retries: Counter[str] = Counter()
+        self._sinks: tuple[str, ...] = ()
+        self._sink_retries: Counter[str] = Counter()
+        self._ended_threads: dict[str, str] = {}
 
     @property
     def phase(self) -> Phase:
@@ -63,6 +106,8 @@ class Status:
     def set_index(self, name: str, state: IndexState, progress: Progress | None = None) -> None:
         with self._lock:
             self._indexes[name] = state
+            if state != "stopped":
+                self._index_errors.pop(name, None)
             if progress is None:
                 self._progress.pop(name, None)
             else:
@@ -92,9 +137,20 @@ class Status:
             self._numbers["batches"] += 1
             self._numbers["last_flush_micros"] = int(seconds * 1_000_000)
 
-    def set_slot_lag(self, lag: int | None) -> None:
+    def set_slot(self, slot: SlotState | None) -> None:
+        """Set what is known of the slot; None when it does not exist, or while Postgres cannot be asked."""
         with self._lock:
-            self._slot_lag = lag
+            self._slot = slot
+
+    def set_sinks(self, names: Collection[str]) -> None:
+        """Set the names of the sinks that the process writes to."""
+        with self._lock:
+            self._sinks = tuple(sorted(names))
+
+    def set_quarantine(self, index: str, documents: int) -> None:
+        """Set how many documents of the index are in quarantine."""
+        with self._lock:
+            self._quarantine[index] = documents
 
     def failed(self, message: str) -> None:
         """An error stopped something; `message` is kept as `last_error`."""
@@ -102,16 +158,65 @@ class Status:
             self._numbers["errors"] += 1
             self._last_error = message
 
-    def retrying(self, doing: str, message: str) -> None:
-        """`doing` has failed several times and is tried again; `message` is `last_error` until `retried`."""
+    def index_failed(self, index: str, error: str) -> None:
+        """An error stopped the index, for which it is kept until the index is in another state."""
+        self.failed(f"index {index}: {error}")
         with self._lock:
-            self._retried[doing] = message
+            self._index_errors[index] = error
+
+    def retry(self, what: str) -> None:
+        """Count an attempt that failed and is repeated."""
+        with self._lock:
+            self._retries[what] += 1
+
+    def retry_sink(self, sink: str) -> None:
+        """Count a request to a sink, or a part of one, that is repeated."""
+        with self._lock:
+            self._sink_retries[sink] += 1
+
+    def retrying(
+        self, doing: str, message: str, *, sink: str | None = None, index: str | None = None
+    ) -> None:
+        """`doing` has failed several times and is tried again; `message` is `last_error` until `retried`.
+
+        The process is degraded meanwhile, and `sink` too where that is why it failed.
+        """
+        with self._lock:
+            self._retried[doing] = _Retried(message, sink, index)
 
     def retried(self, doing: str) -> None:
         """`doing` has succeeded."""
         if self._retried:
             with self._lock:
-                self._retried.pop(doing, None)
+                if self._retried.pop(doing, None) is not None:
+                    self._retried_ended_at = time.monotonic()
+
+    def thread_ended(self, name: str, error: BaseException) -> None:
+        """A thread of the process has ended with an error."""
+        with self._lock:
+            self._ended_threads[name] = str(error) or type(error).__name__
+
+    def health(self) -> Health:
+        """Whether the process works (`health.decide`)."""
+        outages = self.servers.outages()
+        with self._lock:
+            stopped = {
+                name: self._index_errors.get(name)
+                for name, state in sorted(self._indexes.items())
+                if state == "stopped"
+            }
+            paused = {name for name, state in self._indexes.items() if state == "paused"}
+            retried = [item.message for item in self._retried.values()]
+            slot = self._slot
+            facts = Facts(
+                waiting=self.backlogs.waiting(paused.union(stopped)),
+                outages=tuple(dict.fromkeys([*outages.values(), *retried])),
+                outage_ended_at=max(self._retried_ended_at, self.servers.outage_ended_at),
+                stopped=stopped,
+                ended_threads=dict(self._ended_threads),
+                lost_slot=slot.name if slot is not None and slot.wal_status == "lost" else None,
+            )
+        return decide(facts, time.monotonic(), self._stall_timeout)
 
     def progress(self) -> dict[str, Progress]:
         """Per index or table what is being seeded now."""
@@ -120,9 +225,10 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """The `/status` document."""
+        health, outages = self.health(), self.servers.outages()
         with self._lock:
             n = self._numbers
-            retried = list(self._retried.values())
+            retried = [item.message for item in self._retried.values()]
             return {
                 "phase": self._phase,
                 "uptime_seconds": int(time.monotonic() - self._started),
@@ -134,7 +240,7 @@ class Status:
                 "documents_quarantined": n["documents_quarantined"],
                 "batches": n["batches"],
                 "last_flush_micros": n["last_flush_micros"],
-                "slot_lag_bytes": self._slot_lag,
+                "slot_lag_bytes": None if self._slot is None else self._slot.lag_bytes,
                 "errors": n["errors"],
                 "last_error": retried[-1] if retried else self._last_error,
                 "waiting_for": self._waiting_for,
@@ -143,7 +249,35 @@ class Status:
                     for name, item in sorted(self._progress.items())
                 },
                 "id": self.id,
+                "version": release.version(),
+                "revision": release.revision(),
+                "health": health.to_json(),
+                "servers": self.servers.versions(),
+                "sinks": {name: self._sink(name, outages) for name in self._sinks},
+                "retries": dict(sorted(self._retries.items())),
+                "lag": {name: self._lag(name) for name in sorted(self._indexes)},
+                "slot": None if self._slot is None else asdict(self._slot),
             }
+
+    def _sink(self, name: str, outages: Mapping[str, str]) -> dict[str, Any]:
+        errors = [item.message for item in self._retried.values() if item.sink == name]
+        error = outages.get(f"opensearch {name}") or next(iter(errors), None)
+        return {
+            "state": "degraded" if error else "ok",
+            "last_error": error,
+            "retries": self._sink_retries[name],
+        }
+
+    def _lag(self, index: str) -> dict[str, Any]:
+        lag = self.backlogs.lag(index)
+        errors = [item.message for item in self._retried.values() if item.index == index]
+        return {
+            "records": lag.records if lag else None,
+            "seconds": lag.seconds if lag else None,
+            "acknowledged_seconds_ago": lag.acknowledged_seconds_ago if lag else None,
+            "last_error": self._index_errors.get(index) or next(iter(errors), None),
+            "quarantine": self._quarantine.get(index, 0),
+        }
 
 
 class Tally:

@@ -163,6 +163,20 @@ def test_a_group_that_has_applied_everything_has_come_to_the_end(
     )
 
 
+def test_the_lag_is_what_a_member_has_not_applied(
+    log: ChangeLog, group: str, writer: ChangeWriter, join: Join
+) -> None:
+    """Tombstones, which no reader sees, count as long as they are not passed."""
+    start(log, group)
+    publish(writer, [change(number) for number in range(30)])
+    publish(writer, [change(1, Op.DELETE)])
+    reader = join()
+    records = read(reader, 31)
+    assert reader.lag() in (31, 32)
+    reader.commit(after(records))
+    until("no lag", lambda: reader.lag() == 0, step=lambda: reader.poll(10, 0.2))
+
+
 def test_a_commit_never_passes_what_was_not_applied(
     log: ChangeLog, group: str, writer: ChangeWriter, join: Join
 ) -> None:

@@ -63,6 +63,8 @@ class Worker:
         """
         status = self._context.status
         status.set_phase("starting")
+        names = [sink.name for sink in self._options.opensearch]
+        status.set_sinks([*names, *(sink.name for sink in self._options.stdout)])
         for index in self._plan.indexes:
             status.set_index(index.name, "pending")
         try:

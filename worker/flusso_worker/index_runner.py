@@ -149,8 +149,10 @@ class IndexRunner:
         except RetryableError as error:
             delay = self._step.postpone(self._now())
             self._metrics.counter("flusso_retries_total", "generations").inc()
+            self._status.retry("generations")
             if self._step.passing.attempt >= TOLD_AFTER:
-                self._status.retrying(self._doing, f"cannot {self._doing} yet: {error}")
+                told = f"cannot {self._doing} yet: {error}"
+                self._status.retrying(self._doing, told, index=self.index)
             if self._step.passing.attempt >= _REPORTED_ATTEMPTS:
                 self._status.failed(f"index {self.index}: cannot manage its generations: {error}")
             what = f"index {self.index}: cannot manage its generations"
@@ -166,6 +168,8 @@ class IndexRunner:
         self._step.succeed()
         self._status.retried(self._doing)
         self._names = {item.name for item in active}
+        if not self._keeper.paused:
+            self._status.backlogs.keep_only(self.index, self._names)
         draining = self._keeper.paused and (self._pipelines or self._stopping)
         if not draining:
             self._evict(
@@ -261,7 +265,7 @@ class IndexRunner:
         self.state = "stopped"
         self._status.set_index(self.index, "stopped")
         self._metrics.gauge("flusso_index_up", self.index).set(0)
-        self._status.failed(f"index {self.index}: {error}")
+        self._status.index_failed(self.index, str(error))
         self._metrics.counter("flusso_errors_total").inc()
         fields = {"action": "index_stopped", "index": self.index}
         what = f"index {self.index} stopped"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flusso_capture.source.connection import Connection
 from flusso_shared.errors import FatalError
+from flusso_shared.status import SlotState
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,8 @@ FROM pg_replication_slots WHERE slot_name = %s
 _CREATE = "SELECT lsn::text, lsn - '0/0'::pg_lsn FROM pg_create_logical_replication_slot(%s, %s)"
 _DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
 _STATE = """
-SELECT pg_current_wal_lsn() - confirmed_flush_lsn, wal_status, safe_wal_size
+SELECT wal_status, (pg_current_wal_lsn() - confirmed_flush_lsn)::bigint, (pg_current_wal_lsn() - restart_lsn)::bigint,
+       safe_wal_size
 FROM pg_replication_slots WHERE slot_name = %s
 """
 
@@ -39,18 +41,6 @@ class Slot:
     """Whether the server removed log that the slot needs.  Nothing can be read from it any more."""
     active_pid: int | None = None
     """PID of the server process that streams from it now."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlotHealth:
-    """The lag of a slot, and whether it is at risk."""
-
-    lag: int
-    """Bytes of log after its confirmed LSN."""
-    wal_status: str
-    """As in `pg_replication_slots`: reserved, extended, unreserved, lost."""
-    safe_bytes: int | None
-    """Bytes that can still be written before the slot is invalidated; None without a limit."""
 
 
 def read(connection: Connection, name: str) -> Slot | None:
@@ -91,12 +81,10 @@ def drop(connection: Connection, name: str) -> None:
     connection.execute(_DROP, (name,))
 
 
-def health(connection: Connection, name: str) -> SlotHealth | None:
-    """The health of the slot; None when it does not exist or has no confirmed LSN."""
+def state(connection: Connection, name: str) -> SlotState | None:
+    """The state of the slot now; None when it does not exist."""
     row = connection.execute(_STATE, (name,)).fetchone()
-    if row is None or row[0] is None:
-        return None
-    return SlotHealth(int(row[0]), str(row[1]), None if row[2] is None else int(row[2]))
+    return None if row is None else SlotState(name, *row)
 
 
 def _drop_statement(name: str) -> str:

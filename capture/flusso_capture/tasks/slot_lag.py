@@ -8,6 +8,7 @@ from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.source import slot
 from flusso_capture.source.connection import session
 from flusso_shared import retry
+from flusso_shared.status import SlotState
 
 logger = logging.getLogger(__name__)
 
@@ -33,25 +34,26 @@ class SlotLagMonitor:
         try:
             with session(options.conninfo, context.stop, "read the slot's lag") as connection:
                 while True:
-                    self._report(slot.health(connection, options.slot))
+                    self._report(slot.state(connection, options.slot))
                     context.clock.wait(options.lag_poll_seconds)
         finally:
-            context.status.set_slot_lag(None)
+            context.status.set_slot(None)
 
-    def _report(self, health: slot.SlotHealth | None) -> None:
-        metrics, status = self._context.metrics, self._context.status
-        status.set_slot_lag(None if health is None else health.lag)
-        if health is None:
+    def _report(self, state: SlotState | None) -> None:
+        metrics = self._context.metrics
+        self._context.status.set_slot(state)
+        if state is None:
             return
-        metrics.gauge("flusso_replication_slot_lag_bytes").set(health.lag)
-        at_risk = health.wal_status in _AT_RISK_STATUSES
+        if state.lag_bytes is not None:
+            metrics.gauge("flusso_replication_slot_lag_bytes").set(state.lag_bytes)
+        at_risk = state.wal_status in _AT_RISK_STATUSES
         metrics.gauge("flusso_replication_slot_at_risk").set(at_risk)
         if at_risk and not self._at_risk:
             logger.error(
-                "replication slot %s is about to be invalidated: it is %d bytes behind, more than "
+                "replication slot %s is about to be invalidated: it is %s bytes behind, more than "
                 "max_slot_wal_keep_size lets the server keep; see what holds capture up, or raise it",
                 self._options.slot,
-                health.lag,
+                state.lag_bytes,
                 extra={"action": "slot_at_risk"},
             )
         self._at_risk = at_risk

@@ -84,7 +84,8 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
     """`/healthz`, `/readyz`, `/status`, `/metrics`."""
 
     def healthz(_: Request) -> Response:
-        return Response(status_code=200)
+        health = status.health()
+        return PlainTextResponse(f"{health}\n", 503 if health.state == "failing" else 200)
 
     def readyz(_: Request) -> Response:
         stopped = status.stopped()

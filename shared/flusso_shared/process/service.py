@@ -125,18 +125,20 @@ def _supervise(core: Core, parts: Parts) -> None:
     gc.collect()
     gc.freeze()
 
-    def run(part: Callable[[], None]) -> None:
+    def run(name: str, part: Callable[[], None]) -> None:
         try:
             part()
         except StoppedError:
             pass
         except BaseException as error:  # noqa: BLE001  (a supervisor: raised again in the main thread)
             failures.append(error)
+            # The others may take a while to stop, or hang.
+            core.status.thread_ended(name, error)
         finally:
             core.stop.set()
 
     threads = [
-        threading.Thread(target=run, args=(part,), name=name) for name, part in parts.items()
+        threading.Thread(target=run, args=(name, part), name=name) for name, part in parts.items()
     ]
     for thread in threads:
         thread.start()

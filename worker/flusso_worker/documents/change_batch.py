@@ -24,6 +24,8 @@ class ChangeBatch:
     """By partition, the next offset to read: committed once everything that depends on the batch is applied (I7)."""
     count: int
     """Of records."""
+    committed_at: float | None = None
+    """Seconds since the epoch, by the clock of Postgres: the oldest commit in the batch.  None where its rows were only read."""
     records: Sequence[Record] = ()
     """The batch as it was read."""
 
@@ -32,7 +34,8 @@ def gather(records: Sequence[Record]) -> ChangeBatch:
     """Group `records`, which are in order within each partition."""
     changes: dict[TableName, list[Change]] = {}
     truncated: dict[TableName, set[TopicPartition]] = {}
-    xids: dict[Origin, set[int]] = {}
+    xids: dict[Origin, dict[int, int]] = {}
+    """With the commit time of each transaction."""
     last: dict[tuple[str, int], int] = {}
     for position, change in records:
         last[position[:2]] = position[2]
@@ -46,13 +49,15 @@ def gather(records: Sequence[Record]) -> ChangeBatch:
         if change.xid:
             of_origin = xids.get(change.origin)
             if of_origin is None:
-                of_origin = xids[change.origin] = set()
-            of_origin.add(change.xid)
+                of_origin = xids[change.origin] = {}
+            of_origin[change.xid] = change.commit_time
+    commits = [time for of_origin in xids.values() for time in of_origin.values()]
     return ChangeBatch(
         changes=changes,
         truncated={table: frozenset(places) for table, places in truncated.items()},
         xids={origin: frozenset(ids) for origin, ids in xids.items()},
         offsets={TopicPartition(*at): offset + 1 for at, offset in last.items()},
         count=len(records),
+        committed_at=min(commits) / 1_000_000 if commits else None,
         records=records,
     )

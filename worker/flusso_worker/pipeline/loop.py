@@ -30,6 +30,7 @@ _IDLE_POLL_SECONDS = 0.25
 _BUSY_POLL_SECONDS = 0.02
 """While flushes or commits are outstanding."""
 _COMMIT_INTERVAL_SECONDS = 0.2
+_LAG_INTERVAL_SECONDS = 1.0
 _REVOKE_BUDGET_SECONDS = 60.0
 _DRAIN_BUDGET_SECONDS = 15.0
 
@@ -53,10 +54,15 @@ class Loop:
         self._abort = abort
         self._clock = SystemClock(finish)
         self._offsets = OffsetTracker()
+        self._backlog = context.status.backlogs.of_generation(spec.generation)
+        self._write = assembly.flusher.flush
         self._requests = InFlightRequests(
-            spec.generation.physical, spec.flushes, assembly.flusher.flush, context.byte_budget
+            spec.generation.physical, spec.flushes, self._flush_acknowledged, context.byte_budget
         )
         self._changes_in_flight = 0
+        self._lag = 0
+        """Records that the group has not applied, when the reader was asked last."""
+        self._lag_read_at = 0.0
         index, metrics = spec.generation.index, context.metrics
         self._in_flight_gauge = metrics.gauge("flusso_changes_in_flight", index)
         self._committed = metrics.counter("flusso_changes_committed_total", index)
@@ -101,6 +107,7 @@ class Loop:
             rescan.pending.fully_built = True
         if not records or time.monotonic() - self._committed_at >= _COMMIT_INTERVAL_SECONDS:
             self._commit(reader)
+        self._observe_lag(reader)
 
     def run(self, reading: threading.Event) -> None:
         """Process batches until `finish` is set.  Raises what ended it otherwise.
@@ -143,9 +150,12 @@ class Loop:
             delay = self._backoff.next()
             what = f"index {self._spec.generation.index}: cannot read changes"
             retry.log_next_try(logger, what, delay, error)
-            self._context.metrics.counter("flusso_retries_total", "poll").inc()
+            self._count_retry("poll")
             if self._backoff.attempt >= retry.TOLD_AFTER:
-                self._context.status.retrying(self._polling, f"cannot {self._polling} yet: {error}")
+                told = f"cannot {self._polling} yet: {error}"
+                self._context.status.retrying(
+                    self._polling, told, index=self._spec.generation.index
+                )
             self._clock.wait(delay)
             return []
         self._backoff.reset()
@@ -158,7 +168,9 @@ class Loop:
         self._in_flight_gauge.inc(batch.count)
         if self._tally is not None:
             self._tally.take(batch.count)
-        return self._offsets.add_batch(batch.offsets, batch.count)
+        pending = self._offsets.add_batch(batch.offsets, batch.count, batch.committed_at)
+        self._update_backlog()
+        return pending
 
     def _with_retries(
         self,
@@ -167,12 +179,42 @@ class Loop:
         pending: PendingBatch,
     ) -> None:
         """Build a batch; from the start again when a connection fails, which is harmless."""
+
+        def attempt() -> None:
+            try:
+                build(batch, pending)
+            except RetryableError:
+                self._count_retry("build")
+                raise
+
+        index = self._spec.generation.index
         retry.forever(
-            lambda: build(batch, pending),
-            doing=f"build documents of index {self._spec.generation.index}",
+            attempt,
+            doing=f"build documents of index {index}",
             clock=self._clock,
             status=self._context.status,
+            index=index,
         )
+
+    def _count_retry(self, what: str) -> None:
+        self._context.metrics.counter("flusso_retries_total", what).inc()
+        self._context.status.retry(what)
+
+    def _flush_acknowledged(self, built: Built) -> None:
+        """Write a chunk, in a flush thread, and note that every sink has acknowledged it."""
+        self._write(built)
+        self._backlog.acknowledge()
+
+    def _observe_lag(self, reader: ChangeReader) -> None:
+        """Ask the reader for the lag, once a second."""
+        now = time.monotonic()
+        if now - self._lag_read_at >= _LAG_INTERVAL_SECONDS:
+            self._lag, self._lag_read_at = reader.lag(), now
+            self._update_backlog()
+
+    def _update_backlog(self) -> None:
+        records = max(self._lag, self._changes_in_flight)
+        self._backlog.set(records, self._offsets.oldest_commit)
 
     def _await_flushes(self) -> None:
         """Wait until nothing is in flight.  Raises `StoppedError` when asked to stop meanwhile."""
@@ -213,6 +255,8 @@ class Loop:
         if self._tally is not None:
             self._tally.finish(changes)
         self._committed.inc(changes)
+        self._backlog.acknowledge()
+        self._update_backlog()
 
     def _give_up_partitions(
         self, reader: ChangeReader, partitions: Collection[TopicPartition]

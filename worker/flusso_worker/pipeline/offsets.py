@@ -16,6 +16,8 @@ class PendingBatch:
     offsets: dict[TopicPartition, int]
     """What may be committed once the batch and all earlier ones are done: the next offset to read, by partition."""
     changes: int
+    committed_at: float | None = None
+    """Seconds since the epoch: the commit of the oldest transaction in the batch."""
     unflushed: int = 0
     """Chunks of documents that are submitted and not acknowledged yet."""
     fully_built: bool = False
@@ -38,9 +40,11 @@ class OffsetTracker:
         self._offsets: dict[TopicPartition, int] = {}
         self._changes = 0
 
-    def add_batch(self, offsets: Offsets, changes: int) -> PendingBatch:
+    def add_batch(
+        self, offsets: Offsets, changes: int, committed_at: float | None = None
+    ) -> PendingBatch:
         """Track the next batch."""
-        pending = PendingBatch(dict(offsets), changes)
+        pending = PendingBatch(dict(offsets), changes, committed_at)
         self._batches.append(pending)
         return pending
 
@@ -49,6 +53,13 @@ class OffsetTracker:
         """Whether every batch is done."""
         self._collect()
         return not self._batches
+
+    @property
+    def oldest_commit(self) -> float | None:
+        """Seconds since the epoch: the oldest commit in the batches that are not done; None where none has one."""
+        self._collect()
+        commits = [batch.committed_at for batch in self._batches if batch.committed_at is not None]
+        return min(commits, default=None)
 
     @property
     def has_committable(self) -> bool:

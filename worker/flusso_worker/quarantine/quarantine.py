@@ -159,9 +159,9 @@ class Quarantine:
         retry.forever(attempt, doing=doing, clock=self._clock)
 
     def _count(self) -> None:
-        self._metrics.gauge("flusso_quarantine_documents", self.generation.index).set(
-            len(self._known)
-        )
+        index, known = self.generation.index, len(self._known)
+        self._metrics.gauge("flusso_quarantine_documents", index).set(known)
+        self._status.set_quarantine(index, known)
 
     def _report(self, failures: Sequence[Failure]) -> None:
         if not failures:

@@ -86,7 +86,7 @@ class OpenSearchSink:
             try:
                 self._write_chunk(batch, chunk, outcome)
             finally:
-                self._status.retried(_doing(batch))
+                self._status.retried(self._doing(batch))
         return outcome.written()
 
     def close(self) -> None:
@@ -107,6 +107,9 @@ class OpenSearchSink:
                 again, reason = self._write_once(batch, chunk, outcome)
             except RetryableError as error:
                 outcome.doubt(chunk.operations)
+                if self._is_late(batch):
+                    # It took until now to be answered by nothing, and the next question may take as long.
+                    self._report(batch, str(error))
                 again, reason = self._unanswered(batch, chunk, error, outcome)
             first = False
             waiting.extend(again)
@@ -210,11 +213,20 @@ class OpenSearchSink:
 
     def _pause(self, backoff: Backoff, batch: Batch, reason: str) -> None:
         delay = backoff.next()
-        told = f"sink {self.name}: cannot {_doing(batch)} yet"
-        if backoff.attempt >= TOLD_AFTER:
-            self._status.retrying(_doing(batch), f"{told}: {reason}")
+        self._status.retry_sink(self.name)
+        if backoff.attempt >= TOLD_AFTER or self._is_late(batch):
+            self._report(batch, reason)
+        told = f"{self._doing(batch)} yet"
         log_next_try(logger, told, delay, reason, {"index": batch.generation.index})
         self._clock.wait(delay)
+
+    def _report(self, batch: Batch, reason: str) -> None:
+        doing = self._doing(batch)
+        index = batch.generation.index
+        self._status.retrying(doing, f"{doing} yet: {reason}", sink=self.name, index=index)
+
+    def _doing(self, batch: Batch) -> str:
+        return f"sink {self.name}: cannot write to {batch.generation.physical}"
 
     def _gone(self, batch: Batch, reason: str) -> FatalError:
         return FatalError(
@@ -280,10 +292,6 @@ class _Limit:
         """A request was accepted: raise the limit by a little if the request was near it."""
         if self.bytes < self.most and size >= self.bytes // 2:
             self.bytes = min(self.most, self.bytes + self.bytes // 8)
-
-
-def _doing(batch: Batch) -> str:
-    return f"write to {batch.generation.physical}"
 
 
 def _halves(operations: Sequence[Operation]) -> list[Sequence[Operation]]:

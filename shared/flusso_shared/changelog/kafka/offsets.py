@@ -16,6 +16,8 @@ from flusso_shared.seams import Offsets, TopicPartition
 class _PartitionOffsets:
     """Offsets of what comes next, since the partition was assigned; 0 for nothing yet."""
 
+    first: int = 0
+    """Of the first change returned to the worker: the group has applied what is before it."""
     read: int = 0
     """After the last record, seen by the worker or not."""
     delivered: int = 0
@@ -54,6 +56,8 @@ class MemberOffsets:
         progress = self._partitions.get(partition)
         if progress is None:
             return False
+        if not progress.read:
+            progress.first = offset
         progress.read = progress.delivered = offset + 1
         return True
 
@@ -77,6 +81,14 @@ class MemberOffsets:
             for partition, progress in self._partitions.items()
             if progress.due > progress.asked
         }
+
+    def lag(self, ends: Offsets) -> int:
+        """The number of offsets before `ends` that are not applied, in partitions of which something was read."""
+        return sum(
+            max(0, end - max(progress.due, progress.first))
+            for partition, end in ends.items()
+            if (progress := self._partitions.get(partition)) is not None and progress.read
+        )
 
     def asked(self, offsets: Offsets) -> None:
         """Note where the brokers are asked, or said, to have the group: not due again for now.

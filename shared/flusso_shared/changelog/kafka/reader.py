@@ -97,6 +97,15 @@ class KafkaReader:
     def assignment(self) -> Collection[TopicPartition]:
         return self._offsets.owned
 
+    def lag(self) -> int:
+        """The ends are those that the last fetch of each partition was answered with."""
+        ends: dict[TopicPartition, int] = {}
+        for at in self._offsets.owned:
+            found = self._by_topic[at.topic].get_watermark_offsets(to_confluent(at), cached=True)
+            if found is not None:
+                ends[at] = found[1]
+        return self._offsets.lag(ends)
+
     def close(self) -> None:
         """Leave the group.  Returns after a few seconds even if the client library does not.
 

@@ -64,6 +64,12 @@ class MemoryReader:
     def assignment(self) -> Collection[TopicPartition]:
         return set(self._positions)
 
+    def lag(self) -> int:
+        with self._buffer.lock:
+            return sum(
+                self._buffer.topic_at(at).end - self._group.committed[at] for at in self._positions
+            )
+
     def close(self) -> None:
         """Leave.  The group holds its place, and what it has not applied, until it is forgotten."""
         with self._buffer.lock:

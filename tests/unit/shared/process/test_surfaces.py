@@ -11,6 +11,7 @@ import pytest
 
 from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
+from flusso_shared.names import GenerationName
 from flusso_shared.process.http import (
     Credentials,
     HttpServer,
@@ -19,7 +20,7 @@ from flusso_shared.process.http import (
     public_app,
 )
 from flusso_shared.process.logs import JsonFormatter, TextFormatter, directives
-from flusso_shared.status import Progress, Status
+from flusso_shared.status import Progress, SlotState, Status
 
 
 @pytest.fixture
@@ -57,7 +58,6 @@ def test_ready_only_while_it_works(public: httpx.Client, status: Status) -> None
     for phase in ("starting", "backfilling", "live", "stopped"):
         status.set_phase(phase)
         answers[phase] = public.get("/readyz").status_code
-        assert public.get("/healthz").status_code == 200
     assert answers == {"starting": 503, "backfilling": 200, "live": 200, "stopped": 503}
 
 
@@ -70,6 +70,73 @@ def test_the_status_document(public: httpx.Client, status: Status) -> None:
     assert found["progress"] == {"users": {"done": 3, "total": 10}}
     assert found["waiting_for"] == "Postgres"
     assert found["slot_lag_bytes"] is None
+
+
+def test_healthz_says_why(public: httpx.Client, status: Status) -> None:
+    def answer() -> tuple[int, str]:
+        found = public.get("/healthz")
+        return found.status_code, found.text
+
+    assert answer() == (200, "ok\n")
+    status.servers.failed("postgres", "Postgres does not answer")
+    assert answer() == (200, "degraded: Postgres does not answer\n")
+    status.thread_ended("watch", ValueError("no such thing"))
+    assert answer() == (
+        503,
+        "failing: thread watch has ended: no such thing; Postgres does not answer\n",
+    )
+    assert public.get("/status").json()["health"] == {
+        "state": "failing",
+        "reasons": ["thread watch has ended: no such thing", "Postgres does not answer"],
+    }
+
+
+def test_status_shows_sinks_retries_lag_and_slot(public: httpx.Client, status: Status) -> None:
+    status.set_sinks(["primary", "audit"])
+    status.set_index("users", "seeded")
+    status.backlogs.of_generation(GenerationName("users", "01234567", 1)).set(7, None)
+    status.set_quarantine("users", 2)
+    status.retry("stream")
+    status.retry_sink("primary")
+    status.retrying("write", "the queue is full", sink="primary", index="users")
+    status.servers.answered("postgres", "17.1")
+    status.set_slot(SlotState("flusso", "extended", 10, 20, None))
+    found = public.get("/status").json()
+    assert found["sinks"] == {
+        "audit": {"state": "ok", "last_error": None, "retries": 0},
+        "primary": {"state": "degraded", "last_error": "the queue is full", "retries": 1},
+    }
+    assert found["retries"] == {"stream": 1}
+    assert found["servers"] == {"postgres": "17.1"}
+    assert found["lag"] == {
+        "users": {
+            "records": 7,
+            "seconds": None,
+            "acknowledged_seconds_ago": None,
+            "last_error": "the queue is full",
+            "quarantine": 2,
+        }
+    }
+    assert found["slot"] == {
+        "name": "flusso",
+        "wal_status": "extended",
+        "lag_bytes": 10,
+        "retained_bytes": 20,
+        "safe_bytes": None,
+    }
+    assert found["slot_lag_bytes"] == 10
+
+
+def test_the_error_of_an_index_is_shown_until_it_goes_on(
+    public: httpx.Client, status: Status
+) -> None:
+    status.set_index("users", "stopped")
+    status.index_failed("users", "document 7")
+    assert public.get("/healthz").text == "degraded: index users has stopped: document 7\n"
+    assert public.get("/status").json()["lag"]["users"]["last_error"] == "document 7"
+    status.set_index("users", "seeded")
+    assert public.get("/healthz").text == "ok\n"
+    assert public.get("/status").json()["lag"]["users"]["last_error"] is None
 
 
 def test_metrics_are_exposed(public: httpx.Client, metrics: Metrics) -> None:

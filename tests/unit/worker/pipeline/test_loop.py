@@ -74,6 +74,9 @@ class Reader:
     def assignment(self) -> Collection[TopicPartition]:
         return [AT]
 
+    def lag(self) -> int:
+        return len(self.waiting)
+
     def close(self) -> None:
         self.closed = True
 

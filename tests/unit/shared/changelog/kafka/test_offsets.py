@@ -23,6 +23,19 @@ def test_a_tail_of_tombstones_is_passed_once_everything_is_applied() -> None:
     assert offsets.due() == {}
 
 
+def test_the_lag_counts_what_is_not_applied_from_the_first_change_on() -> None:
+    offsets = MemberOffsets()
+    offsets.assign([AT])
+    assert offsets.lag({AT: 20}) == 0, "nothing was read yet"
+    offsets.deliver(AT, 10)
+    assert offsets.lag({AT: 20}) == 10
+    offsets.apply({AT: 11})
+    assert offsets.lag({AT: 20}) == 9
+    offsets.deliver(AT, 19)
+    offsets.apply({AT: 20})
+    assert offsets.lag({AT: 20, TopicPartition("t", 1): 5}) == 0
+
+
 def test_a_tombstone_read_after_the_commit_is_passed_too() -> None:
     offsets = MemberOffsets()
     offsets.assign([AT])
