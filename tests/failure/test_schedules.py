@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random, SystemRandom
@@ -26,9 +26,13 @@ import yaml
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from flusso_worker.generations import pause
+from flusso_worker.generations.store import GenerationStore
+from flusso_worker.sinks.cluster import Cluster
 from services import Services
 from support import names
 from support.expected import oracle
+from support.kits import index_kit
 from support.kits.check_kit import role
 from support.processes import SHORT_SESSIONS, Daemon, Pipeline, Site, cleaned_up
 from support.random_schedules import oracle as schedule_oracle
@@ -49,7 +53,7 @@ DEADLINE = 150.0
 TRANSACTIONS = 300
 """At least, in a schedule."""
 STEPS = 16
-FAULTS = ("none", "kill", "kill", "stop", "pause")
+FAULTS = ("none", "kill", "kill", "stop", "pause", "paused index")
 QUEUES = ("kafka, 1 worker", "flusso run", "kafka, 2 workers", "flusso run", "kafka, 3 workers")
 
 _FIRST = int(os.environ.get("FLUSSO_TEST_SEED") or (SystemRandom().randrange(10**6) if SOAK else 1))
@@ -217,13 +221,14 @@ class Machine(RuleBasedStateMachine):
     )
     def work(self, fault: str, who: set[int], transactions: int, then: str, interlude: str) -> None:
         """Some transactions; from before the first to after the last of them `who` is down, or stands still, and
-        the database is not as it should be (`interlude`).
+        the database is not as it should be (`interlude`), or one index is paused.
 
         One rule, not one for each fault: of several rules some would never be drawn in a schedule.
         """
         daemons = self._struck(fault, who)
         # A process that stands still keeps its locks, which an interlude would wait for.
-        with self._during("none" if fault == "pause" else interlude):
+        during = self._during("none" if fault == "pause" else interlude)
+        with self._paused_index() if fault == "paused index" else nullcontext(), during:
             self._write(transactions)
         for daemon in daemons:
             if fault == "pause":
@@ -249,7 +254,7 @@ class Machine(RuleBasedStateMachine):
 
     def _struck(self, fault: str, who: set[int]) -> list[Daemon]:
         """The processes that are down or stand still now."""
-        if fault == "none":
+        if fault in ("none", "paused index"):
             return []
         among = self._scenario.pipeline.daemons
         daemons = [among[number] for number in sorted({number % len(among) for number in who})]
@@ -281,6 +286,23 @@ class Machine(RuleBasedStateMachine):
         self._alter(interlude.begin)
         yield
         self._alter(interlude.end)
+
+    @contextmanager
+    def _paused_index(self) -> Iterator[None]:
+        """An index, if it is known by now, is paused in the block."""
+        site = self._scenario.site
+        name = self._random.choice(sorted(self._scenario.specs))
+        with closing(Cluster(index_kit.connection(site.opensearch_url))) as cluster:
+            store = GenerationStore(cluster, site.index_prefix)
+            if name not in store.indexes():
+                yield
+                return
+            self._happened.append(f"{name} paused after {self._writers.committed}")
+            # `flusso run` may have to rebuild it.
+            self._writers.noticed_late = True
+            pause.pause(store, name, time.time())
+            yield
+            pause.resume(store, name, time.time())
 
     def _alter(self, statements: tuple[str, ...]) -> None:
         """In transactions of their own; each as soon as it gets its locks."""
