@@ -12,10 +12,11 @@ import pytest
 from flusso_shared.changelog.control_records import Lineage
 from flusso_shared.names import GenerationName
 from flusso_shared.seams import TopicPartition
+from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.physical import GenerationIndexes
-from flusso_worker.generations.record import Generation, Known, Pause, State
+from flusso_worker.generations.record import Generation, Known, Pause, Seeding, State
 from flusso_worker.generations.schema_order import Carrier, SchemaOrder
-from flusso_worker.generations.store import GenerationStore, LocalStore
+from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster
 from services import Services
 from support.kits.index_kit import connection
@@ -83,7 +84,11 @@ def test_it_can_be_prepared_again(book: Bookkeeping) -> None:
 
 def test_a_created_generation_is_read_at_once_as_it_was_written(book: Bookkeeping) -> None:
     made = book.generation(1).evolve(
-        targets={TopicPartition("t.public.users", 0): 9}, created_at=12.5, durable=False
+        targets={TopicPartition("t.public.users", 0): 9},
+        created_at=12.5,
+        durable=False,
+        settings={"primary": {"number_of_shards": 2}},
+        seeding=Seeding(2, 1.5),
     )
     assert book.store.create(made)
     assert [item.generation for item in book.store.load(INDEX)] == [made]

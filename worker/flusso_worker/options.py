@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from flusso_shared.config.connections import opensearch_connections, source_conninfo
 from flusso_shared.config.model import OnError, OpenSearchConnection, StdoutSinkConfig
 from flusso_shared.config.project import Project
+from flusso_shared.plan.model import Plan
 from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
+from flusso_worker.generations.applied_options import AppliedOptions, applied_options
 from flusso_worker.generations.schema_order import DEFAULT_HEARTBEAT, HeartbeatOptions
 from flusso_worker.quarantine.quarantine import DEFAULT_LIMIT
 
@@ -33,6 +35,13 @@ class WorkerOptions:
     """Intervals of the heartbeats between workers."""
     startup_timeout: float | None = None
     """Seconds to wait for a server that has never answered; None waits without limit."""
+
+    def applied(self, plan: Plan) -> dict[str, AppliedOptions]:
+        """Per index of `plan` what changes without building it again."""
+        return {
+            index.name: applied_options(index, self.policy(index.name), self.limit(index.name))
+            for index in plan.indexes
+        }
 
 
 def worker_options(

@@ -73,7 +73,8 @@ class Destinations:
         if not self.clusters:
             return None
         store = GenerationStore(self.clusters[0], self._options.index_prefix)
-        return Registration(store, {index.name: index.hash for index in plan.indexes})
+        schemas = {index.name: index.hash for index in plan.indexes}
+        return Registration(store, schemas, self._options.applied(plan))
 
     def verifications(self, plan: Plan) -> list[PeriodicVerification]:
         """The verifications of the indexes that have `verify_every`."""

@@ -83,7 +83,7 @@ class SimulatedWorker:
         self._stop = threading.Event()
         self.cluster = MortalCluster(connection(self.url), self.fate.dies_after)
         self._store = GenerationStore(self.cluster, self.prefix)
-        self._registration = Registration(self._store, {PLAN.name: self.hash})
+        self._registration = Registration(self._store, {PLAN.name: self.hash}, {})
         telemetry = Telemetry(Metrics(), Status(), SkewedClock(self._stop, self.random))
         self._keeper = GenerationKeeper(
             plan_of(self.hash),

@@ -41,7 +41,7 @@ class Process:
         self._keeper = GenerationKeeper(
             plan, [self.cluster], scene.log, names, telemetry, HEARTBEAT
         )
-        self._registration = Registration(self.store, {plan.name: plan.hash})
+        self._registration = Registration(self.store, {plan.name: plan.hash}, {})
 
     @property
     def standby(self) -> bool:

@@ -6,10 +6,10 @@ In reading order:
 * `decide`: from facts to the next action.
 * `steps`: carries it out.
 * `record`: what is recorded of a generation.
-* `store`: the bookkeeping index.
+* `store`, `local_store`: the bookkeeping index; bookkeeping without one.
 * `physical`: the OpenSearch index and its aliases.
 * `schema_order`, `leadership`: which schema is newest, and whether this process has it or stands by.
-* `registration`: the entry of a worker in the bookkeeping.
+* `applied_options`, `registration`: the entry of a worker in the bookkeeping, and the options in it.
 * `eviction`: generations that do not keep up with a log in memory.
 * `reindex`: requests for a new generation.
 * `pause`: pauses and resumes an index.

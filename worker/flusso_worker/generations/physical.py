@@ -6,6 +6,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+from flusso_shared.config.model import OpenSearchSinkConfig
 from flusso_shared.errors import FatalError, RetryableError
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.mapping import index_body
@@ -14,6 +15,20 @@ from flusso_worker.generations.decide import Damage
 from flusso_worker.sinks.cluster import Cluster, path
 
 logger = logging.getLogger(__name__)
+
+
+_AT_CREATION = (
+    "auto_subfields",
+    "number_of_replicas",
+    "number_of_shards",
+    "refresh_interval",
+    "text_analysis",
+)
+
+
+def creation_settings(sink: OpenSearchSinkConfig) -> dict[str, Any]:
+    """The settings of a sink that an index gets when it is made, and keeps."""
+    return {name: getattr(sink, name) for name in _AT_CREATION}
 
 
 class GenerationIndexes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from flusso_shared.changelog.control_records import Lineage, offsets_from_json, offsets_to_json
@@ -15,6 +15,15 @@ from flusso_shared.seams import TopicPartition
 from flusso_worker.generations.schema_order import Carrier, SchemaOrder
 
 State = Literal["creating", "seeding", "live", "retired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seeding:
+    """How fast a generation was seeded."""
+
+    changes: int
+    seconds: float
+    """From its creation until it was live: for estimates, since it includes waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,10 @@ class Generation:
     """Whether it missed changes: a live one is replaced, a seeding one starts again."""
     promoting: bool = False
     """Whether moving its aliases has started: from then on it cannot be cancelled."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Per sink the settings that its index was made with (`physical.creation_settings`)."""
+    seeding: Seeding | None = None
+    """None until it is live."""
 
     def evolve(self, **changes: Any) -> Generation:
         """A copy with some attributes changed."""
@@ -58,11 +71,13 @@ class Generation:
             "durable": self.durable,
             "missed": self.missed,
             "promoting": self.promoting,
+            "settings": {sink: dict(given) for sink, given in self.settings.items()},
+            "seeding": None if self.seeding is None else asdict(self.seeding),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Generation:
-        targets = value["targets"]
+        targets, seeding = value["targets"], value.get("seeding")
         return cls(
             name=GenerationName(value["index"], value["hash"], value["number"], value["prefix"]),
             state=value["state"],
@@ -74,6 +89,8 @@ class Generation:
             durable=value.get("durable", True),
             missed=value.get("missed", False),
             promoting=value.get("promoting", False),
+            settings=value.get("settings", {}),
+            seeding=Seeding(**seeding) if seeding else None,
         )
 
 
@@ -135,6 +152,11 @@ class Stored:
     generation: Generation
     seq_no: int = 0
     primary_term: int = 0
+
+
+def by_number(stored: Stored) -> tuple[int, str]:
+    """The order of the generations of an index."""
+    return stored.generation.name.number, stored.generation.name.hash
 
 
 @dataclass(frozen=True, slots=True)

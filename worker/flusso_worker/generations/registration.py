@@ -1,4 +1,4 @@
-"""The entry of a worker in the bookkeeping: its schemas, and a heartbeat that shows that it lives."""
+"""The entry of a worker in the bookkeeping: its schemas and options, and a heartbeat that shows that it lives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from flusso_shared.errors import FlussoError
+from flusso_worker.generations.applied_options import AppliedOptions
 from flusso_worker.generations.store import GenerationStore
 
 logger = logging.getLogger(__name__)
@@ -19,10 +20,16 @@ _LAST_ENTRY_SECONDS = 5.0
 class Registration:
     """The entry of one worker.  Used by one thread at a time."""
 
-    def __init__(self, store: GenerationStore, schemas: Mapping[str, str]) -> None:
-        """`schemas`: per index the hash of the schema of this worker."""
+    def __init__(
+        self,
+        store: GenerationStore,
+        schemas: Mapping[str, str],
+        options: Mapping[str, AppliedOptions],
+    ) -> None:
+        """Per index the hash of the schema of this worker, and its options."""
         self._store = store
         self._schemas = schemas
+        self._options = {index: given.to_json() for index, given in options.items()}
         self._worker = f"worker:{uuid.uuid4()}"
         self._sequence = 0
 
@@ -41,6 +48,7 @@ class Registration:
             "kind": "worker",
             "index": sorted(self._schemas),
             "schemas": dict(self._schemas),
+            "options": self._options,
             "sequence": self._sequence,
             "ended": ended,
         }

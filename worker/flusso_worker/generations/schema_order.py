@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flusso_worker.generations.applied_options import AppliedOptions
+
 _MAX_RECORDED_SCHEMAS = 20
 _MAX_COUNTED_SECONDS = 5.0
 """Of the time between two observations: while the bookkeeping does not answer, no heartbeat can be seen."""
@@ -75,6 +77,8 @@ class Carrier:
     """Counts its heartbeats."""
     ended: bool = False
     """Whether the worker recorded that it ends."""
+    options: AppliedOptions | None = None
+    """None where an earlier version wrote the entry."""
 
 
 @dataclass(slots=True)

@@ -15,9 +15,11 @@ from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog, TopicPartition
 from flusso_shared.status import Status
 from flusso_worker.generations import decide
-from flusso_worker.generations.physical import GenerationIndexes
-from flusso_worker.generations.record import Generation, Known, Stored
-from flusso_worker.generations.store import GenerationStore, LocalStore
+from flusso_worker.generations.local_store import LocalStore
+from flusso_worker.generations.physical import GenerationIndexes, creation_settings
+from flusso_worker.generations.progress import changes_between
+from flusso_worker.generations.record import Generation, Known, Seeding, Stored
+from flusso_worker.generations.store import GenerationStore
 from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster
 
@@ -64,6 +66,7 @@ class GenerationSteps:
         self.store: GenerationStore | LocalStore = stores[0] if stores else LocalStore()
         self._mirrors = stores[1:]
         self.indexes = [GenerationIndexes(cluster) for cluster in clusters]
+        self._settings = {cluster.name: creation_settings(cluster.config) for cluster in clusters}
         self._quarantine = QuarantineStore(clusters[0], names.index_prefix) if clusters else None
 
     def ensure(self) -> None:
@@ -135,9 +138,15 @@ class GenerationSteps:
         name = GenerationName(self._plan.name, self._plan.hash, number, self._names.index_prefix)
         starts = self._starts()
         now = self._telemetry.clock.time()
-        durable = self._log.durable
         generation = Generation(
-            name, "creating", lineage, self._plan, starts, None, now, durable=durable
+            name,
+            "creating",
+            lineage,
+            self._plan,
+            starts,
+            created_at=now,
+            durable=self._log.durable,
+            settings=self._settings,
         )
         if not self.store.create(generation):
             return True
@@ -200,7 +209,12 @@ class GenerationSteps:
         for indexes in self.indexes:
             indexes.publish(generation.name)
         failpoints.hit("generation_published")
-        if not self.put(stored, generation.evolve(state="live", promoting=False)):
+        seeding = Seeding(
+            changes_between(generation.starts, generation.targets or {}),
+            max(0.0, self._telemetry.clock.time() - generation.created_at),
+        )
+        live = generation.evolve(state="live", promoting=False, seeding=seeding)
+        if not self.put(stored, live):
             return True
         self._telemetry.metrics.counter("flusso_indexes_seeded_total", self._plan.name).inc()
         logger.info(

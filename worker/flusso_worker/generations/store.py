@@ -7,13 +7,13 @@ worker, which only that worker writes.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from flusso_shared.errors import FatalError
 from flusso_shared.names import GenerationName
+from flusso_worker.generations.applied_options import AppliedOptions
 from flusso_worker.generations.record import (
     Asked,
     Generation,
@@ -23,6 +23,7 @@ from flusso_worker.generations.record import (
     Paused,
     Reindex,
     Stored,
+    by_number,
 )
 from flusso_worker.generations.schema_order import Carrier, SchemaOrder
 from flusso_worker.sinks.cluster import Cluster, create_index, path
@@ -107,7 +108,7 @@ class GenerationStore:
             if hit["_source"]["kind"] == "reindex"
         ]
         return Known(
-            sorted(stored, key=_order),
+            sorted(stored, key=by_number),
             asked[0] if asked else None,
             _ordered(found),
             _carriers(found, index),
@@ -230,77 +231,6 @@ class GenerationStore:
         return reply.status != HTTPStatus.CONFLICT
 
 
-class LocalStore:
-    """Bookkeeping in the memory of one process, for a configuration without a cluster.  Thread-safe."""
-
-    def __init__(self) -> None:
-        self._generations: dict[GenerationName, Stored] = {}
-        self._ordered: dict[str, Ordered] = {}
-        self._writes = 0
-        self._lock = threading.Lock()
-
-    def ensure(self) -> None:
-        """Nothing to create."""
-
-    def load(self, index: str) -> list[Stored]:
-        with self._lock:
-            found = list(self._generations.values())
-        return sorted([item for item in found if item.generation.name.index == index], key=_order)
-
-    def read_index(self, index: str) -> Known:
-        return Known(self.load(index), ordered=self._ordered.get(index))
-
-    def withdraw(self, asked: Asked) -> bool:
-        """There are no requests without a cluster."""
-        return True
-
-    def put_order(self, order: SchemaOrder, earlier: Ordered | None) -> bool:
-        with self._lock:
-            if self._ordered.get(order.index) != earlier:
-                return False
-            self._ordered[order.index] = Ordered(order, self._next())
-            return True
-
-    def forget_worker(self, carrier: Carrier) -> None:
-        """There is no other worker."""
-
-    def create(self, generation: Generation) -> bool:
-        with self._lock:
-            if generation.name in self._generations:
-                return False
-            self._generations[generation.name] = Stored(generation, self._next())
-            return True
-
-    def update(self, stored: Stored, generation: Generation) -> bool:
-        with self._lock:
-            if self._generations.get(stored.generation.name) != stored:
-                return False
-            self._generations[generation.name] = Stored(generation, self._next())
-            return True
-
-    def delete(self, stored: Stored) -> bool:
-        with self._lock:
-            if self._generations.get(stored.generation.name) != stored:
-                return False
-            del self._generations[stored.generation.name]
-            return True
-
-    def mirror(self, generation: Generation) -> None:
-        """There is no copy to write."""
-
-    def physical(self, index: str) -> list[GenerationName]:
-        return [item.generation.name for item in self.load(index)]
-
-    def _next(self) -> int:
-        """The place of a write in the order of writes.  Called with the lock."""
-        self._writes += 1
-        return self._writes
-
-
-def _order(stored: Stored) -> tuple[int, str]:
-    return stored.generation.name.number, stored.generation.name.hash
-
-
 def _ordered(found: Sequence[Mapping[str, Any]]) -> Ordered | None:
     for hit in found:
         if hit["_source"]["kind"] == "schemas":
@@ -319,9 +249,19 @@ def _paused(found: Sequence[Mapping[str, Any]]) -> Paused | None:
 def _carriers(found: Sequence[Mapping[str, Any]], index: str) -> list[Carrier]:
     entries = [(hit["_id"], hit["_source"]) for hit in found if hit["_source"]["kind"] == "worker"]
     return [
-        Carrier(worker, entry["schemas"][index], entry["sequence"], entry["ended"])
+        Carrier(
+            worker,
+            entry["schemas"][index],
+            entry["sequence"],
+            entry["ended"],
+            _options(entry.get("options", {}).get(index)),
+        )
         for worker, entry in entries
     ]
+
+
+def _options(value: Mapping[str, Any] | None) -> AppliedOptions | None:
+    return None if value is None else AppliedOptions.from_json(value)
 
 
 def _only_if(stored: Stored | Asked | Ordered | Paused) -> dict[str, Any]:
