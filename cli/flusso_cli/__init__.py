@@ -10,5 +10,6 @@ In reading order:
 * `init`: writes schema files for an existing database.
 * `admin`: indexes, generations, verification, quarantine.
 * `json_schema`: JSON Schemas of the files that users write.
+* `models`: Python models of documents, for the query client.
 * `diagnostics`: problems with a position, and their formats.
 """

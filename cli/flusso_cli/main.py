@@ -17,6 +17,7 @@ _COMMANDS = {
     "build": "flusso_cli.build",
     "check": "flusso_cli.check.command",
     "schema": "flusso_cli.json_schema.command",
+    "models": "flusso_cli.models.command",
     "indexes": "flusso_cli.admin.indexes",
     "reindex": "flusso_cli.admin.reindex",
     "pause": "flusso_cli.admin.pause",

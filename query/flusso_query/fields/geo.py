@@ -8,23 +8,12 @@ from typing import Any, TypeVar
 
 from flusso_query.fields.handle import Handle
 from flusso_query.options import Direction, DistanceType, SortMode, Unit, ValidationMethod, given
+from flusso_query.point import Point
 from flusso_query.query import Query
 from flusso_query.scope import Reach
 from flusso_query.sorting import Sort
 
 S = TypeVar("S")
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place, in degrees."""
-
-    lat: float
-    lon: float
-
-    def dsl(self) -> dict[str, float]:
-        """As OpenSearch takes it."""
-        return {"lat": self.lat, "lon": self.lon}
 
 
 @dataclass(frozen=True, slots=True)
