@@ -14,6 +14,7 @@ from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
 from flusso_shared.status import Status
+from flusso_shared.tracing import NO_TRACER, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +80,4 @@ class CaptureContext:
     stop: threading.Event
     owns_status: bool = True
     """Whether capture sets the phase in `Status`.  In `flusso run` the worker sets it."""
+    tracer: Tracer = NO_TRACER

@@ -61,7 +61,12 @@ def _make(place: Path) -> None:
 
 
 def _install(programs: Path, with_tools: bool) -> None:
-    wanted = ["--editable", f"{ROOT}[aws]" if with_tools else str(ROOT), "--editable", str(_QUERY)]
+    wanted = [
+        "--editable",
+        f"{ROOT}[aws,otel]" if with_tools else str(ROOT),
+        "--editable",
+        str(_QUERY),
+    ]
     if with_tools:
         # pip before 25.1 does not know --group.
         with _PYPROJECT.open("rb") as file:

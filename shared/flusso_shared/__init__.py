@@ -17,7 +17,7 @@ Beside them stand modules that every room may import:
 * `errors`: the error classes, by what to do about them.
 * `problems`: errors with a position in a file.
 * `clock`, `retry`: time as an argument, and the back-off.
-* `metrics`, `status`: what a process reports, and `health`: whether it works.
+* `metrics`, `status`, `tracing`: what a process reports, and `health`: whether it works.
 * `release`: the version and the revision that run.
 * `failpoints`: places where tests end or hold a process.
 """

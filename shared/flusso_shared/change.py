@@ -58,6 +58,8 @@ class Change(NamedTuple):
     sequence: int = 0
     """Position within the transaction, from 0."""
     origin: Origin = Origin("", 0)
+    trace: str = ""
+    """W3C `traceparent` of the span that published it; a header of a record in Kafka, not part of its value."""
 
 
 class Position(NamedTuple):

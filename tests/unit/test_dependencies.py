@@ -47,7 +47,13 @@ def imported(folders: tuple[str, ...]) -> set[str]:
     files = [path for folder in folders for path in (_ROOT / folder).rglob("*.py")]
     names = {name for path in files for name in _imports(path)} - own - sys.stdlib_module_names
     providers = packages_distributions()
-    return {distribution(provider) for name in names for provider in providers[name]}
+    return {name for package in names for name in _owners(providers[package])}
+
+
+def _owners(providers: list[str]) -> set[str]:
+    """Of a namespace that several distributions share, those that are declared; the others come with them."""
+    found = {distribution(provider) for provider in providers}
+    return found & (product() | development()) or found
 
 
 def _imports(path: Path) -> set[str]:

@@ -24,6 +24,7 @@ from flusso_shared.change import Change
 from flusso_shared.errors import StoppedError
 from flusso_shared.seams import ChangeWriter
 from flusso_shared.status import Tally
+from flusso_shared.tracing import NO_SPAN, Span
 
 # The replication protocol: XLogData ("w": start LSN, end LSN, time, then the message of pgoutput) and keepalive ("k").
 _XLOG_DATA: Final = ord("w")
@@ -92,6 +93,8 @@ class Stream:
         self._captured = 0
         self._acknowledged = 0
         self._tally = Tally(context.status)
+        self._span = NO_SPAN
+        """Of the transaction that is being received, once it has a change; without traces it has none."""
 
     def run(self) -> None:
         """Stream until a stop is requested, then drain.  Raises what the connections raise.
@@ -112,6 +115,7 @@ class Stream:
                     self._await_messages()
             self._drain()
         finally:
+            self._span.end()
             self._tally.give_up()
 
     def _receive(self) -> Iterator[bytes]:
@@ -157,6 +161,8 @@ class Stream:
             case pgoutput.Commit():
                 self._watermark.commit_transaction(message.end_lsn)
                 self._on_published = self._on_acknowledged = None
+                self._span.end()
+                self._span = NO_SPAN
             case pgoutput.Relation():
                 self._relations.learn(message)
             case _:
@@ -168,9 +174,18 @@ class Stream:
         on_published, on_acknowledged = self._on_published, self._on_acknowledged
         if on_published is None or on_acknowledged is None:
             raise pgoutput.DecodeError("the replication stream has a row outside any transaction")
+        if self._context.tracer.enabled:
+            change = change._replace(trace=self._transaction_span(change).traceparent)
         self._publisher.publish(change, on_acknowledged)
         on_published()
         self._captured += 1
+
+    def _transaction_span(self, change: Change) -> Span:
+        if self._span is NO_SPAN:
+            self._span = self._context.tracer.start(
+                "publish", xid=change.xid, lsn=change.commit_lsn
+            )
+        return self._span
 
     def _acknowledge(self) -> None:
         """Run the callbacks of the changes that the log has made durable."""

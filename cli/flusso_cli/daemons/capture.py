@@ -38,14 +38,13 @@ def capture(
     from flusso_capture.daemon import Capture
     from flusso_capture.options import CaptureContext, capture_options
     from flusso_cli.daemons.registration import registered
-    from flusso_shared import metrics
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.config.choose import choose
     from flusso_shared.config.connections import queue_connection
     from flusso_shared.plan.bind import every_spelling
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
-    from flusso_shared.process.service import Core, Parts, Surfaces, serve
+    from flusso_shared.process.service import Parts, Surfaces, core_of, serve
 
     project = choose(config, lock, locked=locked)
     queue = project.config.queue
@@ -56,7 +55,7 @@ def capture(
         (private_cert, private_key),
     )
     prefix = option_values.index_prefix(project, index_prefix)
-    core = Core(metrics.of_process("capture"))
+    core = core_of("capture")
 
     def make(surfaces: Surfaces) -> Parts:
         options = capture_options(
@@ -72,7 +71,9 @@ def capture(
         )
         links = every_spelling(project.plan.link_columns())
         log = KafkaLog(queue_connection(queue, environment()), keep=links)
-        context = CaptureContext(core.metrics, core.status, core.clock, core.stop)
+        context = CaptureContext(
+            core.metrics, core.status, core.clock, core.stop, tracer=core.telemetry.tracer
+        )
         daemon = Capture(options, project.plan, log, context)
 
         entry = registered(

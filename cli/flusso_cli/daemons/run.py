@@ -10,11 +10,10 @@ import typer
 from flusso_capture.daemon import Capture
 from flusso_capture.options import CaptureContext, capture_options
 from flusso_cli.daemons.registration import registered
-from flusso_shared import metrics
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
 from flusso_shared.process import command_line, option_values
-from flusso_shared.process.service import Core, Parts, Surfaces, serve
+from flusso_shared.process.service import Core, Parts, Surfaces, core_of, serve
 from flusso_worker.administration import administration_of
 from flusso_worker.daemon import Worker
 from flusso_worker.generations.control import OpenSearchControl
@@ -71,7 +70,7 @@ def run(
         (admin_user, admin_password),
         (private_cert, private_key),
     )
-    core = Core(metrics.of_process("capture", "worker"))
+    core = core_of("capture", "worker")
 
     def make(surfaces: Surfaces) -> Parts:
         options = worker_options(project, index_prefix, startup_timeout, pretty=pretty)
@@ -79,7 +78,13 @@ def run(
         worker = Worker(
             options,
             project.plan,
-            WorkerContext(log, core.metrics, core.status, counts_changes=False),
+            WorkerContext(
+                log,
+                core.metrics,
+                core.status,
+                counts_changes=False,
+                tracer=core.telemetry.tracer,
+            ),
             core.clock,
             core.stop,
         )
@@ -113,7 +118,12 @@ def run(
             startup_timeout=startup_timeout,
         )
         context = CaptureContext(
-            core.metrics, core.status, core.clock, core.stop, owns_status=False
+            core.metrics,
+            core.status,
+            core.clock,
+            core.stop,
+            owns_status=False,
+            tracer=core.telemetry.tracer,
         )
         capture = Capture(to_capture, project.plan, log, context, wanted=worker.wanted_snapshots)
         return {"capture": lambda: _follow(capture, worker, core, answers), "worker": work}

@@ -29,13 +29,12 @@ def worker(
     """Consume row changes from Kafka and keep the indexes equal to the database."""
     # Here, so that `--help` and `--version` do not pay for them.
     from flusso_cli.daemons.registration import registered
-    from flusso_shared import metrics
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.config.choose import choose
     from flusso_shared.config.connections import queue_connection
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
-    from flusso_shared.process.service import Core, Parts, Surfaces, serve
+    from flusso_shared.process.service import Parts, Surfaces, core_of, serve
     from flusso_worker.administration import administration_of
     from flusso_worker.daemon import Worker
     from flusso_worker.options import worker_options
@@ -48,12 +47,13 @@ def worker(
         (admin_user, admin_password),
         (private_cert, private_key),
     )
-    core = Core(metrics.of_process("worker"))
+    core = core_of("worker")
 
     def make(surfaces: Surfaces) -> Parts:
         options = worker_options(project, index_prefix, startup_timeout)
-        log = KafkaLog(queue_connection(project.config.queue, environment()))
-        context = WorkerContext(log, core.metrics, core.status)
+        tracer = core.telemetry.tracer
+        log = KafkaLog(queue_connection(project.config.queue, environment()), traced=tracer.enabled)
+        context = WorkerContext(log, core.metrics, core.status, tracer=tracer)
         daemon = Worker(options, project.plan, context, core.clock, core.stop)
         administration = administration_of(options, project.plan, log, core.clock)
 

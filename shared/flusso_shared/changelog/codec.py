@@ -25,6 +25,10 @@ from flusso_shared.names import TableName
 _MARKER = b"\xc3\x01"
 _HEADER_LENGTH = 10
 _CURRENT = "change.avsc"
+TRACE_HEADER = "traceparent"
+"""The header of a record whose change was published within a span (`Change.trace`)."""
+
+Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _from_json = json.JSONDecoder().decode
@@ -63,6 +67,12 @@ def key_of(change: Change) -> bytes:
     if change.op is Op.TRUNCATE:
         return encode_truncate_key(change.lsn)
     return encode_key(change.key)
+
+
+def trace_of(headers: Headers) -> str:
+    """`Change.trace` from the headers of a record; empty where they have none."""
+    value = dict(headers).get(TRACE_HEADER)
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 
 # --- values -----------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ In reading order:
 * `command_line`: options, and how an error ends a command.
 * `service`: runs a process: surfaces, supervised threads, shutdown.
 * `environment`: the only reader of environment variables.
-* `logs`: log levels and formats.
+* `logs`, `log_actions`: log levels, formats and repeats; what each `action` means.
+* `telemetry`: traces and metrics to an OpenTelemetry collector.
 * `first_answer`: waits at the start for servers that have not answered yet.
 * `shutdown`: signals.
 * `http`: the public and the private surface.

@@ -35,6 +35,10 @@ ACTIONS: Mapping[str, Action] = {
     "override": Action("An environment variable sets an address of the configuration."),
     "shutdown": Action("A signal asked the process to stop."),
     "stopped": Action("The process has stopped cleanly."),
+    "telemetry": Action(
+        "What is sent to OpenTelemetry, and why it cannot be.",
+        "Correct the `OTEL_*` variable, or install the extra `otel`.",
+    ),
     # --- servers that do not answer ---------------------------------------------------------------
     "kafka_degraded": Action("Kafka's client reports an error, and keeps trying.", _NOTHING, True),
     "retry": Action("Something failed and is tried again.", _NOTHING, True),

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError, StoppedError
-from flusso_shared.metrics import Metrics
+from flusso_shared.metrics import Metrics, Part, of_process
 from flusso_shared.process.administration import AdministrationSlot
 from flusso_shared.process.command_line import DEFAULT_PASSWORD
+from flusso_shared.process.environment import environment
 from flusso_shared.process.http import (
     Certificate,
     Credentials,
@@ -25,6 +26,7 @@ from flusso_shared.process.http import (
     public_app,
 )
 from flusso_shared.process.shutdown import stop_on_signals
+from flusso_shared.process.telemetry.start import Telemetry, start_telemetry
 from flusso_shared.status import Status
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Core:
     """What every part of a process shares."""
 
     metrics: Metrics
+    telemetry: Telemetry = field(default_factory=Telemetry)
     stop: threading.Event = field(default_factory=threading.Event)
     status: Status = field(default_factory=Status)
     administration_slot: AdministrationSlot = field(default_factory=AdministrationSlot)
@@ -67,6 +70,13 @@ class Core:
     def clock(self) -> SystemClock:
         """Its waits end when a stop is requested."""
         return SystemClock(self.stop)
+
+
+def core_of(*parts: Part) -> Core:
+    """What a process with these parts shares, with the metrics that they feed."""
+    metrics = of_process(*parts)
+    name = parts[0] if len(parts) == 1 else "run"
+    return Core(metrics, start_telemetry(metrics, name, environment()))
 
 
 Parts = Mapping[str, Callable[[], None]]
@@ -80,6 +90,7 @@ def serve(core: Core, addresses: Addresses, make: Callable[[Surfaces], Parts]) -
     """
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(core.stop))
+        stack.callback(core.telemetry.close)
         _check_private(addresses)
         public = bind(addresses.public, "public")
         stack.callback(public.close)

@@ -9,6 +9,7 @@ In reading order:
 * `in_flight`: bulk requests in flight, bounded in number and bytes.
 * `flush`: writes a chunk to every sink.
 * `offsets`: which offsets may be committed.
+* `spans`: the traces of batches.
 * `truncate_rescan`: builds all documents of an index again after a TRUNCATE of its root table.
 * `assembly`: connects a pipeline, or a document writer, to the real servers.
 """

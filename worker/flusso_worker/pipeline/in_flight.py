@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flusso_shared.errors import FatalError, RetryableError, StoppedError
+from flusso_shared.tracing import Span
 from flusso_worker.documents.built import Built
 from flusso_worker.pipeline.offsets import PendingBatch
 
@@ -86,7 +87,14 @@ class InFlightRequests:
                 raise StoppedError("stop requested")
             self._await_one(_POLL_SECONDS)
         pending.unflushed += 1
-        self._pending[self._executor.submit(self._flush, built)] = (pending, size)
+        self._pending[self._executor.submit(self._flush_traced, built, pending.span)] = (
+            pending,
+            size,
+        )
+
+    def _flush_traced(self, built: Built, span: Span) -> None:
+        with span.child("flush", documents=len(built.operations)):
+            self._flush(built)
 
     def reap(self) -> None:
         """Count the chunks that are done.  Raises what a flush raised; its batch is then never done."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-from flusso_shared import failpoints, retry
+from flusso_shared import failpoints, retry, tracing
 from flusso_shared.change import Record
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FlussoError, RetryableError, StoppedError
@@ -19,6 +19,7 @@ from flusso_worker.documents.change_batch import ChangeBatch, gather
 from flusso_worker.pipeline.assembly import Assembly
 from flusso_worker.pipeline.in_flight import InFlightRequests
 from flusso_worker.pipeline.offsets import OffsetTracker, PendingBatch
+from flusso_worker.pipeline.spans import BatchSpans
 from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 from flusso_worker.pipeline.truncate_rescan import TruncateRescans
 
@@ -54,6 +55,7 @@ class Loop:
         self._abort = abort
         self._clock = SystemClock(finish)
         self._offsets = OffsetTracker()
+        self._spans = BatchSpans(spec, context.tracer)
         self._backlog = context.status.backlogs.of_generation(spec.generation)
         self._write = assembly.flusher.flush
         self._requests = InFlightRequests(
@@ -84,9 +86,11 @@ class Loop:
         """
 
         def build(batch: ChangeBatch, pending: PendingBatch) -> None:
-            snapshot = self._batch_builder.open_visibility_gate(batch)
-            resolved = self._batch_builder.resolve(batch, snapshot)
-            for built in self._batch_builder.build(batch, resolved, snapshot):
+            with pending.span.child("resolve"):
+                snapshot = self._batch_builder.open_visibility_gate(batch)
+                resolved = self._batch_builder.resolve(batch, snapshot)
+            chunks = self._batch_builder.build(batch, resolved, snapshot)
+            for built in tracing.each(pending.span, "build", chunks):
                 self._flush(built, pending)
 
         records = self._poll(reader)
@@ -169,6 +173,7 @@ class Loop:
         if self._tally is not None:
             self._tally.take(batch.count)
         pending = self._offsets.add_batch(batch.offsets, batch.count, batch.committed_at)
+        self._spans.begin(batch, pending)
         self._update_backlog()
         return pending
 
@@ -236,7 +241,8 @@ class Loop:
         offsets, changes = self._offsets.take_committable()
         failpoints.hit("before_offset_commit")
         try:
-            reader.commit(offsets)
+            with self._spans.commit():
+                reader.commit(offsets)
         except RetryableError as error:
             # Nothing is lost: a later commit includes these offsets; after a crash the batches are processed again.
             self._offsets.put_back(offsets, changes)
@@ -293,4 +299,5 @@ class Loop:
             self._in_flight_gauge.dec(self._changes_in_flight)
             if self._tally is not None:
                 self._tally.give_up()
+            self._spans.close()
             reader.close()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from flusso_shared.seams import Offsets, TopicPartition
+from flusso_shared.tracing import NO_SPAN, Span
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class PendingBatch:
     """Chunks of documents that are submitted and not acknowledged yet."""
     fully_built: bool = False
     """Whether all of the batch's chunks are submitted."""
+    span: Span = NO_SPAN
+    """Open until the offsets are committed."""
 
     @property
     def done(self) -> bool:

@@ -9,6 +9,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
+from flusso_shared.tracing import NO_TRACER, Tracer
 from flusso_worker.pipeline.in_flight import ByteBudget
 
 
@@ -33,5 +34,6 @@ class WorkerContext:
     status: Status
     counts_changes: bool = True
     """Whether the worker counts changes in `status`.  In `flusso run` capture does, each once for all indexes."""
+    tracer: Tracer = NO_TRACER
     byte_budget: ByteBudget = field(default_factory=ByteBudget)
     """Bounds the bytes in flight of all pipelines together."""

@@ -22,8 +22,13 @@ class KafkaLog:
 
     durable = True
 
-    def __init__(self, connection: QueueConnection, keep: Keep | None = None) -> None:
-        """`keep` has the key and link columns of each table: they stay in a change however large it is."""
+    def __init__(
+        self, connection: QueueConnection, keep: Keep | None = None, *, traced: bool = False
+    ) -> None:
+        """`keep` has the key and link columns of each table: they stay in a change however large it is.
+
+        `traced`: whether readers give changes the trace in the headers of their records.
+        """
         self._clients = Clients(connection)
         self._admin = Admin(self._clients)
         self._topics = Topics(self._clients, self._admin)
@@ -31,6 +36,7 @@ class KafkaLog:
         self._groups = KafkaGroups(self._admin, self._topics, self._offsets)
         self._control = ControlTopic(self._clients, self._admin, self._topics.control)
         self._keep: Keep = keep or {}
+        self._traced = traced
 
     @property
     def where(self) -> str:
@@ -52,7 +58,7 @@ class KafkaLog:
         on_revoked: Callable[[Collection[TopicPartition]], None],
     ) -> KafkaReader:
         topics = list(dict.fromkeys(self._topics.name(table) for table in tables))
-        return KafkaReader(self._clients, group, topics, on_revoked)
+        return KafkaReader(self._clients, group, topics, on_revoked, traced=self._traced)
 
     def holds_back(self, group: str, *, seeding: bool = False, overdue: bool = False) -> bool:
         return False

@@ -50,8 +50,12 @@ class KafkaReader:
         group: str,
         topics: Sequence[str],
         on_revoked: Callable[[Collection[TopicPartition]], None],
+        *,
+        traced: bool = False,
     ) -> None:
+        """`traced`: whether changes get the trace in the headers of their records."""
         self._group = group
+        self._traced = traced
         self._on_revoked = on_revoked
         self._translate = clients.translate
         self._offsets = MemberOffsets()
@@ -204,7 +208,10 @@ class KafkaReader:
             if value is None:
                 offsets.skip(at, position.offset + 1)
             elif offsets.deliver(at, position.offset):
-                records.append(Record(position, _change(message, value, position)))
+                change = _change(message, value, position)
+                if self._traced and (headers := message.headers()):
+                    change = change._replace(trace=codec.trace_of(headers))
+                records.append(Record(position, change))
         return records
 
     def _notice(self, error: KafkaError, at: TopicPartition, offset: int) -> None:

@@ -24,6 +24,7 @@ TRUNCATES = 0
 """The partition of all truncates of a table."""
 _BY_KEY = -1
 _RECORD_FRAMING_BYTES = 64
+_TRACE_HEADER_BYTES = 80
 
 
 class KafkaWriter:
@@ -55,7 +56,8 @@ class KafkaWriter:
         topic = self._topic(change.table)
         key = codec.key_of(change)
         value = codec.encode(change)
-        room = self._topics.max_message_bytes - len(key) - _RECORD_FRAMING_BYTES
+        framing = _RECORD_FRAMING_BYTES + (_TRACE_HEADER_BYTES if change.trace else 0)
+        room = self._topics.max_message_bytes - len(key) - framing
         if len(value) > room:
             keep = self._keep.get(change.table, ())
             _, value = fit(change, room, keep, codec.encode)
@@ -63,9 +65,9 @@ class KafkaWriter:
             done = partial(self._delivered, acknowledged)
             # One worker at a time has truncates to look after, and no two wait for each other: see `truncate_rescan`.
             partition = TRUNCATES if change.op is Op.TRUNCATE else _BY_KEY
-            return self._produce(topic, key, value, done, partition)
+            return self._produce(topic, key, value, done, partition, change.trace)
         both = partial(self._delivered, _Twice(acknowledged))
-        if not self._produce(topic, key, value, both):
+        if not self._produce(topic, key, value, both, trace=change.trace):
             return False
         # From here on the change counts as taken: the tombstone may wait, but nothing goes before it.
         self._tombstones.append((topic, key, both))
@@ -110,9 +112,14 @@ class KafkaWriter:
         value: bytes | None,
         delivered: Callable[..., None],
         partition: int = _BY_KEY,
+        trace: str = "",
     ) -> bool:
         try:
-            self._producer.produce(topic, value, key, partition, delivered)
+            if trace:
+                headers: codec.Headers = {codec.TRACE_HEADER: trace}
+                self._producer.produce(topic, value, key, partition, delivered, headers=headers)
+            else:
+                self._producer.produce(topic, value, key, partition, delivered)
         except BufferError:
             return False
         except KafkaException as error:
