@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
@@ -47,13 +48,16 @@ def imported(folders: tuple[str, ...]) -> set[str]:
     files = [path for folder in folders for path in (_ROOT / folder).rglob("*.py")]
     names = {name for path in files for name in _imports(path)} - own - sys.stdlib_module_names
     providers = packages_distributions()
-    return {name for package in names for name in _owners(providers[package])}
+    return {name for package in names for name in _owners(package, providers)}
 
 
-def _owners(providers: list[str]) -> set[str]:
+def _owners(package: str, providers: Mapping[str, list[str]]) -> set[str]:
     """Of a namespace that several distributions share, those that are declared; the others come with them."""
-    found = {distribution(provider) for provider in providers}
-    return found & (product() | development()) or found
+    declared = product() | development()
+    if package not in providers:  # an extra, in an environment without it
+        return {name for name in declared if name.startswith(package)}
+    found = {distribution(provider) for provider in providers[package]}
+    return found & declared or found
 
 
 def _imports(path: Path) -> set[str]:
