@@ -109,11 +109,14 @@ class UsersFields(Fields):
     fullName: Text[Root] = Text(_USERS, "fullName", subfields=True)
     account: UsersAccountFields = UsersAccountFields(_USERS, "account")
     profile: UsersProfileFields = UsersProfileFields(_USERS, "profile")
+    """What the user says about themselves; null until they do."""
     addresses: UsersAddressesFields = UsersAddressesFields(_USERS, "addresses", _USERS_ADDRESSES)
     orders: UsersOrdersFields = UsersOrdersFields(_USERS, "orders", _USERS_ORDERS)
+    """Orders that were not cancelled, newest first."""
     orderCount: Number[Root, int] = Number(_USERS, "orderCount", "long")
     deliveredOrders: Number[Root, int] = Number(_USERS, "deliveredOrders", "long")
     lifetimeValue: Number[Root, Decimal] = Number(_USERS, "lifetimeValue", "double")
+    """The total of all orders, cancelled ones included."""
     avgOrderValue: Number[Root, Decimal] = Number(_USERS, "avgOrderValue", "double")
     lastOrderAt: Date[Root, datetime] = Date(_USERS, "lastOrderAt")
 
@@ -127,7 +130,7 @@ class UsersAccount(Fragment):
 
 
 class UsersProfile(Fragment):
-    """`profile`."""
+    """What the user says about themselves; null until they do."""
 
     bio: str | None
     avatarUrl: str | None
@@ -153,7 +156,7 @@ class UsersOrdersItems(Fragment):
 
 
 class UsersOrders(Fragment):
-    """One element of `orders`."""
+    """Orders that were not cancelled, newest first."""
 
     status: UsersOrdersStatus
     total: Decimal
@@ -162,7 +165,7 @@ class UsersOrders(Fragment):
 
 
 class Users(Document, index="users", hash="293b506a", complete=True):
-    """A document of `users`."""
+    """A user who is not soft-deleted, with the profile, the addresses and what was ordered."""
 
     f: ClassVar[UsersFields] = UsersFields(_USERS)
 
@@ -171,11 +174,14 @@ class Users(Document, index="users", hash="293b506a", complete=True):
     fullName: str | None
     account: UsersAccount
     profile: UsersProfile | None
+    """What the user says about themselves; null until they do."""
     addresses: list[UsersAddresses]
     orders: list[UsersOrders]
+    """Orders that were not cancelled, newest first."""
     orderCount: int
     deliveredOrders: int
     lifetimeValue: Decimal | None
+    """The total of all orders, cancelled ones included."""
     avgOrderValue: Decimal | None
     lastOrderAt: datetime | None
 
@@ -221,6 +227,7 @@ class ProductsFields(Fields):
     name: Text[Root] = Text(_PRODUCTS, "name", subfields=True)
     description: Text[Root] = Text(_PRODUCTS, "description", subfields=True)
     title: TextMap[Root] = TextMap(_PRODUCTS, "title")
+    """One title per language."""
     inStock: Bool[Root] = Bool(_PRODUCTS, "inStock")
     categoryId: Number[Root, int] = Number(_PRODUCTS, "categoryId", "integer")
     createdAt: Date[Root, datetime] = Date(_PRODUCTS, "createdAt")
@@ -229,6 +236,7 @@ class ProductsFields(Fields):
     reviews: ProductsReviewsFields = ProductsReviewsFields(_PRODUCTS, "reviews", _PRODUCTS_REVIEWS)
     reviewCount: Number[Root, int] = Number(_PRODUCTS, "reviewCount", "long")
     avgRating: Number[Root, Decimal] = Number(_PRODUCTS, "avgRating", "double")
+    """The average rating, from 1 to 5; null without a review."""
     minRating: Number[Root, int] = Number(_PRODUCTS, "minRating", "short")
     maxRating: Number[Root, int] = Number(_PRODUCTS, "maxRating", "short")
 
@@ -256,7 +264,7 @@ class ProductsReviews(Fragment):
 
 
 class Products(Document, index="products", hash="616c783b", complete=True):
-    """A document of `products`."""
+    """A product, with its tags and reviews."""
 
     f: ClassVar[ProductsFields] = ProductsFields(_PRODUCTS)
 
@@ -265,6 +273,7 @@ class Products(Document, index="products", hash="616c783b", complete=True):
     name: str
     description: str | None
     title: dict[str, str]
+    """One title per language."""
     inStock: bool
     categoryId: int | None
     createdAt: datetime
@@ -273,6 +282,7 @@ class Products(Document, index="products", hash="616c783b", complete=True):
     reviews: list[ProductsReviews]
     reviewCount: int
     avgRating: Decimal | None
+    """The average rating, from 1 to 5; null without a review."""
     minRating: int | None
     maxRating: int | None
 
@@ -313,6 +323,7 @@ class OrdersFields(Fields):
     items: OrdersItemsFields = OrdersItemsFields(_ORDERS, "items", _ORDERS_ITEMS)
     itemCount: Number[Root, int] = Number(_ORDERS, "itemCount", "long")
     unitsSold: Number[Root, int] = Number(_ORDERS, "unitsSold", "integer")
+    """How many units all lines have together."""
 
 
 class OrdersTimeline(Fragment):
@@ -331,7 +342,7 @@ class OrdersItems(Fragment):
 
 
 class Orders(Document, index="orders", hash="9cfcf208", complete=True):
-    """A document of `orders`."""
+    """An order with its lines."""
 
     f: ClassVar[OrdersFields] = OrdersFields(_ORDERS)
 
@@ -343,3 +354,4 @@ class Orders(Document, index="orders", hash="9cfcf208", complete=True):
     items: list[OrdersItems]
     itemCount: int
     unitsSold: int | None
+    """How many units all lines have together."""
