@@ -8,10 +8,40 @@ In reading order:
 * `scope`, `query`: conditions, and which go together.
 * `fields`: handles of fields, which make conditions.
 * `sorting`: orders.
+* `aggregations`: what is computed over all documents found.
+* `search`: searches, and what they gave.
+* `client`: the calls.
 * `errors`: what can go wrong.
 """
 
+from flusso_query.aggregations.aggregation import Aggregation, Computed
+from flusso_query.aggregations.buckets import (
+    Bucket,
+    Buckets,
+    Span,
+    date_histogram,
+    date_ranges,
+    histogram,
+    missing,
+    ranges,
+    terms,
+)
+from flusso_query.aggregations.composite import Composite, composite
+from flusso_query.aggregations.levels import filtered, nested, parents
+from flusso_query.aggregations.metrics import (
+    Stats,
+    avg,
+    cardinality,
+    max_,
+    min_,
+    percentiles,
+    stats,
+    sum_,
+    value_count,
+)
 from flusso_query.binding import Binding
+from flusso_query.client.async_client import AsyncClient
+from flusso_query.client.sync_client import Client
 from flusso_query.document import Document, Fragment, source_includes
 from flusso_query.exact_json import ExactSerializer
 from flusso_query.fields.geo import Distance, Geo, Vector
@@ -23,12 +53,22 @@ from flusso_query.point import Point
 from flusso_query.query import Query, and_, match_all, match_none, not_, or_, raw, when
 from flusso_query.schema.annotations import Unchecked
 from flusso_query.scope import Place, Root
+from flusso_query.search.builder import Search
+from flusso_query.search.highlight import Highlight
+from flusso_query.search.result import Hit, Result, Shards
 from flusso_query.sorting import Sort, by_score, by_script
 
 __all__ = [
+    "Aggregation",
+    "AsyncClient",
     "Binary",
     "Binding",
     "Bool",
+    "Bucket",
+    "Buckets",
+    "Client",
+    "Composite",
+    "Computed",
     "Date",
     "DateMap",
     "Distance",
@@ -38,6 +78,8 @@ __all__ = [
     "Fields",
     "Fragment",
     "Geo",
+    "Highlight",
+    "Hit",
     "Json",
     "Keyword",
     "KeywordMap",
@@ -49,20 +91,43 @@ __all__ = [
     "Point",
     "Projection",
     "Query",
+    "Result",
     "Root",
+    "Search",
+    "Shards",
     "Sort",
+    "Span",
+    "Stats",
     "Text",
     "TextMap",
     "Unchecked",
     "Vector",
     "and_",
+    "avg",
     "by_score",
     "by_script",
+    "cardinality",
+    "composite",
+    "date_histogram",
+    "date_ranges",
+    "filtered",
+    "histogram",
     "match_all",
     "match_none",
+    "max_",
+    "min_",
+    "missing",
+    "nested",
     "not_",
     "or_",
+    "parents",
+    "percentiles",
+    "ranges",
     "raw",
     "source_includes",
+    "stats",
+    "sum_",
+    "terms",
+    "value_count",
     "when",
 ]

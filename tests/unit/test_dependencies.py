@@ -85,6 +85,11 @@ def test_the_product_imports_what_it_declares() -> None:
     assert imported(_PRODUCT) == product()
 
 
+def test_the_query_client_imports_what_it_declares() -> None:
+    declared = tomllib.loads((_ROOT / "query" / "pyproject.toml").read_text())["project"]
+    assert imported(_QUERY) == {distribution(item) for item in declared["dependencies"]}
+
+
 def test_development_imports_what_its_group_adds() -> None:
     others = imported(_DEVELOPMENT) - product()
     assert others == development() - _TOOLS

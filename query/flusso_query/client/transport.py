@@ -1,0 +1,106 @@
+"""One request over opensearch-py: its parameters, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import opensearchpy.exceptions as library
+
+from flusso_query.errors import ConnectionFailed, IndexMissingError, QueryError, RequestError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent."""
+
+    what: str
+    """For messages."""
+    method: str
+    path: str
+    body: Any = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    allow: tuple[int, ...] = ()
+    """Statuses that are an answer, not an error."""
+    lines: bool = False
+    """Whether the body is text with one JSON value in each line."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Those of `perform_request`."""
+        params = {name: _spelled(value) for name, value in self.params.items()}
+        headers = {"headers": {"content-type": "application/x-ndjson"}} if self.lines else {}
+        return {"params": params, "body": self.body, **headers}
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A wait of so many seconds."""
+
+    seconds: float
+
+
+Operation = Generator[Request | Pause, Any, T]
+"""The requests of one call: it yields each and is sent its reply, and returns the call's result."""
+
+
+def path(*parts: str) -> str:
+    """A path of these parts, whatever characters they have."""
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def answered(operation: Operation[Any], request: Request, error: Exception) -> Request | Pause:
+    """Go on with an operation whose request has failed: it may expect that, or handle it, or end with it."""
+    if (
+        isinstance(error, library.TransportError)
+        and error.status_code in request.allow
+        and not _no_index(error)
+    ):
+        return operation.send(error.info)
+    ours = translated(request, error)
+    # The cause says what opensearch-py has seen.
+    ours.__cause__ = error
+    return operation.throw(ours)
+
+
+def translated(request: Request, error: Exception) -> QueryError:
+    """The error of this package for one of opensearch-py."""
+    if isinstance(error, library.ConnectionError):
+        timed_out = isinstance(error, library.ConnectionTimeout)
+        why = "did not answer in time" if timed_out else "cannot be reached"
+        # Its text is left to the cause: it may have the address.
+        return ConnectionFailed(f"{request.what}: OpenSearch {why}", request.body)
+    if isinstance(error, library.TransportError) and isinstance(error.status_code, int):
+        type_ = IndexMissingError if _no_index(error) else RequestError
+        reason = reason_of(error.info) or str(error.error)
+        return type_(request.what, error.status_code, reason, request.body, error.info)
+    return RequestError(request.what, 0, f"{type(error).__name__}: {error}", request.body)
+
+
+def reason_of(reply: Any) -> str:
+    """The most telling text of a reply that is an error; empty where there is none."""
+    error = reply.get("error") if isinstance(reply, Mapping) else None
+    if not isinstance(error, Mapping):
+        return error if isinstance(error, str) else ""
+    causes = error.get("root_cause") or [error]
+    reasons = [cause.get("reason") or cause.get("type", "") for cause in causes]
+    deeper = (error.get("caused_by") or {}).get("reason")
+    return "; ".join(dict.fromkeys([*reasons, *([deeper] if deeper else [])]))
+
+
+def _no_index(error: library.TransportError) -> bool:
+    info = error.info
+    found = info.get("error") if isinstance(info, Mapping) else None
+    return (
+        error.status_code == HTTPStatus.NOT_FOUND
+        and isinstance(found, Mapping)
+        and found.get("type") == "index_not_found_exception"
+    )
+
+
+def _spelled(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
