@@ -7,6 +7,7 @@ In reading order:
 * `exact_json`: numbers with all their digits.
 * `scope`, `query`: conditions, and which go together.
 * `fields`: handles of fields, which make conditions.
+* `queries`: conditions that are not of one field.
 * `sorting`: orders.
 * `aggregations`: what is computed over all documents found.
 * `search`: searches, and what they gave.
@@ -50,6 +51,22 @@ from flusso_query.fields.maps import DateMap, KeywordMap, NumberMap, TextMap
 from flusso_query.fields.ordered import Binary, Bool, Date, Json, Number
 from flusso_query.fields.text import Enum, Keyword, Text
 from flusso_query.point import Point
+from flusso_query.queries.compound import (
+    Function,
+    boosting,
+    constant_score,
+    dis_max,
+    function_score,
+)
+from flusso_query.queries.scored import distance_feature, rank_feature, script, script_score
+from flusso_query.queries.words import (
+    combined_fields,
+    ids,
+    more_like_this,
+    multi_match,
+    query_string,
+    simple_query_string,
+)
 from flusso_query.query import Query, and_, match_all, match_none, not_, or_, raw, when
 from flusso_query.schema.annotations import Unchecked
 from flusso_query.scope import Place, Root
@@ -77,6 +94,7 @@ __all__ = [
     "ExactSerializer",
     "Fields",
     "Fragment",
+    "Function",
     "Geo",
     "Highlight",
     "Hit",
@@ -104,26 +122,40 @@ __all__ = [
     "Vector",
     "and_",
     "avg",
+    "boosting",
     "by_score",
     "by_script",
     "cardinality",
+    "combined_fields",
     "composite",
+    "constant_score",
     "date_histogram",
     "date_ranges",
+    "dis_max",
+    "distance_feature",
     "filtered",
+    "function_score",
     "histogram",
+    "ids",
     "match_all",
     "match_none",
     "max_",
     "min_",
     "missing",
+    "more_like_this",
+    "multi_match",
     "nested",
     "not_",
     "or_",
     "parents",
     "percentiles",
+    "query_string",
     "ranges",
+    "rank_feature",
     "raw",
+    "script",
+    "script_score",
+    "simple_query_string",
     "source_includes",
     "stats",
     "sum_",

@@ -27,6 +27,8 @@ Json = dict[str, Any]
 
 _UNSEEN = ("highlight", "explain", "suggest", "track_scores", "aggs")
 """What only hits with documents show."""
+_MADE = ("_script", "_geo_distance")
+"""Keys of an order that are not the name of what is sorted by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,12 @@ class Search(Generic[D]):
         for sort in keys:
             if sort.place is not None:
                 self._check(Reach(None, frozenset((sort.place.index,))))
-        return self._with(sorts=(*self._parts.sorts, *keys))
+        together = list(self._parts.sorts)
+        for sort in keys:
+            # A second key on the same field changes nothing.
+            if sort.key in _MADE or sort.key not in {other.key for other in together}:
+                together.append(sort)
+        return self._with(sorts=tuple(together))
 
     def from_(self, first: int) -> Search[D]:
         """How many hits to leave out before the first.  OpenSearch refuses more than 10,000 with `size`: see `iterate`."""
