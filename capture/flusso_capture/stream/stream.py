@@ -41,6 +41,7 @@ _MIN_ACKNOWLEDGEMENT_WAIT_SECONDS: Final = 0.005
 _MAX_ACKNOWLEDGEMENT_WAIT_SECONDS: Final = 0.05
 _MAX_STATUS_INTERVAL_SECONDS: Final = 10.0
 _MIN_STATUS_INTERVAL_SECONDS: Final = 0.1
+_OBSERVE_INTERVAL_SECONDS: Final = 1.0
 _DRAIN_TIMEOUT_SECONDS: Final = 10.0
 _CHECKPOINT_TIMEOUT_SECONDS: Final = 3.0
 _COPY_DONE_TIMEOUT_SECONDS: Final = 3.0
@@ -95,6 +96,10 @@ class Stream:
         self._tally = Tally(context.status)
         self._span = NO_SPAN
         """Of the transaction that is being received, once it has a change; without traces it has none."""
+        # In one process with the worker, the log acknowledges what the indexes have applied: their backlogs are looked at.
+        self._backlog = context.status.backlogs.of_capture() if context.owns_status else None
+        self._acknowledged_so_far = 0
+        self._observe_at = 0.0
 
     def run(self) -> None:
         """Stream until a stop is requested, then drain.  Raises what the connections raise.
@@ -117,6 +122,9 @@ class Stream:
         finally:
             self._span.end()
             self._tally.give_up()
+            if self._backlog is not None:
+                # The next session receives it again.
+                self._backlog.set(0, None)
 
     def _receive(self) -> Iterator[bytes]:
         """XLogData messages that have arrived, at most 1000, so that acknowledgements and statuses are not delayed.
@@ -218,6 +226,7 @@ class Stream:
     def _report(self) -> None:
         """Update the metrics; supervise the background tasks."""
         self._count()
+        self._observe_backlog()
         self._on_turn()
 
     def _confirm_and_report(self) -> None:
@@ -236,6 +245,17 @@ class Stream:
             metrics.counter("flusso_changes_acknowledged_total").inc(done)
             self._tally.finish(done)
             self._acknowledged += done
+
+    def _observe_backlog(self) -> None:
+        """Note once a second what waits to be acknowledged, and whether something was."""
+        now = self._context.clock.monotonic()
+        if self._backlog is None or now < self._observe_at:
+            return
+        self._observe_at = now + _OBSERVE_INTERVAL_SECONDS
+        self._backlog.set(self._watermark.unacknowledged, None)
+        if (acknowledged := self._watermark.acknowledged_so_far) != self._acknowledged_so_far:
+            self._acknowledged_so_far = acknowledged
+            self._backlog.acknowledge()
 
     def _await_messages(self) -> None:
         """Wait for the socket, unless messages are left; shortly while acknowledgements are outstanding."""

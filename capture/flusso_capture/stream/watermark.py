@@ -52,8 +52,15 @@ class Watermark:
 
     @property
     def unacknowledged(self) -> int:
-        """Number of published changes that are not acknowledged.  O(transactions): for the drain only."""
+        """Number of published changes that are not acknowledged.  O(transactions): for the drain, and a look now and then."""
         return sum(transaction.outstanding for transaction in self._transactions)
+
+    @property
+    def acknowledged_so_far(self) -> int:
+        """Number of acknowledged changes, in whichever transaction.  O(transactions): for a look now and then."""
+        return self.acknowledged + sum(
+            transaction.published - transaction.outstanding for transaction in self._transactions
+        )
 
     @property
     def open(self) -> bool:

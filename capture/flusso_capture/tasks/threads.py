@@ -18,6 +18,7 @@ from flusso_shared.changelog.control_records import Checkpoint, Lineage
 from flusso_shared.errors import StoppedError
 from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
+from flusso_shared.status import Status
 
 _JOIN_TIMEOUT_SECONDS = 5.0
 
@@ -25,9 +26,11 @@ _JOIN_TIMEOUT_SECONDS = 5.0
 class SupervisedThread:
     """A thread whose failure `check` raises in the supervising thread."""
 
-    def __init__(self, name: str, work: Callable[[], None]) -> None:
+    def __init__(self, name: str, work: Callable[[], None], status: Status) -> None:
         """`work` ends with `StoppedError` when a stop is requested."""
         self._work = work
+        self._name = name
+        self._status = status
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -50,6 +53,8 @@ class SupervisedThread:
             return
         except BaseException as error:  # noqa: BLE001 - `check` raises it in the supervising thread
             self._failure = error
+            # The supervising thread may be waiting for a server.
+            self._status.thread_ended(self._name, error)
 
 
 class BackgroundTasks:
@@ -71,11 +76,14 @@ class BackgroundTasks:
         )
         self.watch = CatalogWatch(plan, log.control, options, context, resync_requests)
         self._lineage: Lineage | None = None
+        work = {
+            "snapshot": self.snapshots.work,
+            "slot-lag": SlotLagMonitor(options, context).work,
+            "watch": self.watch.work,
+            "checkpoint": self.checkpoints.work,
+        }
         self._threads = [
-            SupervisedThread("snapshot", self.snapshots.work),
-            SupervisedThread("slot-lag", SlotLagMonitor(options, context).work),
-            SupervisedThread("watch", self.watch.work),
-            SupervisedThread("checkpoint", self.checkpoints.work),
+            SupervisedThread(name, target, context.status) for name, target in work.items()
         ]
 
     def start(self) -> None:

@@ -30,6 +30,7 @@ def capture(
     admin_user: command_line.UserOption = command_line.DEFAULT_USER,
     admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
     startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
+    stall_timeout: command_line.StallOption = command_line.DEFAULT_STALL_TIMEOUT,
     lag_poll_secs: command_line.LagPollOption = 15,
     _version: command_line.VersionOption = False,
 ) -> None:
@@ -39,11 +40,14 @@ def capture(
     from flusso_capture.options import CaptureContext, capture_options
     from flusso_cli.daemons.registration import registered
     from flusso_shared.changelog.kafka.log import KafkaLog
+    from flusso_shared.changelog.kafka.probe import KafkaProbe
     from flusso_shared.config.choose import choose
     from flusso_shared.config.connections import queue_connection
     from flusso_shared.plan.bind import every_spelling
+    from flusso_shared.postgres.probe import PostgresProbe
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
+    from flusso_shared.process.server_watch import Probe, watching
     from flusso_shared.process.service import Parts, Surfaces, core_of, serve
 
     project = choose(config, lock, locked=locked)
@@ -55,7 +59,7 @@ def capture(
         (private_cert, private_key),
     )
     prefix = option_values.index_prefix(project, index_prefix)
-    core = core_of("capture")
+    core = core_of(stall_timeout, "capture")
 
     def make(surfaces: Surfaces) -> Parts:
         options = capture_options(
@@ -76,6 +80,7 @@ def capture(
         )
         daemon = Capture(options, project.plan, log, context)
 
+        probes: list[Probe] = [PostgresProbe(options.conninfo), KafkaProbe(log)]
         entry = registered(
             "capture",
             project,
@@ -87,7 +92,7 @@ def capture(
         )
 
         def work() -> None:
-            with closing(log), entry:
+            with closing(log), entry, watching(core.status, core.stop, probes):
                 daemon.run()
 
         return {"capture": work}

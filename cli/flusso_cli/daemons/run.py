@@ -12,7 +12,9 @@ from flusso_capture.options import CaptureContext, capture_options
 from flusso_cli.daemons.registration import registered
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
+from flusso_shared.postgres.probe import PostgresProbe
 from flusso_shared.process import command_line, option_values
+from flusso_shared.process.server_watch import Probe, watching
 from flusso_shared.process.service import Core, Parts, Surfaces, core_of, serve
 from flusso_worker.administration import administration_of
 from flusso_worker.daemon import Worker
@@ -20,6 +22,7 @@ from flusso_worker.generations.control import OpenSearchControl
 from flusso_worker.options import WorkerOptions, worker_options
 from flusso_worker.pipeline.spec import WorkerContext
 from flusso_worker.sinks.cluster import Cluster
+from flusso_worker.sinks.probe import OpenSearchProbe
 
 _READY_POLL_SECONDS = 0.5
 _EVENT_POLL_SECONDS = 0.1
@@ -60,6 +63,7 @@ def run(
     admin_user: command_line.UserOption = command_line.DEFAULT_USER,
     admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
     startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
+    stall_timeout: command_line.StallOption = command_line.DEFAULT_STALL_TIMEOUT,
     lag_poll_secs: command_line.LagPollOption = 15,
 ) -> None:
     """Seed the indexes and follow changes in one process, without Kafka."""
@@ -70,7 +74,7 @@ def run(
         (admin_user, admin_password),
         (private_cert, private_key),
     )
-    core = core_of("capture", "worker")
+    core = core_of(stall_timeout, "capture", "worker")
 
     def make(surfaces: Surfaces) -> Parts:
         options = worker_options(project, index_prefix, startup_timeout, pretty=pretty)
@@ -91,6 +95,8 @@ def run(
         administration = administration_of(options, project.plan, log, core.clock)
         answers = threading.Event()
 
+        clusters = [OpenSearchProbe(each) for each in options.opensearch]
+        probes: list[Probe] = [PostgresProbe(options.conninfo), *clusters]
         entry = registered(
             "run",
             project,
@@ -102,7 +108,11 @@ def run(
         )
 
         def work() -> None:
-            with core.administration_slot.holding(administration), entry:
+            with (
+                core.administration_slot.holding(administration),
+                entry,
+                watching(core.status, core.stop, probes),
+            ):
                 if _await(answers, core):
                     worker.run()
 

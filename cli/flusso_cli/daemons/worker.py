@@ -24,21 +24,26 @@ def worker(
     admin_user: command_line.UserOption = command_line.DEFAULT_USER,
     admin_password: command_line.PasswordOption = command_line.DEFAULT_PASSWORD,
     startup_timeout: command_line.TimeoutOption = command_line.DEFAULT_TIMEOUT,
+    stall_timeout: command_line.StallOption = command_line.DEFAULT_STALL_TIMEOUT,
     _version: command_line.VersionOption = False,
 ) -> None:
     """Consume row changes from Kafka and keep the indexes equal to the database."""
     # Here, so that `--help` and `--version` do not pay for them.
     from flusso_cli.daemons.registration import registered
     from flusso_shared.changelog.kafka.log import KafkaLog
+    from flusso_shared.changelog.kafka.probe import KafkaProbe
     from flusso_shared.config.choose import choose
     from flusso_shared.config.connections import queue_connection
+    from flusso_shared.postgres.probe import PostgresProbe
     from flusso_shared.process import option_values
     from flusso_shared.process.environment import environment
+    from flusso_shared.process.server_watch import Probe, watching
     from flusso_shared.process.service import Parts, Surfaces, core_of, serve
     from flusso_worker.administration import administration_of
     from flusso_worker.daemon import Worker
     from flusso_worker.options import worker_options
     from flusso_worker.pipeline.spec import WorkerContext
+    from flusso_worker.sinks.probe import OpenSearchProbe
 
     project = choose(config, lock, locked=locked)
     addresses = option_values.addresses(
@@ -47,7 +52,7 @@ def worker(
         (admin_user, admin_password),
         (private_cert, private_key),
     )
-    core = core_of("worker")
+    core = core_of(stall_timeout, "worker")
 
     def make(surfaces: Surfaces) -> Parts:
         options = worker_options(project, index_prefix, startup_timeout)
@@ -57,10 +62,17 @@ def worker(
         daemon = Worker(options, project.plan, context, core.clock, core.stop)
         administration = administration_of(options, project.plan, log, core.clock)
 
+        clusters = [OpenSearchProbe(each) for each in options.opensearch]
+        probes: list[Probe] = [PostgresProbe(options.conninfo), KafkaProbe(log), *clusters]
         entry = registered("worker", project, options.index_prefix, core.status, surfaces)
 
         def work() -> None:
-            with closing(log), core.administration_slot.holding(administration), entry:
+            with (
+                closing(log),
+                core.administration_slot.holding(administration),
+                entry,
+                watching(core.status, core.stop, probes),
+            ):
                 daemon.run()
 
         return {"worker": work}

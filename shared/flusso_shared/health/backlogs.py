@@ -66,7 +66,7 @@ class Backlogs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of_index: dict[str, dict[GenerationName, Backlog]] = {}
-        self._others: list[Backlog] = []
+        self._capture: Backlog | None = None
 
     def of_generation(self, name: GenerationName) -> Backlog:
         """The backlog of a generation, which stays when its pipeline ends, until `keep_only`."""
@@ -75,11 +75,10 @@ class Backlogs:
             return of_index.setdefault(name, Backlog(f"index {name.index}"))
 
     def of_capture(self) -> Backlog:
-        """A new backlog that is of no index."""
-        backlog = Backlog("capture")
+        """What capture has published, and the change log has not acknowledged."""
         with self._lock:
-            self._others.append(backlog)
-        return backlog
+            self._capture = self._capture or Backlog("capture")
+            return self._capture
 
     def keep_only(self, index: str, names: set[GenerationName]) -> None:
         """Forget the generations of `index` that are not in `names`."""
@@ -106,7 +105,8 @@ class Backlogs:
                 if index not in stopped
                 for backlog in of_index.values()
             ]
-            backlogs += self._others
+            if self._capture is not None:
+                backlogs.append(self._capture)
         found = [backlog.waiting() for backlog in backlogs]
         return [item for item in found if item is not None]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-SILENCE_SECONDS = 4.0
+SILENCE_SECONDS = 3.0
 """After which a server that was asked and has not answered counts as one that does not answer."""
 
 

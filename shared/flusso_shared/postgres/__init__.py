@@ -3,6 +3,7 @@
 In reading order:
 
 * `connection`: opens sessions with settings of our own.
+* `probe`: asks whether the server answers.
 * `errors`: SQLSTATE to our errors.
 * `catalog`: tables, columns and types as values.
 * `catalog_reader`, `type_reader`: read them.

@@ -8,6 +8,7 @@ In reading order:
 * `logs`, `log_actions`: log levels, formats and repeats; what each `action` means.
 * `telemetry`: traces and metrics to an OpenTelemetry collector.
 * `first_answer`: waits at the start for servers that have not answered yet.
+* `server_watch`: asks each server at intervals whether it answers.
 * `shutdown`: signals.
 * `http`: the public and the private surface.
 * `connection_limits`, `password_tries`: what a client may take of them.

@@ -16,6 +16,7 @@ import typer
 from flusso_shared import failpoints
 from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.errors import ConfigError, FlussoError
+from flusso_shared.health import decide
 from flusso_shared.process import logs
 from flusso_shared.process.environment import environment
 
@@ -116,6 +117,16 @@ TimeoutOption = Annotated[
         help="Seconds to wait at the start for each server's first answer; 0 means no limit.",
     ),
 ]
+StallOption = Annotated[
+    float,
+    typer.Option(
+        "--stall-timeout",
+        min=0,
+        envvar="FLUSSO_STALL_TIMEOUT",
+        help="Seconds after which /healthz is 503 if changes wait and none is acknowledged although every server answers;"
+        " 0 means never.",
+    ),
+]
 LostPositionOption = Annotated[
     OnLostPosition | None,
     typer.Option(
@@ -174,6 +185,7 @@ IndexPrefixOption = Annotated[
 
 DEFAULT_LOCK = Path("flusso.lock")
 DEFAULT_TIMEOUT = 300.0
+DEFAULT_STALL_TIMEOUT = decide.DEFAULT_STALL_TIMEOUT
 DEFAULT_USER = "admin"
 DEFAULT_PASSWORD = "flusso"
 """A process with it warns at its start, and refuses to listen for other machines."""

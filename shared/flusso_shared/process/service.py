@@ -72,11 +72,12 @@ class Core:
         return SystemClock(self.stop)
 
 
-def core_of(*parts: Part) -> Core:
-    """What a process with these parts shares, with the metrics that they feed."""
+def core_of(stall_timeout: float, *parts: Part) -> Core:
+    """What a process with these parts shares, with the metrics that they feed; `stall_timeout`: see `health.decide`."""
     metrics = of_process(*parts)
     name = parts[0] if len(parts) == 1 else "run"
-    return Core(metrics, start_telemetry(metrics, name, environment()))
+    telemetry = start_telemetry(metrics, name, environment())
+    return Core(metrics, telemetry, status=Status(stall_timeout))
 
 
 Parts = Mapping[str, Callable[[], None]]

@@ -85,13 +85,16 @@ class Kit:
     changes: list[Change] = field(default_factory=list)
     status: Status = field(default_factory=Status)
     metrics: Metrics = field(default_factory=Metrics)
+    owns_status: bool = True
 
     def options(self, **other: Any) -> CaptureOptions:
         base = CaptureOptions(self.url, slot=self.slot, publication=self.slot)
         return replace(base, **other)
 
     def capture(self, stop: threading.Event, **other: Any) -> Capture:
-        context = CaptureContext(self.metrics, self.status, SystemClock(stop), stop)
+        context = CaptureContext(
+            self.metrics, self.status, SystemClock(stop), stop, owns_status=self.owns_status
+        )
         return Capture(self.options(**other), self.plan, self.log, context, self.wanted)
 
     def prepare(self, **other: Any) -> None:

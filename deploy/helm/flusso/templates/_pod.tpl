@@ -149,8 +149,8 @@ volumes:
 {{- end -}}
 
 {{/*
-The startup probe covers the imports of a slow node.  /healthz does not depend on other servers: an outage of them
-restarts nothing.  /readyz is 503 while the process waits for a server, or while an index has stopped.
+The startup probe covers the imports of a slow node.  /healthz is 503 when the process makes no progress although its
+servers answer: an outage of them restarts nothing.  /readyz is 503 while the process waits for a server, or while an index has stopped.
 */}}
 {{- define "flusso.probes" -}}
 {{- $http := dict "port" "public" -}}

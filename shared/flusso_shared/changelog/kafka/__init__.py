@@ -9,6 +9,7 @@ In reading order:
 * `topics`: create topics and check those that exist.
 * `groups`, `group_offsets`: the offsets of groups, from outside.
 * `admin`: requests to the brokers.
+* `probe`: asks whether a broker answers.
 * `client`: makes the Kafka clients.
 * `partitions`: partitions in our types and in those of the client.
 * `errors`: Kafka's errors, by what to do about them.

@@ -86,6 +86,18 @@ class Admin:
         found = self._described(topics)
         return {name: [info.id for info in topic.partitions] for name, topic in found.items()}
 
+    def ask(self, topic: str) -> None:
+        """Ask for the metadata of a topic, which may be missing, at any broker that is connected.
+
+        A request of the other kind goes to one broker in particular, which may be the one that is gone.
+        """
+        try:
+            self.client.list_topics(topic, timeout=_REFRESH_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            self.client.poll(0)
+            doing = f"reach a broker at {self._servers}"
+            raise self._errors.translate(error_of(error), doing) from error
+
     def ids(self, topics: Collection[str]) -> dict[str, str]:
         """The ids of those of `topics` that exist."""
         return {name: str(topic.topic_id) for name, topic in self._described(topics).items()}

@@ -196,7 +196,8 @@ class Clients:
 
     def admin(self, errors: ClientErrors) -> AdminClient:
         """An admin client; it may be used by any thread."""
-        properties = self._merged({}, {})
+        # It asks for topics that may be missing.
+        properties = self._merged({}, {"allow.auto.create.topics": False})
         properties["error_cb"] = errors
         return _made(AdminClient, properties, errors)
 

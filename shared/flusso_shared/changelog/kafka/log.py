@@ -71,6 +71,10 @@ class KafkaLog:
     def groups(self) -> KafkaGroups:
         return self._groups
 
+    def ask_brokers(self) -> None:
+        """Ask any broker for the control topic.  Raises `RetryableError` when none answers, or `FatalError`."""
+        self._admin.ask(self._topics.control)
+
     def close(self) -> None:
         """Close what the log opened itself.  Writers and readers are closed by their owners."""
         self._offsets.close()

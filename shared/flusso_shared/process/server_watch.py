@@ -1,0 +1,69 @@
+"""Asks each server at intervals whether it answers, so that an outage shows although nothing is to be read or written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from flusso_shared.errors import FlussoError
+from flusso_shared.status import Status
+
+_INTERVAL_SECONDS = 1.5
+"""With the time after which silence counts (`health.servers`): less than 5 s from the outage to `/healthz`."""
+
+
+class Probe(Protocol):
+    """Asks one server.  Owned by one thread."""
+
+    @property
+    def server(self) -> str:
+        """The name of the server in `/status`."""
+        ...
+
+    def ask(self) -> str | None:
+        """One cheap request; returns the version of the server where the answer contains it.
+
+        May block for as long as the server is silent.  Raises `FlussoError` when it does not answer, or refuses.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+@contextmanager
+def watching(status: Status, stop: threading.Event, probes: Sequence[Probe]) -> Iterator[None]:
+    """Within the block each probe asks its server in a thread of its own, and `status.servers` has the answers."""
+    over = threading.Event()
+    for probe in probes:
+        name = f"watch-{probe.server}"
+        # A daemon: a server that is silent must not hold up the end of the process.
+        threading.Thread(
+            target=_watch, args=(name, probe, status, stop, over), name=name, daemon=True
+        ).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(
+    name: str, probe: Probe, status: Status, stop: threading.Event, over: threading.Event
+) -> None:
+    servers, server = status.servers, probe.server
+    try:
+        while not (over.is_set() or stop.is_set()):
+            servers.asked(server)
+            try:
+                version = probe.ask()
+            except FlussoError as error:
+                servers.failed(server, str(error))
+            else:
+                servers.answered(server, version)
+            over.wait(_INTERVAL_SECONDS)
+        probe.close()
+    except BaseException as error:  # noqa: BLE001 - it is what /healthz reports
+        status.thread_ended(name, error)
