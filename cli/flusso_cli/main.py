@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 from flusso_shared.process import command_line
+from flusso_shared.process.commands import App, Group
 
 _COMMANDS = {
     "init": "flusso_cli.init.command",
@@ -27,11 +27,12 @@ _COMMANDS = {
     "explain": "flusso_cli.admin.explain",
     "resolve": "flusso_cli.admin.resolve",
     "slot": "flusso_cli.admin.slot",
+    "completion": "flusso_cli.completion",
 }
 """Name, in the order of the help -> the module that has it, as a function or a `Typer` of the same name."""
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Group):
     """Imports a command when it is named, and all of them for the help: some take a second of CPU to import."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -49,7 +50,7 @@ class LazyGroup(TyperGroup):
 def _load(name: str) -> Any:
     found = getattr(import_module(_COMMANDS[name]), name)
     if not isinstance(found, typer.Typer):
-        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone = App()
         alone.command(name)(found)
         found = alone
     command = get_command(found)
@@ -57,9 +58,7 @@ def _load(name: str) -> Any:
     return command
 
 
-app = typer.Typer(
-    cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False
-)
+app = App(cls=LazyGroup, no_args_is_help=True)
 
 
 @app.callback()

@@ -30,9 +30,7 @@ from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster
 
 Format = Literal["human", "json"]
-FormatOption = Annotated[
-    Format, typer.Option("--format", envvar="FLUSSO_FORMAT", help="Output format.")
-]
+FormatOption = Annotated[Format, typer.Option("--format", help="Output format.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", envvar="FLUSSO_JSON", help="Print one JSON document.")
 ]

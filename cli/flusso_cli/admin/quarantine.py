@@ -12,14 +12,13 @@ from rich.table import Table
 from flusso_cli.admin.deployment import Deployment, FormatOption, chosen_deployment, console
 from flusso_shared.clock import SystemClock
 from flusso_shared.process import command_line
+from flusso_shared.process.commands import App
 from flusso_worker.generations.record import Generation
 from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.quarantine_retry import Retried, retry_all
 from flusso_worker.quarantine.record import Entry
 
-quarantine = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
+quarantine = App(
     no_args_is_help=True,
     help="List, show, retry or drop documents that could not be written.",
 )

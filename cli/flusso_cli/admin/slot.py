@@ -24,11 +24,10 @@ from flusso_shared.postgres import connection as postgres
 from flusso_shared.postgres.connection import Connection
 from flusso_shared.postgres.errors import translate
 from flusso_shared.process import command_line
+from flusso_shared.process.commands import App
 from flusso_shared.process.environment import environment
 
-slot = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
+slot = App(
     no_args_is_help=True,
     help="Show or drop the replication slot.",
 )

@@ -42,7 +42,6 @@ def verify(
         bool,
         typer.Option(
             "--repair",
-            envvar="FLUSSO_REPAIR",
             help="Write missing and different documents, and delete extra ones.",
         ),
     ] = False,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import typer
-
 from flusso_shared.process import command_line
+from flusso_shared.process.commands import App
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command()

@@ -40,9 +40,7 @@ def init(
             help="Table to build documents from, as schema.table; may be repeated.",
         ),
     ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", envvar="FLUSSO_ALL", help="Build documents from every table.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Build documents from every table.")] = False,
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -50,11 +48,9 @@ def init(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", envvar="FLUSSO_OUT", help="Folder to write the files to.")
+        Path, typer.Option("--out", "-o", help="Folder to write the files to.")
     ] = Path(),
-    force: Annotated[
-        bool, typer.Option("--force", envvar="FLUSSO_FORCE", help="Overwrite existing files.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write flusso.toml and one schema file per table.  Reads only the catalog of the database."""
     if tables and every:

@@ -21,7 +21,11 @@ class Which(StrEnum):
 
 def schema(
     which: Annotated[
-        Which, typer.Argument(help="`config` for flusso.toml, `index` for *.schema.yml.")
+        Which,
+        typer.Argument(
+            envvar="FLUSSO_SCHEMA",
+            help="`config` for flusso.toml, `index` for *.schema.yml.",
+        ),
     ],
 ) -> None:
     """Print the JSON Schema of flusso.toml or of the schema files, for editors."""

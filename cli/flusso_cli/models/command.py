@@ -15,13 +15,12 @@ from flusso_shared.errors import ConfigError
 from flusso_shared.plan.codec import plan_to_json
 from flusso_shared.problems import did_you_mean, listed
 from flusso_shared.process import command_line
+from flusso_shared.process.commands import App
 
 if TYPE_CHECKING:
     from flusso_query.schema.shape import IndexShape
 
-models = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
+models = App(
     no_args_is_help=True,
     help="Python models of documents, for the query client `flusso_query`.",
 )

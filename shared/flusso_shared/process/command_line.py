@@ -7,6 +7,7 @@ pays for it, `--version` too; `option_values` combines options with the configur
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -189,6 +190,8 @@ DEFAULT_STALL_TIMEOUT = decide.DEFAULT_STALL_TIMEOUT
 DEFAULT_USER = "admin"
 DEFAULT_PASSWORD = "flusso"
 """A process with it warns at its start, and refuses to listen for other machines."""
+_COMPLETES = re.compile(r"_FLUSSO\w*_COMPLETE")
+"""The variable by which a shell asks for completions (`flusso completion`)."""
 _VALUED_BOOLEANS = ("--manage-publication", "--manage-replica-identity")
 
 
@@ -200,6 +203,11 @@ def execute(app: typer.Typer) -> None:
     except ConfigError as error:
         typer.echo(message(error), err=True)
         sys.exit(2)
+    if any(_COMPLETES.fullmatch(name) for name in environment()):
+        # The library knows the shells only after this.
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
         failpoints.arm(environment().get(failpoints.VARIABLE, ""))
         app(args=_valued_booleans(sys.argv[1:]))

@@ -405,7 +405,7 @@ def test_a_database_that_is_not_there(desk: Desk, url: str | None, said: str) ->
 
 def test_options_may_come_from_the_environment(desk: Desk, database: str) -> None:
     store.create_tables(database)
-    code, said = desk.init(FLUSSO_TABLE="tags categories", FLUSSO_OUT="made")
+    code, said = desk.init("--out", "made", FLUSSO_TABLE="tags categories")
     assert code == 0, said
     assert desk.written("made/") == {
         "made/flusso.toml",
