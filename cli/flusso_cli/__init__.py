@@ -5,6 +5,7 @@ In reading order:
 * `main`: the commands.
 * `daemons`: the processes that keep running: capture, worker, and both in one.
 * `registry`: the entries of processes in the bookkeeping.
+* `overview`: the whole deployment: what runs, how far behind it is, and why.
 * `build`: compiles a configuration.
 * `check`: validates a configuration against the servers.
 * `init`: writes schema files for an existing database.

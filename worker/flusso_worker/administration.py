@@ -10,6 +10,7 @@ from flusso_shared.errors import FatalError
 from flusso_shared.plan.model import Plan
 from flusso_shared.seams import ChangeLog
 from flusso_worker.generations import pause, reindex
+from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.generations.view import views
 from flusso_worker.options import WorkerOptions
@@ -26,13 +27,15 @@ class WorkerAdministration:
         prefixes: tuple[str, str],
         log: ChangeLog,
         clock: Clock,
+        local: LocalStore,
     ) -> None:
-        """`prefixes` are those of indexes and of topics; without a `cluster` nothing is kept beyond the process."""
+        """`prefixes` are those of indexes and of topics; without a `cluster` the bookkeeping is `local`."""
         self._plan = plan
         self._index_prefix, self._topic_prefix = prefixes
         self._cluster = cluster
         self._log = log
         self._clock = clock
+        self._local = local
 
     def knows(self, index: str) -> bool:
         return any(item.name == index for item in self._plan.indexes)
@@ -54,7 +57,7 @@ class WorkerAdministration:
         return pause.resume(self._store(), index, self._clock.time())
 
     def generations(self) -> Sequence[Mapping[str, Any]]:
-        store = self._store()
+        store = self._local if self._cluster is None else self._store()
         return [
             view.to_json()
             for index in self._plan.indexes
@@ -76,9 +79,9 @@ class WorkerAdministration:
 
 
 def administration_of(
-    options: WorkerOptions, plan: Plan, log: ChangeLog, clock: Clock
+    options: WorkerOptions, plan: Plan, log: ChangeLog, clock: Clock, local: LocalStore
 ) -> WorkerAdministration:
-    """The administration of a process that runs a worker."""
+    """The administration of a process that runs a worker, with the worker's bookkeeping in memory."""
     cluster = Cluster(options.opensearch[0]) if options.opensearch else None
     prefixes = (options.index_prefix, options.topic_prefix)
-    return WorkerAdministration(plan, cluster, prefixes, log, clock)
+    return WorkerAdministration(plan, cluster, prefixes, log, clock, local)

@@ -16,6 +16,7 @@ from flusso_shared.names import TableName
 from flusso_shared.plan.model import Plan
 from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.status import Phase
+from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.registration import Heartbeat
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.maintenance.periodic_verification import PeriodicVerification
@@ -49,6 +50,8 @@ class Worker:
         self._context = context
         self._clock = clock
         self._stop = stop
+        self.local_store = LocalStore()
+        """The bookkeeping where there is no OpenSearch sink."""
         self.reached = threading.Event()
         """Set once every server has answered, and has what the plan needs."""
         self._ready = threading.Event()
@@ -87,7 +90,7 @@ class Worker:
 
     def _destinations(self) -> Destinations:
         indexes = len(self._plan.indexes)
-        return Destinations(self._options, self._context, self._clock, indexes)
+        return Destinations(self._options, self._context, self._clock, indexes, self.local_store)
 
     def ready_to_stream(self, timeout: float | None = None) -> bool:
         """Wait until every index reads its changes, or has failed; False when `timeout` seconds passed first."""

@@ -10,6 +10,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan, Plan
 from flusso_shared.seams import Sink
 from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Telemetry
+from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.registration import Registration
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.index_runner import IndexRunner
@@ -40,12 +41,18 @@ class Destinations:
     """Owns the connections to the sinks, and makes what uses them; a context manager."""
 
     def __init__(
-        self, options: WorkerOptions, context: WorkerContext, clock: Clock, indexes: int
+        self,
+        options: WorkerOptions,
+        context: WorkerContext,
+        clock: Clock,
+        indexes: int,
+        local: LocalStore,
     ) -> None:
-        """`indexes`: how many, for the size of the connection pools."""
+        """`indexes`: how many, for the size of the connection pools.  `local` is used where there is no cluster."""
         self._options = options
         self._context = context
         self._clock = clock
+        self._local = local
         self.clusters = [
             Cluster(connection, _OTHER_CONNECTIONS + _CONNECTIONS_PER_INDEX * indexes)
             for connection in options.opensearch
@@ -120,6 +127,7 @@ class Destinations:
             Names(options.topic_prefix, options.index_prefix),
             Telemetry(context.metrics, context.status, self._clock),
             options.heartbeat,
+            self._local,
         )
         return IndexRunner(index.name, keeper, self._pipeline, context)
 

@@ -8,5 +8,5 @@ In reading order:
 * `indexes`, `reindex`, `pause`, `verify`, `quarantine`: the commands on indexes and documents.
 * `exact_json`, `explanation`, `explain`: one document in the database and in the index.
 * `touched`, `resolve`: what a row touches.
-* `slot_state`, `slot`: the replication slot.
+* `slot`: the replication slot.
 """

@@ -15,7 +15,7 @@ import typer
 
 from flusso_capture.source import slot as capture_slot
 from flusso_cli.admin.deployment import JsonOption, console, one_attempt
-from flusso_cli.admin.slot_state import SlotState, read
+from flusso_cli.overview.slot_state import SlotState, read
 from flusso_shared.config.choices import OnLostPosition
 from flusso_shared.config.choose import needed_project
 from flusso_shared.config.connections import source_conninfo

@@ -5,5 +5,5 @@ In reading order:
 * `capture`: the command `flusso-capture`.
 * `worker`: the command `flusso-worker`.
 * `run`: the command `flusso run`, both in one process.
-* `registration`: the entry of the process in the registry.
+* `presence`: the entry of a process in the registry, and its view of the deployment.
 """

@@ -37,7 +37,7 @@ def capture(
     # Here, so that `--help` and `--version` do not pay for them.
     from flusso_capture.daemon import Capture
     from flusso_capture.options import CaptureContext, capture_options
-    from flusso_cli.daemons.registration import registered
+    from flusso_cli.daemons.presence import Myself, present
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.changelog.kafka.probe import KafkaProbe
     from flusso_shared.config.choose import choose
@@ -80,18 +80,17 @@ def capture(
         daemon = Capture(options, project.plan, log, context)
 
         probes: list[Probe] = [PostgresProbe(options.conninfo), KafkaProbe(log)]
-        entry = registered(
+        myself = Myself(
             "capture",
             project,
             prefix,
-            core.status,
             surfaces,
             slot=slot,
             publication=publication,
         )
 
         def work() -> None:
-            with closing(log), entry, watching(core.status, core.stop, probes):
+            with closing(log), present(myself, core, log), watching(core.status, core.stop, probes):
                 daemon.run()
 
         return {"capture": work}

@@ -9,7 +9,7 @@ import typer
 
 from flusso_capture.daemon import Capture
 from flusso_capture.options import CaptureContext, capture_options
-from flusso_cli.daemons.registration import registered
+from flusso_cli.daemons.presence import Myself, present
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
 from flusso_shared.postgres.probe import PostgresProbe
@@ -92,16 +92,17 @@ def run(
             core.clock,
             core.stop,
         )
-        administration = administration_of(options, project.plan, log, core.clock)
+        administration = administration_of(
+            options, project.plan, log, core.clock, worker.local_store
+        )
         answers = threading.Event()
 
         clusters = [OpenSearchProbe(each) for each in options.opensearch]
         probes: list[Probe] = [PostgresProbe(options.conninfo), *clusters]
-        entry = registered(
+        myself = Myself(
             "run",
             project,
             options.index_prefix,
-            core.status,
             surfaces,
             slot=slot,
             publication=publication,
@@ -110,7 +111,7 @@ def run(
         def work() -> None:
             with (
                 core.administration_slot.holding(administration),
-                entry,
+                present(myself, core, log, worker.local_store),
                 watching(core.status, core.stop, probes),
             ):
                 if _await(answers, core):

@@ -28,7 +28,7 @@ def worker(
 ) -> None:
     """Consume row changes from Kafka and keep the indexes equal to the database."""
     # Here, so that `--help` and `--version` do not pay for them.
-    from flusso_cli.daemons.registration import registered
+    from flusso_cli.daemons.presence import Myself, present
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.changelog.kafka.probe import KafkaProbe
     from flusso_shared.config.choose import choose
@@ -59,17 +59,19 @@ def worker(
         log = KafkaLog(queue_connection(project.config.queue, environment()), traced=tracer.enabled)
         context = WorkerContext(log, core.metrics, core.status, tracer=tracer)
         daemon = Worker(options, project.plan, context, core.clock, core.stop)
-        administration = administration_of(options, project.plan, log, core.clock)
+        administration = administration_of(
+            options, project.plan, log, core.clock, daemon.local_store
+        )
 
         clusters = [OpenSearchProbe(each) for each in options.opensearch]
         probes: list[Probe] = [PostgresProbe(options.conninfo), KafkaProbe(log), *clusters]
-        entry = registered("worker", project, options.index_prefix, core.status, surfaces)
+        myself = Myself("worker", project, options.index_prefix, surfaces)
 
         def work() -> None:
             with (
                 closing(log),
                 core.administration_slot.holding(administration),
-                entry,
+                present(myself, core, log, daemon.local_store),
                 watching(core.status, core.stop, probes),
             ):
                 daemon.run()

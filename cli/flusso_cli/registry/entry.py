@@ -11,7 +11,7 @@ Part = Literal["capture", "worker", "run"]
 KIND = "process"
 BEAT_SECONDS = 5.0
 """Between two heartbeats."""
-_MISSED_BEATS = 3
+MISSED_BEATS = 3
 """After so many without a new heartbeat a process counts as silent."""
 _KEPT_AFTER_END_SECONDS = 600.0
 _KEPT_AFTER_SILENCE_SECONDS = 3600.0
@@ -50,7 +50,7 @@ class Entry:
 
     def silent(self, now: float) -> bool:
         """Whether its heartbeats have stopped without an end."""
-        return not self.ended and now - self.beat_at > _MISSED_BEATS * self.interval
+        return not self.ended and now - self.beat_at > MISSED_BEATS * self.interval
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": KIND, **asdict(self)}

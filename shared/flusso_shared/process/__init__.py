@@ -12,6 +12,6 @@ In reading order:
 * `shutdown`: signals.
 * `http`: the public and the private surface.
 * `connection_limits`, `password_tries`: what a client may take of them.
-* `administration`: the routes that ask for something.
+* `administration`, `overview_route`: the routes that ask for something.
 * `progress_bar`: the lines on a terminal while an index is seeded.
 """

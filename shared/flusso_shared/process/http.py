@@ -26,8 +26,10 @@ from starlette.routing import Route
 
 from flusso_shared.errors import FatalError
 from flusso_shared.metrics import Metrics
-from flusso_shared.process.administration import AdministrationSlot, Handlers, routes
+from flusso_shared.process import administration, overview_route
+from flusso_shared.process.administration import AdministrationSlot, Handlers
 from flusso_shared.process.connection_limits import LimitedConnection, Limits
+from flusso_shared.process.overview_route import OverviewSlot
 from flusso_shared.process.password_tries import Tries
 from flusso_shared.status import Status
 
@@ -111,9 +113,12 @@ def public_app(status: Status, metrics: Metrics) -> Starlette:
 
 
 def private_app(
-    status: Status, credentials: Credentials, administration_slot: AdministrationSlot | None = None
+    status: Status,
+    credentials: Credentials,
+    administration_slot: AdministrationSlot | None = None,
+    overview_slot: OverviewSlot | None = None,
 ) -> Starlette:
-    """`/indexes`, and the routes of `administration`; every route, known or not, asks for the credentials.
+    """`/indexes`, and the routes of `administration` and `overview_route`; every route, known or not, asks for the credentials.
 
     After a few wrong passwords, further attempts from an address wait.
     """
@@ -122,7 +127,11 @@ def private_app(
         return JSONResponse(status.to_json()["indexes"])
 
     app = application(
-        {("GET", "/indexes"): indexes, **routes(administration_slot or AdministrationSlot())}
+        {
+            ("GET", "/indexes"): indexes,
+            **administration.routes(administration_slot or AdministrationSlot()),
+            **overview_route.routes(overview_slot or OverviewSlot()),
+        }
     )
 
     tries = Tries()

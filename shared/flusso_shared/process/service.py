@@ -25,6 +25,7 @@ from flusso_shared.process.http import (
     private_app,
     public_app,
 )
+from flusso_shared.process.overview_route import OverviewSlot
 from flusso_shared.process.shutdown import stop_on_signals
 from flusso_shared.process.telemetry.start import Telemetry, start_telemetry
 from flusso_shared.status import Status
@@ -65,6 +66,8 @@ class Core:
     status: Status = field(default_factory=Status)
     administration_slot: AdministrationSlot = field(default_factory=AdministrationSlot)
     """`make` puts the administration here; the private surface passes requests to it."""
+    overview_slot: OverviewSlot = field(default_factory=OverviewSlot)
+    """Likewise for what looks at the deployment."""
 
     @property
     def clock(self) -> SystemClock:
@@ -97,7 +100,9 @@ def serve(core: Core, addresses: Addresses, make: Callable[[Surfaces], Parts]) -
         stack.callback(public.close)
         private = bind(addresses.private, "private")
         stack.callback(private.close)
-        guarded = private_app(core.status, addresses.credentials, core.administration_slot)
+        guarded = private_app(
+            core.status, addresses.credentials, core.administration_slot, core.overview_slot
+        )
         for server in (
             HttpServer(public_app(core.status, core.metrics), public, "public"),
             HttpServer(guarded, private, "private", certificate=addresses.certificate),

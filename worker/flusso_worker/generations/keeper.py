@@ -19,6 +19,7 @@ from flusso_shared.status import Progress
 from flusso_worker.generations import decide
 from flusso_worker.generations.eviction import Eviction
 from flusso_worker.generations.leadership import Leadership
+from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.progress import seeding_progress
 from flusso_worker.generations.record import Generation, Known, State, Stored
 from flusso_worker.generations.schema_order import DEFAULT_HEARTBEAT, HeartbeatOptions
@@ -63,11 +64,15 @@ class GenerationKeeper:
         names: Names,
         telemetry: Telemetry,
         heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
+        local: LocalStore | None = None,
     ) -> None:
-        """`clusters` are the OpenSearch sinks in the order of their names; the bookkeeping of the first one counts."""
+        """`clusters` are the OpenSearch sinks in the order of their names; the bookkeeping of the first one counts.
+
+        Without a cluster, it is in `local`.
+        """
         self._plan = index
         self._log = log
-        self._steps = GenerationSteps(index, clusters, log, names, telemetry)
+        self._steps = GenerationSteps(index, clusters, log, names, telemetry, local)
         self._status, self._clock = telemetry.status, telemetry.clock
         self._leadership = Leadership(
             index.name, index.hash, self._steps, telemetry.clock, heartbeat

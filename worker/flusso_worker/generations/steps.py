@@ -56,14 +56,18 @@ class GenerationSteps:
         log: ChangeLog,
         names: Names,
         telemetry: Telemetry,
+        local: LocalStore | None = None,
     ) -> None:
-        """The bookkeeping of the first cluster counts; that of the others is a copy, for information."""
+        """The bookkeeping of the first cluster counts; that of the others is a copy, for information.
+
+        Without a cluster it is `local`.
+        """
         self._plan = index
         self._log = log
         self._names = names
         self._telemetry = telemetry
         stores = [GenerationStore(cluster, names.index_prefix) for cluster in clusters]
-        self.store: GenerationStore | LocalStore = stores[0] if stores else LocalStore()
+        self.store: GenerationStore | LocalStore = stores[0] if stores else local or LocalStore()
         self._mirrors = stores[1:]
         self.indexes = [GenerationIndexes(cluster) for cluster in clusters]
         self._settings = {cluster.name: creation_settings(cluster.config) for cluster in clusters}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from flusso_shared.errors import RetryableError
-from flusso_shared.seams import Groups
+from flusso_shared.names import TableName
+from flusso_shared.seams import Offsets
 from flusso_worker.generations.progress import changes_between, seeding_progress
 from flusso_worker.generations.record import Known, Stored
 
@@ -40,12 +41,20 @@ class GenerationView:
         return cls(**value)
 
 
-def views(known: Known, groups: Groups | None, topic_prefix: str) -> list[GenerationView]:
+class ReadOffsets(Protocol):
+    """What a view needs of `Groups`."""
+
+    def ends(self, tables: Collection[TableName]) -> Offsets: ...
+
+    def committed(self, group: str, tables: Collection[TableName]) -> Offsets: ...
+
+
+def views(known: Known, groups: ReadOffsets | None, topic_prefix: str) -> list[GenerationView]:
     """Every recorded generation of an index; `groups` of the log that it reads, None where this process cannot ask it."""
     return [_view(item, known, groups, topic_prefix) for item in known.stored]
 
 
-def _view(stored: Stored, known: Known, groups: Groups | None, prefix: str) -> GenerationView:
+def _view(stored: Stored, known: Known, groups: ReadOffsets | None, prefix: str) -> GenerationView:
     generation = stored.generation
     lag = done = total = None
     if groups is not None and generation.state in ("seeding", "live"):

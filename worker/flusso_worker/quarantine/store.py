@@ -22,6 +22,7 @@ from flusso_worker.sinks.scan import hits
 _MAX_BULK_ENTRIES, _MAX_BULK_BYTES = 200, 5 * 1024 * 1024
 _ENTRIES_PER_PAGE = 100
 _IDS_PER_PAGE = 5000
+_MAX_INDEXES = 10_000
 _KEYWORD = {"type": "keyword", "ignore_above": 512}
 _BODY: dict[str, Any] = {
     "settings": {
@@ -103,6 +104,20 @@ class QuarantineStore:
         query = {"bool": {"filter": [*_ENTRIES, {"term": {"generation": physical}}]}}
         found = self._search(query, {"_source": ["id"]}, _IDS_PER_PAGE)
         return {str(hit["_source"]["id"]) for hit in found}
+
+    def counts(self) -> dict[str, int]:
+        """The number of entries by index; an index without entries is absent."""
+        query = {
+            "size": 0,
+            "query": {"bool": {"filter": [*_ENTRIES]}},
+            "aggs": {"indexes": {"terms": {"field": "index", "size": _MAX_INDEXES}}},
+        }
+        where = path(self._name, "_search")
+        reply = self._cluster.request("POST", where, query, allow=(HTTPStatus.NOT_FOUND,))
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return {}
+        buckets = reply.json()["aggregations"]["indexes"]["buckets"]
+        return {str(bucket["key"]): int(bucket["doc_count"]) for bucket in buckets}
 
     def entries(
         self, indexes: Iterable[str] = (), documents: Iterable[str] = (), *, brief: bool = False

@@ -12,6 +12,7 @@ from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.clock import SystemClock
 from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
+from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.spec import WorkerContext
 from flusso_worker.wiring import Destinations
@@ -39,7 +40,7 @@ def test_no_connection_is_discarded(
     context = WorkerContext(MemoryLog(), Metrics(), Status())
     clock = SystemClock(threading.Event())
     with (
-        Destinations(options, context, clock, INDEXES) as destinations,
+        Destinations(options, context, clock, INDEXES, LocalStore()) as destinations,
         ThreadPoolExecutor(THREADS) as executor,
         caplog.at_level(logging.WARNING, "urllib3"),
     ):

@@ -1,0 +1,288 @@
+"""Looks at a deployment: every server and every process at once, each within a limit, and what follows from it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from flusso_cli.overview import bookkeeping, indexes, processes
+from flusso_cli.overview.bookkeeping import Bookkeeping, Records
+from flusso_cli.overview.health import Parts, derive
+from flusso_cli.overview.model import Overview, Process, Queue, Sink, Source
+from flusso_cli.overview.offsets import LogOffsets, read_offsets
+from flusso_cli.overview.question import Answer, Question
+from flusso_cli.overview.rates import Look, Looks
+from flusso_cli.overview.slot_state import SlotState, read
+from flusso_cli.registry.entry import Entry
+from flusso_shared.names import TableName
+from flusso_shared.postgres import connection as postgres
+from flusso_shared.postgres.connection import Conninfo
+from flusso_shared.seams import ChangeLog
+from flusso_worker.generations.view import GenerationView, views
+from flusso_worker.sinks.cluster import Cluster
+
+_RECORDS_SECONDS = 2.5
+"""For OpenSearch: what the other questions are about is on record there."""
+_ALL_SECONDS = 4.5
+_STATUS_SECONDS = 1.8
+_FRESH_SECONDS = 1.0
+"""A look that is so recent answers the next request, too."""
+_APPLICATION = "flusso status"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The deployment that is looked at."""
+
+    names: Sequence[str]
+    """The indexes of the configuration."""
+    tables: Sequence[TableName]
+    """That they are made of."""
+    topic_prefix: str
+    conninfo: Callable[[], Conninfo]
+    log: Callable[[], ChangeLog]
+    """The change log, as far as it can be read from here: that in Kafka, or that of this process."""
+    bookkeeping: Bookkeeping | None
+    """None where it cannot be reached from here."""
+    sinks: Sequence[tuple[Sink, Cluster | None]]
+    """With the cluster of those that have one."""
+    slot: str | None = None
+    """None takes that of the capture that runs."""
+    publication: str | None = None
+    in_memory: bool | None = None
+    """Whether the change log is in the memory of `flusso run`; None where that is found out by the records."""
+    own: Callable[[], Entry] | None = None
+    """The entry of this process, if it is one of the deployment."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was read last, for as long as OpenSearch does not answer: nobody can change it then."""
+
+    records: Records = field(default_factory=Records)
+    at: float = 0.0
+    """When, in monotonic seconds."""
+
+
+class Observer:
+    """Looks again and again.  Thread-safe: looks that are requested at the same time are one."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._lock = threading.Lock()
+        self._newest: tuple[float, Overview] | None = None
+        self._seen = _Seen()
+        self._looks = Looks()
+        self._heartbeats = processes.Heartbeats()
+        self._pool = processes.status_pool()
+        self._records: Question[Records] = Question("OpenSearch")
+        self._quarantine: Question[Mapping[str, int] | None] = Question("OpenSearch")
+        self._versions = {
+            sink.name: Question[str | None](f"OpenSearch at {sink.address}")
+            for sink, cluster in target.sinks
+            if cluster is not None
+        }
+        self._slot: Question[SlotState | None] = Question("Postgres")
+        self._offsets: Question[LogOffsets] = Question("Kafka")
+
+    def look(self) -> Overview:
+        """The deployment as it is now.  Returns within about five seconds, whatever does not answer."""
+        with self._lock:
+            began = time.monotonic()
+            if self._newest is not None and began - self._newest[0] < _FRESH_SECONDS:
+                return self._newest[1]
+            overview = self._look(began)
+            self._newest = time.monotonic(), overview
+            return overview
+
+    def _look(self, began: float) -> Overview:
+        target, deadline = self._target, began + _RECORDS_SECONDS
+        self._ask_clusters()
+        records, records_error = self._read_records(deadline)
+        entries = self._entries(records)
+        in_memory = _in_memory(target, records, entries)
+        slot, publication = _slot(target, entries)
+        self._slot.ask(partial(_read_slot, target.conninfo, slot))
+        readable = not in_memory or target.in_memory
+        if readable:
+            self._offsets.ask(partial(_read_offsets, target, records))
+        now = time.monotonic()
+        statuses = processes.statuses(entries, self._pool, now + _STATUS_SECONDS)
+        deadline = began + _ALL_SECONDS
+        offsets = self._offsets.answer(deadline) if readable else Answer[LogOffsets]()
+        quarantine = self._quarantine.answer(deadline) if target.bookkeeping else None
+        self._remember(records, offsets.value, statuses)
+        found = indexes.indexes(
+            indexes.Found(
+                names=list(dict.fromkeys([*target.names, *records.known])),
+                generations=self._generations(records, offsets.value),
+                statuses=list(statuses.values()),
+                quarantine=None if quarantine is None else quarantine.value,
+                looks=self._looks,
+            )
+        )
+        parts = Parts(
+            source=_source(slot, publication, self._slot.answer(deadline)),
+            queue=_queue(in_memory, offsets),
+            sinks=self._sinks(deadline, records_error),
+            processes=self._processes(entries, statuses),
+            indexes=found,
+            registry_read=_has_registry(target) and records_error is None,
+        )
+        return Overview(
+            at=time.time(),
+            health=derive(parts),
+            source=parts.source,
+            queue=parts.queue,
+            sinks=parts.sinks,
+            processes=parts.processes,
+            indexes=parts.indexes,
+        )
+
+    def _ask_clusters(self) -> None:
+        target = self._target
+        for sink, cluster in target.sinks:
+            if cluster is not None:
+                self._versions[sink.name].ask(partial(bookkeeping.version, cluster))
+        if target.bookkeeping is not None:
+            self._records.ask(target.bookkeeping.records)
+            self._quarantine.ask(target.bookkeeping.quarantine)
+
+    def _read_records(self, deadline: float) -> tuple[Records, str | None]:
+        """The records, those of an earlier look if need be, and why they could not be read."""
+        if self._target.bookkeeping is None:
+            return Records(), None
+        answer = self._records.answer(deadline)
+        if answer.value is not None:
+            now = time.monotonic()
+            self._seen = _Seen(answer.value, now)
+            self._heartbeats.observe(answer.value.entries, now, time.time())
+        return self._seen.records, answer.error
+
+    def _entries(self, records: Records) -> list[Entry]:
+        """The entries of all processes; that of this one, too, where it is not registered."""
+        entries = list(records.entries)
+        own = self._target.own() if self._target.own is not None else None
+        if own is not None and all(entry.id != own.id for entry in entries):
+            entries.append(own)
+        return entries
+
+    def _remember(
+        self,
+        records: Records,
+        offsets: LogOffsets | None,
+        statuses: Mapping[str, processes.Status],
+    ) -> None:
+        """Keep the counters of this look, for rates."""
+        positions = {}
+        for generation in records.generations if offsets is not None else ():
+            assert offsets is not None
+            position = offsets.position(generation, self._target.topic_prefix)
+            if position is not None:
+                positions[generation.name.physical] = position
+        self._looks.add(
+            Look(
+                at=time.monotonic() if offsets is None else offsets.at,
+                groups=positions,
+                captured={id: int(found["changes_captured"]) for id, found in statuses.items()},
+                committed={id: int(found["changes_committed"]) for id, found in statuses.items()},
+            )
+        )
+
+    def _generations(
+        self, records: Records, offsets: LogOffsets | None
+    ) -> dict[str, list[GenerationView]]:
+        prefix = self._target.topic_prefix
+        return {name: views(known, offsets, prefix) for name, known in records.known.items()}
+
+    def _processes(
+        self, entries: Sequence[Entry], statuses: Mapping[str, processes.Status]
+    ) -> list[Process]:
+        now = time.monotonic()
+        found: list[Process] = []
+        registered = {entry.id for entry in self._seen.records.entries}
+        for entry in entries:
+            age = self._heartbeats.age(entry.id, now) if entry.id in registered else None
+            when_read = 0.0
+            if age is not None:
+                when_read = self._heartbeats.age(entry.id, self._seen.at)
+            status = statuses.get(entry.id)
+            found.append(processes.process(entry, status, age, when_read, self._looks))
+        return processes.ordered(found)
+
+    def _sinks(self, deadline: float, records_error: str | None) -> list[Sink]:
+        found: list[Sink] = []
+        for sink, cluster in self._target.sinks:
+            if cluster is None:
+                found.append(sink)
+                continue
+            answer = self._versions[sink.name].answer(deadline)
+            # The records are in the first one.
+            error = answer.error or (records_error if not found else None)
+            found.append(Sink(sink.name, sink.kind, sink.address, answer.value, error))
+        return found
+
+
+def _in_memory(target: Target, records: Records, entries: Sequence[Entry]) -> bool:
+    """Whether the change log is that of `flusso run`, by the process that started last, or the generations."""
+    if target.in_memory is not None:
+        return target.in_memory
+    sources = [entry for entry in entries if entry.part in ("capture", "run")]
+    if sources:
+        return max(sources, key=lambda entry: entry.started_at).part == "run"
+    generations = records.generations
+    return bool(generations) and not any(item.durable for item in generations)
+
+
+def _has_registry(target: Target) -> bool:
+    return target.bookkeeping is not None and target.bookkeeping.has_registry
+
+
+def _slot(target: Target, entries: Sequence[Entry]) -> tuple[str, str]:
+    """Slot and publication: those that are given, else those of the newest process that captures."""
+    sources = [entry for entry in entries if entry.slot is not None]
+    newest = max(sources, key=lambda entry: entry.started_at, default=None)
+    slot = target.slot or (newest.slot if newest else None) or "flusso"
+    publication = target.publication or (newest.publication if newest else None) or "flusso"
+    return slot, publication
+
+
+def _read_slot(conninfo: Callable[[], Conninfo], slot: str) -> SlotState | None:
+    with postgres.connect(conninfo(), _APPLICATION) as connection:
+        return read(connection, slot)
+
+
+def _read_offsets(target: Target, records: Records) -> LogOffsets:
+    generations = records.generations
+    # Those on record have the names of the database, which may differ in case from those of the schema files.
+    tables = () if generations else target.tables
+    return read_offsets(target.log(), target.topic_prefix, tables, generations)
+
+
+def _source(slot: str, publication: str, answer: Answer[SlotState | None]) -> Source:
+    if answer.error is not None:
+        return Source(slot, publication, error=answer.error)
+    state = answer.value
+    if state is None:
+        return Source(slot, publication, error=f"replication slot {slot} does not exist")
+    return Source(
+        slot,
+        publication,
+        active=state.active,
+        wal_status=state.wal_status,
+        lag_bytes=state.lag_bytes,
+        retained_bytes=state.retained_bytes,
+        safe_bytes=state.safe_bytes,
+    )
+
+
+def _queue(in_memory: bool, answer: Answer[LogOffsets]) -> Queue:
+    found = answer.value
+    return Queue(
+        "memory" if in_memory else "kafka",
+        [] if found is None else found.shown(),
+        answer.error if found is None else found.error,
+    )
