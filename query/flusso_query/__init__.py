@@ -2,7 +2,7 @@
 
 In reading order:
 
-* `document`, `binding`, `point`: models, the index that each reads, and a type of their values.
+* `document`, `binding`, `projection`, `point`: models, the index and the parts of documents that each reads, and a type of their values.
 * `schema`: what the schema says of documents, and whether a model fits it.
 * `exact_json`: numbers with all their digits.
 * `scope`, `query`: conditions, and which go together.
@@ -43,7 +43,7 @@ from flusso_query.aggregations.metrics import (
 from flusso_query.binding import Binding
 from flusso_query.client.async_client import AsyncClient
 from flusso_query.client.sync_client import Client
-from flusso_query.document import Document, Fragment, source_includes
+from flusso_query.document import Document, Fragment
 from flusso_query.exact_json import ExactSerializer
 from flusso_query.fields.geo import Distance, Geo, Vector
 from flusso_query.fields.levels import Fields, Nested, Object, Projection
@@ -51,6 +51,7 @@ from flusso_query.fields.maps import DateMap, KeywordMap, NumberMap, TextMap
 from flusso_query.fields.ordered import Binary, Bool, Date, Json, Number
 from flusso_query.fields.text import Enum, Keyword, Text
 from flusso_query.point import Point
+from flusso_query.projection import source_includes
 from flusso_query.queries.compound import (
     Function,
     boosting,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import ModuleType
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from flusso_query import projection
 from flusso_query.binding import Binding
 from flusso_query.schema import development
-from flusso_query.schema.annotations import document_keys
 
 
 class Fragment(BaseModel):
@@ -49,6 +49,13 @@ class Document(Fragment):
         if cls.__pydantic_complete__ and hasattr(cls, "__binding__"):
             development.check(cls, cls.__binding__)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_what_was_fetched_in_part(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not cls.__binding__.complete:
+            return projection.completed(cls, value)
+        return value
+
 
 def models_of(module: ModuleType) -> Iterator[type[Document]]:
     """The documents that a module defines, in its order."""
@@ -61,27 +68,3 @@ def models_of(module: ModuleType) -> Iterator[type[Document]]:
         ):
             item.model_rebuild()
             yield item
-
-
-def source_includes(model: type[BaseModel]) -> list[str]:
-    """The dotted document keys that a model reads, sorted."""
-    return sorted(_includes(model, ""))
-
-
-def _includes(model: type[BaseModel], path: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        parts = list(_models(field.annotation))
-        for key in document_keys(name, field):
-            for part in parts:
-                yield from _includes(part, f"{path}{key}.")
-            if not parts:
-                yield f"{path}{key}"
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models in an annotation like `list[Order]` or `Profile | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) not in (dict, Mapping, Literal):
-        for part in get_args(annotation):
-            yield from _models(part)

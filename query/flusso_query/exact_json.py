@@ -22,3 +22,8 @@ class ExactSerializer(JSONSerializer):
             return json.loads(s, parse_float=Decimal)
         except (ValueError, TypeError) as error:
             raise SerializationError(s, error) from error
+
+
+def optional_float(value: float | Decimal | None) -> float | None:
+    """A number of OpenSearch's own, such as a score, which is a float with either serializer."""
+    return None if value is None else float(value)

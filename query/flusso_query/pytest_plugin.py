@@ -3,6 +3,7 @@
 In the configuration of pytest:
 
     [tool.pytest.ini_options]
+    addopts = ["-p", "flusso_query.pytest_plugin"]
     flusso_models = ["shop.documents", "shop.cards"]
     flusso_lock = "flusso.lock"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from flusso_query.fields.ordered import Bool, Date
@@ -78,9 +79,9 @@ def checked(
     return tuple(subs)
 
 
-def moment(milliseconds: float) -> datetime:
+def moment(milliseconds: float | Decimal) -> datetime:
     """A point in time, as OpenSearch counts it."""
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return _EPOCH + timedelta(milliseconds=float(milliseconds))
 
 
 def key_reader(field: Any) -> Callable[[Any], Any]:
@@ -91,8 +92,8 @@ def key_reader(field: Any) -> Callable[[Any], Any]:
         return moment
     if isinstance(field, Bool):
         return bool
-    return _same
+    return _number
 
 
-def _same(value: Any) -> Any:
-    return value
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, overload
 
 from flusso_query.aggregations.aggregation import Aggregation, moment
+from flusso_query.exact_json import optional_float
 from flusso_query.fields.handle import Handle
 from flusso_query.fields.ordered import Date, Number
 from flusso_query.options import given
@@ -52,7 +53,7 @@ def max_(field: Handle[Any], /) -> Aggregation[Any, Any]:
 
 def sum_(field: Number[S, N], /) -> Aggregation[S, float]:
     """The sum of the values, in double precision."""
-    return _metric("sum", field, {}, _value)
+    return _single("sum", field)
 
 
 def avg(field: Number[S, N], /) -> Aggregation[S, float | None]:
@@ -67,14 +68,14 @@ def stats(field: Number[S, N], /) -> Aggregation[S, Stats]:
 
 def value_count(field: Handle[S], /) -> Aggregation[S, int]:
     """How many values there are."""
-    return _metric("value_count", field, {}, _value)
+    return _metric("value_count", field, {}, _count)
 
 
 def cardinality(
     field: Handle[S], /, *, precision_threshold: int | None = None
 ) -> Aggregation[S, int]:
     """How many different values there are: nearly exact up to `precision_threshold` of them (3,000 without it)."""
-    return _metric("cardinality", field, {"precision_threshold": precision_threshold}, _value)
+    return _metric("cardinality", field, {"precision_threshold": precision_threshold}, _count)
 
 
 def percentiles(
@@ -106,18 +107,19 @@ def _metric(
     return Aggregation(f"{kind} {field.path}", kind, body, Reach.of(field.place), read)
 
 
-def _value(found: Json) -> Any:
-    return found["value"]
+def _count(found: Json) -> int:
+    return int(found["value"])
 
 
 def _stats(found: Json) -> Stats:
-    return Stats(found["count"], found["min"], found["max"], found["avg"], found["sum"])
+    least, most, mean = (optional_float(found[name]) for name in ("min", "max", "avg"))
+    return Stats(found["count"], least, most, mean, float(found["sum"]))
 
 
 def _percentiles(found: Json) -> Mapping[float, float | None]:
     # OpenSearch spells a missing value as null, or as "NaN".
     return {
-        float(percent): None if value in (None, "NaN") else value
+        float(percent): None if value in (None, "NaN") else float(value)
         for percent, value in found["values"].items()
         if not percent.endswith("_as_string")
     }

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from flusso_query.aggregations.composite import Composite
 from flusso_query.client.transport import Operation, Request, path, reason_of
-from flusso_query.document import Document, source_includes
+from flusso_query.document import Document
 from flusso_query.errors import MsearchError, RequestError
+from flusso_query.projection import source_includes
 from flusso_query.search.builder import Search
 from flusso_query.search.decode import Reader, require_whole
 from flusso_query.search.result import Result

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, overload
 
 from flusso_query.aggregations.aggregation import Aggregation
-from flusso_query.document import Document, source_includes
+from flusso_query.document import Document
 from flusso_query.errors import ScopeError
 from flusso_query.fields.handle import Handle
 from flusso_query.fields.levels import Projection
 from flusso_query.options import MinimumMatch, given
+from flusso_query.projection import source_includes
 from flusso_query.query import Query, joined, match_all
 from flusso_query.scope import Reach, Root
 from flusso_query.search.highlight import Highlight

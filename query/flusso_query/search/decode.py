@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from flusso_query.document import Document
 from flusso_query.errors import DecodeError, PartialResultError, UnexpectedIndexError
+from flusso_query.exact_json import optional_float
 from flusso_query.search.builder import Search
 from flusso_query.search.inner_hits import Tree, shape
 from flusso_query.search.result import Hit, Result, Shards
@@ -35,7 +36,7 @@ class Reader:
             hits=self.hits(found["hits"]),
             total=None if total is None else total["value"],
             total_is_exact=total is not None and total["relation"] == "eq",
-            max_score=found.get("max_score"),
+            max_score=optional_float(found.get("max_score")),
             took=reply.get("took", 0),
             timed_out=reply.get("timed_out", False),
             terminated_early=reply.get("terminated_early", False),
@@ -64,7 +65,8 @@ class Reader:
         totals = {}
         if self._projections:
             totals = shape(source, self._projections, hit.get("inner_hits", {}), id_)
-        return Hit(id_, index, hit["_score"], self.document(index, id_, source), hit, totals)
+        score = optional_float(hit["_score"])
+        return Hit(id_, index, score, self.document(index, id_, source), hit, totals)
 
     def _model(self, index: str) -> type[Document]:
         for type_ in self._types:

@@ -6,10 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from opensearchpy.exceptions import SerializationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from flusso_query import ExactSerializer, Point
+from flusso_query import Document, Fragment, Point, source_includes
 
 
 class Place(BaseModel):
@@ -38,8 +37,51 @@ def test_other_values_are_no_points(value: Any) -> None:
         Place.model_validate({"at": value})
 
 
-def test_exact_numbers() -> None:
-    text = '{"a": 12345678901234567890.123456789, "b": 5}'
-    assert ExactSerializer().loads(text) == {"a": Decimal("12345678901234567890.123456789"), "b": 5}
-    with pytest.raises(SerializationError):
-        ExactSerializer().loads("{")
+class Item(Fragment):
+    n: int
+
+
+class Order(Fragment):
+    items: list[Item]
+
+
+class Profile(Fragment):
+    bio: str | None
+    places: list[Item]
+
+
+class Card(Document, index="users", hash="0"):
+    name: str
+    extra: Any
+    profile: Profile | None
+    orders: list[Order]
+    account: Order
+    lines: list[Item] = Field(alias="class")
+
+
+def test_only_what_a_model_reads_is_fetched() -> None:
+    assert source_includes(Card) == [
+        "account.items.n",
+        "class.n",
+        "extra",
+        "name",
+        # Of an order of which nothing is read but an empty array, nothing would be left.
+        "orders",
+        "profile.bio",
+        "profile.places.n",
+    ]
+
+
+def test_what_opensearch_leaves_out_of_a_part_is_read_as_it_was() -> None:
+    card = Card.model_validate({"name": "a", "extra": None, "profile": {"bio": None}})
+    assert card.profile == Profile(bio=None, places=[])
+    assert (card.orders, card.account.items, card.lines) == ([], [], [])
+    assert Card.model_validate({"name": "a", "extra": None}).profile is None
+    whole = {"name": "a", "extra": 1, "profile": None, "orders": [], "account": {"items": []}}
+    made = Card.model_validate(whole | {"lines": [{"n": 1}]})
+    assert made.lines == [Item(n=1)]
+
+
+def test_a_leaf_that_is_missing_is_missing() -> None:
+    with pytest.raises(ValidationError, match="name"):
+        Card.model_validate({"extra": 1})

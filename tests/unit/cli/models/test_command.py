@@ -118,7 +118,7 @@ def test_the_pytest_plugin_fails_with_all_problems(compiled: Path) -> None:
     (compiled / "good_cards.py").write_text(CARD)
     (compiled / "bad_cards.py").write_text(CARD.replace("email", "emial").replace("tier", "tear"))
     (compiled / "pytest.ini").write_text(
-        "[pytest]\npythonpath = .\nflusso_models = good_cards bad_cards\n"
+        "[pytest]\npythonpath = .\naddopts = -p flusso_query.pytest_plugin\nflusso_models = good_cards bad_cards\n"
     )
     environment = inherited_environment()
     done = run_command(compiled, environment, "pytest", "-q", "-p", "no:cacheprovider")
