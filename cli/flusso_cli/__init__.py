@@ -8,6 +8,7 @@ In reading order:
 * `overview`: the whole deployment: what runs, how far behind it is, and why.
 * `build`: compiles a configuration.
 * `check`: validates a configuration against the servers.
+* `plan`: what a deployment of the files would change.
 * `init`: writes schema files for an existing database.
 * `admin`: indexes, generations, verification, quarantine.
 * `json_schema`: JSON Schemas of the files that users write.

@@ -16,6 +16,7 @@ _COMMANDS = {
     "run": "flusso_cli.daemons.run",
     "build": "flusso_cli.build",
     "check": "flusso_cli.check.command",
+    "plan": "flusso_cli.plan.command",
     "schema": "flusso_cli.json_schema.command",
     "models": "flusso_cli.models.command",
     "indexes": "flusso_cli.admin.indexes",

@@ -30,18 +30,18 @@ _MAPPED_KINDS = ("identifier", "json", "map")
 def schema_hash(schema: Schema) -> str:
     """8 lower-case hex digits of SHA-256 over canonical JSON."""
     folds, root = _Folds(), schema.root
-    essence = dataclasses.replace(
+    hashed = dataclasses.replace(
         schema,
         root=folds.table(root),
         key=rename.columns(schema.key, root, folds),
-        fields=rename.fields([_essence(item) for item in schema.fields], root, folds),
+        fields=rename.fields([essence(item) for item in schema.fields], root, folds),
         soft_delete=rename.soft_delete(schema.soft_delete, root, folds),
         filters=rename.conditions(schema.filters, root, folds),
         verify_every=0.0,
         description="",
     )
     # Without defaults, so that an option which a later version brings leaves the hashes of today's schemas.
-    return canonical_hash(_SCHEMA.dump_python(essence, mode="json", exclude_defaults=True))
+    return canonical_hash(_SCHEMA.dump_python(hashed, mode="json", exclude_defaults=True))
 
 
 def canonical_hash(value: Any) -> str:
@@ -63,7 +63,7 @@ class _Folds:
         return folded(name)
 
 
-def _essence(field: Field) -> Field:
+def essence(field: Field) -> Field:
     """The field without what only checks and clients look at: nullability, accepted column types, descriptions."""
     field = dataclasses.replace(field, description="")
     match field:
@@ -73,10 +73,10 @@ def _essence(field: Field) -> Field:
                 field, kind=kind, nullable=False, postgres=(), values="", array=False
             )
         case JoinField():
-            inner = tuple(_essence(item) for item in field.fields)
+            inner = tuple(essence(item) for item in field.fields)
             return dataclasses.replace(field, nullable=False, fields=inner)
         case ObjectField():
-            return dataclasses.replace(field, fields=tuple(_essence(item) for item in field.fields))
+            return dataclasses.replace(field, fields=tuple(essence(item) for item in field.fields))
         case GeoField():
             return dataclasses.replace(field, nullable=False)
         case AggregateField():
