@@ -19,11 +19,13 @@ from flusso_capture.stream.change_builder import ChangeBuilder
 from flusso_capture.stream.generated_columns import Evaluator
 from flusso_capture.stream.relations import Relations, Signals
 from flusso_capture.stream.replication import Replication, UnsendableError
+from flusso_capture.stream.row_encoder import RowEncoder
 from flusso_capture.stream.stream import Stream, StreamInput
 from flusso_capture.stream.transaction_ids import TransactionIds
 from flusso_capture.stream.watermark import Watermark
 from flusso_capture.tasks.threads import BackgroundTasks
 from flusso_shared import retry
+from flusso_shared.change import Origin
 from flusso_shared.changelog.control_records import Lineage
 from flusso_shared.errors import FlussoError, RetryableError, StoppedError
 from flusso_shared.names import TableName
@@ -31,7 +33,7 @@ from flusso_shared.plan.model import Plan
 from flusso_shared.postgres.catalog import Table
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_shared.retry import Backoff
-from flusso_shared.seams import ChangeLog
+from flusso_shared.seams import ChangeLog, ChangeWriter
 
 __all__ = ["Capture", "CaptureContext", "CaptureOptions"]
 
@@ -183,17 +185,19 @@ class Capture:
         evaluator = Evaluator(options.conninfo)
         stack.callback(evaluator.close)
         relations = self._relations(source, tasks)
-        changes = ChangeBuilder(
-            relations,
-            TransactionIds(source.next_xid),
-            replication.identify(),
-            options.max_value_bytes,
-            evaluator,
-        )
         writer = self._log.writer()
         # Without waiting: changes that are not acknowledged are sent again by the slot.  By then another process may stream,
         # and may have published newer changes of the same rows.
         stack.callback(writer.close, 0.0)
+        origin = replication.identify()
+        changes = ChangeBuilder(
+            relations,
+            TransactionIds(source.next_xid),
+            origin,
+            options.max_value_bytes,
+            evaluator,
+            self._row_encoder(replication, relations, origin, writer),
+        )
         tasks.begin_session(source.checkpoint)
         stream = Stream(
             StreamInput(replication, relations, changes),
@@ -214,6 +218,14 @@ class Capture:
             extra={"action": "stream"},
         )
         return stream
+
+    def _row_encoder(
+        self, replication: Replication, relations: Relations, origin: Origin, writer: ChangeWriter
+    ) -> RowEncoder | None:
+        """None where the log keeps changes as they are, or the stream's text is not that of a record."""
+        if writer.max_record_bytes is None or replication.codec != "utf-8":
+            return None
+        return RowEncoder(relations, origin, self._options.max_value_bytes, writer.max_record_bytes)
 
     def _prepared_source(self) -> PreparedSource:
         """The prepared source; prepared again when it is stale."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from flusso_shared.change import Change
+from flusso_shared.change import AnyChange
 from flusso_shared.errors import StoppedError
 from flusso_shared.seams import ChangeWriter
 
@@ -24,7 +24,7 @@ class Publisher:
         self._stop = stop
         self._on_wait = on_wait
 
-    def publish(self, change: Change, acknowledged: Callable[[], None]) -> None:
+    def publish(self, change: AnyChange, acknowledged: Callable[[], None]) -> None:
         """Queue `change`; while the buffer is full, wait for acknowledgements.
 
         `acknowledged` is called by a later poll.  Raises `StoppedError` when a stop is requested while it waits.

@@ -62,6 +62,19 @@ class Change(NamedTuple):
     """W3C `traceparent` of the span that published it; a header of a record in Kafka, not part of its value."""
 
 
+class EncodedChange(NamedTuple):
+    """A create or an update in the form that a log stores (`changelog.codec`), made without a `Change`."""
+
+    table: TableName
+    key: bytes
+    value: bytes
+    trace: str = ""
+    """As in `Change`."""
+
+
+AnyChange = Change | EncodedChange
+
+
 class Position(NamedTuple):
     """Where a record stands in the change log.  Offsets rise within one (topic, partition)."""
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from flusso_shared.change import Change, Record
+from flusso_shared.change import AnyChange, Record
 from flusso_shared.names import GenerationName, TableName
 
 
@@ -40,7 +40,12 @@ class ChangeWriter(Protocol):
     `acknowledged` callbacks run in that thread, inside `poll` and `close`.
     """
 
-    def publish(self, change: Change, acknowledged: Callable[[], None]) -> bool:
+    @property
+    def max_record_bytes(self) -> int | None:
+        """The largest key and value, together, of an `EncodedChange` that it takes; None when it takes none."""
+        ...
+
+    def publish(self, change: AnyChange, acknowledged: Callable[[], None]) -> bool:
         """Queue `change`; False, and nothing queued, when the buffer is full (`poll`, then try again).
 
         Does not wait for the log.  Changes of one key keep their order; nothing orders changes of different keys.

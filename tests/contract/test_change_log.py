@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 
 import pytest
 
-from flusso_shared.change import Change, Op, Record
+from flusso_shared.change import Change, EncodedChange, Op, Record
+from flusso_shared.changelog import codec
 from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import FatalError, RetryableError
@@ -79,6 +80,20 @@ def test_what_is_published_is_read(
     publish(writer, sent)
     until_read = read(join(), 50)
     assert sorted(record.change for record in until_read) == sorted(sent)
+
+
+def test_a_record_is_read_as_the_change_that_it_encodes(
+    log: ChangeLog, group: str, writer: ChangeWriter, join: Join
+) -> None:
+    start(log, group)
+    sent = [change(number, lsn=number) for number in range(1, 21)]
+    room = writer.max_record_bytes
+    given = [
+        item if room is None else EncodedChange(item.table, codec.key_of(item), codec.encode(item))
+        for item in sent
+    ]
+    publish(writer, given)
+    assert sorted(record.change for record in read(join(), 20)) == sorted(sent)
 
 
 def test_changes_of_one_key_keep_their_order(

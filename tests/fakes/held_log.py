@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from flusso_shared.change import Change
+from flusso_shared.change import AnyChange, Change
 from flusso_shared.errors import RetryableError
 from flusso_shared.names import TableName
 from flusso_shared.seams import ChangeReader, Offsets, TopicPartition
@@ -78,7 +78,12 @@ class HeldWriter:
         self._waiting: list[Callable[[], None]] = []
         self._idle = threading.Event()
 
-    def publish(self, change: Change, acknowledged: Callable[[], None]) -> bool:
+    @property
+    def max_record_bytes(self) -> None:
+        """The tests look at changes."""
+
+    def publish(self, change: AnyChange, acknowledged: Callable[[], None]) -> bool:
+        assert isinstance(change, Change)
         log = self._log
         if log.full.is_set() or len(self._waiting) >= 10_000_000:
             return False

@@ -7,6 +7,7 @@ In reading order:
 * `pgoutput`: decodes messages.
 * `relations`: the tables, as the stream describes them.
 * `change_builder`: builds changes from messages.
+* `row_encoder`: records of plain rows, without a change in between.
 * `generated_columns`: values that are not in the log.
 * `transaction_ids`: from 32 bits to 64 bits.
 * `watermark`: which LSN may be confirmed.

@@ -19,8 +19,9 @@ from flusso_capture.stream.pgoutput import (
     Update,
 )
 from flusso_capture.stream.relations import Relations, RowLayout
+from flusso_capture.stream.row_encoder import RowEncoder, Transaction
 from flusso_capture.stream.transaction_ids import TransactionIds
-from flusso_shared.change import Change, Op, Origin
+from flusso_shared.change import Change, EncodedChange, Op, Origin
 from flusso_shared.errors import FatalError
 from flusso_shared.names import TableName
 
@@ -41,10 +42,11 @@ class ChangeBuilder:
         origin: Origin,
         max_value_bytes: int,
         evaluate: Evaluate = not_evaluated,
+        encoder: RowEncoder | None = None,
     ) -> None:
         """Values longer than `max_value_bytes` are left out of images, except key and link columns.
 
-        A row whose generated columns `evaluate` cannot compute has no change; its table is signalled as passed over.
+        An `encoder` makes records of what is plain, for a log that takes them.  A row whose generated columns `evaluate` cannot compute has no change; its table is signalled as passed over.
         """
         self._relations = relations
         self._xids = xids
@@ -53,9 +55,9 @@ class ChangeBuilder:
         self._evaluate = evaluate
         self._passed_over: set[int] = set()
         """Relations with rows, in this transaction, that have no change."""
-        self._commit_lsn = 0
-        self._commit_time = 0
-        self._xid = 0
+        self._encoder = encoder
+        self.transaction = Transaction(0, 0, 0)
+        """The one that is being received."""
         self._sequence = 0
         self._unreadable: set[TableName] = set()
         """Tables with a row, in this transaction, whose key or link columns are not valid text."""
@@ -69,12 +71,20 @@ class ChangeBuilder:
 
     def begin_transaction(self, message: Begin) -> None:
         """A transaction begins; the following messages belong to it."""
-        self._commit_lsn = message.commit_lsn
-        self._commit_time = message.commit_time
-        self._xid = self._xids.widen(message.xid)
+        xid = self._xids.widen(message.xid)
+        self.transaction = Transaction(message.commit_lsn, message.commit_time, xid)
         self._sequence = 0
         self._unreadable.clear()
         self._passed_over.clear()
+
+    def encode(self, payload: bytes, lsn: int) -> EncodedChange | None:
+        """The record of a message that begins at `lsn`; None for one that is to be decoded, and to be given to `build`."""
+        if self._encoder is None:
+            return None
+        record = self._encoder.encode(payload, lsn, self.transaction, self._sequence)
+        if record is not None:
+            self._sequence += 1
+        return record
 
     def build(self, message: RowMessage, lsn: int, size: int) -> Sequence[Change]:
         """The changes of `message`, which has `size` bytes and begins at `lsn`; none for tables outside the plan.
@@ -198,9 +208,7 @@ class ChangeBuilder:
             after,
             omitted,
             lsn,
-            self._commit_lsn,
-            self._commit_time,
-            self._xid,
+            *self.transaction,
             sequence,
             self._origin,
         )

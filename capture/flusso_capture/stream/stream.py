@@ -20,7 +20,7 @@ from flusso_capture.stream.relations import Relations
 from flusso_capture.stream.replication import Replication
 from flusso_capture.stream.watermark import Watermark
 from flusso_shared import failpoints
-from flusso_shared.change import Change
+from flusso_shared.change import AnyChange
 from flusso_shared.errors import StoppedError
 from flusso_shared.seams import ChangeWriter
 from flusso_shared.status import Tally
@@ -152,9 +152,12 @@ class Stream:
                 )
         self._socket_empty = False
 
-    def _decode(self, data: bytes) -> Sequence[Change]:
+    def _decode(self, data: bytes) -> Sequence[AnyChange]:
         """The changes of one message: of rows and truncates.  Other messages update the state, and have none."""
         payload = data[_XLOG_DATA_HEADER_BYTES:]
+        record = self._changes.encode(payload, _U64(data, 1)[0])
+        if record is not None:
+            return (record,)
         message = pgoutput.decode(payload, self._codec)
         match message:
             case pgoutput.Insert() | pgoutput.Update() | pgoutput.Delete() | pgoutput.Truncate():
@@ -177,22 +180,21 @@ class Stream:
                 pass
         return ()
 
-    def _publish(self, change: Change) -> None:
+    def _publish(self, change: AnyChange) -> None:
         """Publish one change.  While the buffer is full nothing is received, but statuses are sent."""
         on_published, on_acknowledged = self._on_published, self._on_acknowledged
         if on_published is None or on_acknowledged is None:
             raise pgoutput.DecodeError("the replication stream has a row outside any transaction")
         if self._context.tracer.enabled:
-            change = change._replace(trace=self._transaction_span(change).traceparent)
+            change = change._replace(trace=self._transaction_span().traceparent)
         self._publisher.publish(change, on_acknowledged)
         on_published()
         self._captured += 1
 
-    def _transaction_span(self, change: Change) -> Span:
+    def _transaction_span(self) -> Span:
         if self._span is NO_SPAN:
-            self._span = self._context.tracer.start(
-                "publish", xid=change.xid, lsn=change.commit_lsn
-            )
+            now = self._changes.transaction
+            self._span = self._context.tracer.start("publish", xid=now.xid, lsn=now.commit_lsn)
         return self._span
 
     def _acknowledge(self) -> None:

@@ -27,11 +27,11 @@ class UnusualBlockError(ValueError):
 def write_body(change: Change) -> bytes:
     """The body of a change, without the single-object header."""
     parts = [
-        _head(change.op, change.table),
-        _long(change.lsn),
-        _transaction(change.commit_lsn, change.commit_time, change.xid),
-        _long(change.sequence),
-        _origin(change.origin),
+        encode_head(change.op, change.table),
+        encode_long(change.lsn),
+        encode_transaction(change.commit_lsn, change.commit_time, change.xid),
+        encode_long(change.sequence),
+        encode_origin(change.origin),
     ]
     _write_image(parts, change.before)
     _write_image(parts, change.after)
@@ -39,7 +39,7 @@ def write_body(change: Change) -> bytes:
     return b"".join(parts)
 
 
-def _long(number: int) -> bytes:
+def encode_long(number: int) -> bytes:
     """A zigzag varint."""
     rest = number << 1 if number >= 0 else (~number << 1) | 1
     if rest < 0x80:
@@ -53,39 +53,39 @@ def _long(number: int) -> bytes:
 
 
 _BYTES = [bytes([number]) for number in range(0x80)]
-_STRINGS = [b"\x02" + _long(size) for size in range(_CACHED_LENGTHS)]
+_STRINGS = [b"\x02" + encode_long(size) for size in range(_CACHED_LENGTHS)]
 """The branch and the length of a short string in a nullable value."""
 
 
 def _string(text: str) -> bytes:
     data = text.encode()
-    return _long(len(data)) + data
+    return encode_long(len(data)) + data
 
 
 # These see the same few values over and over: columns, tables, the transaction of the moment.
-_name = lru_cache(maxsize=65536)(_string)
+encode_name = lru_cache(maxsize=65536)(_string)
 
 
 @lru_cache(maxsize=65536)
-def _head(op: Op, table: TableName) -> bytes:
-    return _long(_OPS.index(op)) + _string(table.schema) + _string(table.name)
+def encode_head(op: Op, table: TableName) -> bytes:
+    return encode_long(_OPS.index(op)) + _string(table.schema) + _string(table.name)
 
 
 @lru_cache(maxsize=256)
-def _transaction(commit_lsn: int, commit_time: int, xid: int) -> bytes:
-    return _long(commit_lsn) + _long(commit_time) + _long(xid)
+def encode_transaction(commit_lsn: int, commit_time: int, xid: int) -> bytes:
+    return encode_long(commit_lsn) + encode_long(commit_time) + encode_long(xid)
 
 
 @lru_cache(maxsize=16)
-def _origin(origin: Origin) -> bytes:
-    return _string(origin.system_id) + _long(origin.timeline)
+def encode_origin(origin: Origin) -> bytes:
+    return _string(origin.system_id) + encode_long(origin.timeline)
 
 
 @lru_cache(maxsize=1024)
 def _omitted(columns: tuple[str, ...]) -> bytes:
     if not columns:
         return b"\x00"
-    return b"".join([_long(len(columns)), *map(_string, columns), b"\x00"])
+    return b"".join([encode_long(len(columns)), *map(_string, columns), b"\x00"])
 
 
 def _write_image(parts: list[bytes], image: Image | None) -> None:
@@ -94,16 +94,16 @@ def _write_image(parts: list[bytes], image: Image | None) -> None:
         return
     parts.append(b"\x02")
     if image:
-        parts.append(_long(len(image)))
+        parts.append(encode_long(len(image)))
         append = parts.append
         for name, value in image.items():
-            append(_name(name))
+            append(encode_name(name))
             if value is None:
                 append(b"\x00")
                 continue
             data = value.encode()
             size = len(data)
-            append(_STRINGS[size] if size < _CACHED_LENGTHS else b"\x02" + _long(size))
+            append(_STRINGS[size] if size < _CACHED_LENGTHS else b"\x02" + encode_long(size))
             append(data)
     parts.append(b"\x00")
 

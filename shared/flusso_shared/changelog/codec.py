@@ -80,14 +80,14 @@ def trace_of(headers: Headers) -> str:
 
 def encode(change: Change) -> bytes:
     """The record's value.  The key is not part of it."""
-    return _header() + avro.write_body(change)
+    return header() + avro.write_body(change)
 
 
 def decode(value: bytes, key: bytes | None) -> Change:
     """The change of a record.  Raises `FatalError` for a record that is not a change, or that a newer version wrote."""
     try:
         names = decode_key(key or b"null")
-        if value[:_HEADER_LENGTH] != _header():
+        if value[:_HEADER_LENGTH] != header():
             return _decode_resolving(value, names)
         return _decode_current(value, names)
     except (ValueError, LookupError, EOFError, TypeError) as error:
@@ -116,7 +116,7 @@ def _decode_resolving(value: bytes, key: tuple[str, ...]) -> Change:
         )
     try:
         found: Any = schemaless_reader(
-            io.BytesIO(value[_HEADER_LENGTH:]), writer, known_schemas()[_header()[2:]]
+            io.BytesIO(value[_HEADER_LENGTH:]), writer, known_schemas()[header()[2:]]
         )
     except SchemaResolutionError as error:
         raise ValueError(f"the schemas do not resolve: {error}") from error
@@ -153,7 +153,8 @@ def known_schemas() -> dict[bytes, Any]:
 
 
 @cache
-def _header() -> bytes:
+def header() -> bytes:
+    """What every value begins with: the marker and the fingerprint of the current schema."""
     return _MARKER + _fingerprint(_load(_schema_folder() / _CURRENT))
 
 

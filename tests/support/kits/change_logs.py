@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from flusso_shared import retry
-from flusso_shared.change import Change, Op, Record
+from flusso_shared.change import AnyChange, Change, Op, Record
 from flusso_shared.clock import SystemClock
 from flusso_shared.config.model import QueueConnection
 from flusso_shared.names import TableName
@@ -46,11 +46,11 @@ def change(key: object, op: Op = Op.UPDATE, table: TableName = USERS, lsn: int =
     return Change(op, table, (str(key),), None, image, lsn=lsn)
 
 
-def publish(writer: ChangeWriter, changes: Iterable[Change]) -> list[Change]:
+def publish(writer: ChangeWriter, changes: Iterable[AnyChange]) -> list[AnyChange]:
     """Publish all; the list that comes back grows with the acknowledgements."""
-    acknowledged: list[Change] = []
+    acknowledged: list[AnyChange] = []
 
-    def taken(each: Change) -> bool:
+    def taken(each: AnyChange) -> bool:
         return writer.publish(each, lambda: acknowledged.append(each))
 
     for each in changes:

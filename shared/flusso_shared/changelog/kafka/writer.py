@@ -8,7 +8,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from flusso_shared.change import Change, Op
+from flusso_shared.change import AnyChange, EncodedChange, Op
 from flusso_shared.changelog import codec
 from flusso_shared.changelog.kafka.client import Clients
 from flusso_shared.changelog.kafka.errors import FATAL, error_of
@@ -23,8 +23,8 @@ Keep = Mapping[TableName, Collection[str]]
 TRUNCATES = 0
 """The partition of all truncates of a table."""
 _BY_KEY = -1
-_RECORD_FRAMING_BYTES = 64
-_TRACE_HEADER_BYTES = 80
+_RECORD_FRAMING_BYTES = 64 + 80
+"""Of the record itself, and of the header with its trace."""
 
 
 class KafkaWriter:
@@ -43,30 +43,38 @@ class KafkaWriter:
             message_max_bytes=limit,
             batch_size=min(limit, clients.number("batch.size", limit)),
         )
+        self._callback: tuple[Acknowledge, Callable[..., None]] | None = None
+        """The newest callback, and what it calls."""
         self._failure: FlussoError | None = None
         self._closing = False
         self._tombstones: deque[tuple[str, bytes, Callable[..., None]]] = deque()
         """Tombstones that found no room after their delete."""
 
-    def publish(self, change: Change, acknowledged: Acknowledge) -> bool:
+    @property
+    def max_record_bytes(self) -> int:
+        return self._topics.max_message_bytes - _RECORD_FRAMING_BYTES
+
+    def publish(self, change: AnyChange, acknowledged: Acknowledge) -> bool:
         if self._failure is not None:
             raise self._failure
         if self._tombstones and not self._publish_tombstones():
             return False
         topic = self._topic(change.table)
+        if isinstance(change, EncodedChange):
+            done = self._when_delivered(acknowledged)
+            return self._produce(topic, change.key, change.value, done, trace=change.trace)
         key = codec.key_of(change)
         value = codec.encode(change)
-        framing = _RECORD_FRAMING_BYTES + (_TRACE_HEADER_BYTES if change.trace else 0)
-        room = self._topics.max_message_bytes - len(key) - framing
+        room = self.max_record_bytes - len(key)
         if len(value) > room:
             keep = self._keep.get(change.table, ())
             _, value = fit(change, room, keep, codec.encode)
         if change.op is not Op.DELETE:
-            done = partial(self._delivered, acknowledged)
+            done = self._when_delivered(acknowledged)
             # One worker at a time has truncates to look after, and no two wait for each other: see `truncate_rescan`.
             partition = TRUNCATES if change.op is Op.TRUNCATE else _BY_KEY
             return self._produce(topic, key, value, done, partition, change.trace)
-        both = partial(self._delivered, _Twice(acknowledged))
+        both = self._when_delivered(_Twice(acknowledged))
         if not self._produce(topic, key, value, both, trace=change.trace):
             return False
         # From here on the change counts as taken: the tombstone may wait, but nothing goes before it.
@@ -126,6 +134,12 @@ class KafkaWriter:
             self._failure = self._translate(error_of(error), f"publish to {topic}")
             raise self._failure from error
         return True
+
+    def _when_delivered(self, acknowledged: Acknowledge) -> Callable[..., None]:
+        """The callback of a message.  The changes of a transaction share one."""
+        if self._callback is None or self._callback[0] is not acknowledged:
+            self._callback = (acknowledged, partial(self._delivered, acknowledged))
+        return self._callback[1]
 
     def _delivered(
         self, acknowledged: Acknowledge, error: KafkaError | None, message: Message

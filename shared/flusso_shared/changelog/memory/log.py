@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from flusso_shared.change import Change
+from flusso_shared.change import AnyChange, Change
 from flusso_shared.changelog.control_records import SNAPSHOT_PREFIX
 from flusso_shared.changelog.memory.buffer import Acknowledge, Buffer, Group
 from flusso_shared.changelog.memory.reader import MemoryReader
@@ -90,7 +90,12 @@ class MemoryWriter:
         self._acknowledgements: list[Acknowledge] = []
         self._outstanding = 0
 
-    def publish(self, change: Change, acknowledged: Acknowledge) -> bool:
+    @property
+    def max_record_bytes(self) -> None:
+        """Changes stay as they are."""
+
+    def publish(self, change: AnyChange, acknowledged: Acknowledge) -> bool:
+        assert isinstance(change, Change), "it takes no records"
         with self._buffer.lock:
             taken = self._buffer.publish(change, acknowledged, self._acknowledgements)
         self._outstanding += taken
