@@ -48,8 +48,8 @@ def start(addresses: Mapping[str, str], folder: Path) -> list[Program]:
     try:
         for name, command, port in (
             ("capture", "flusso-capture", 9464),
-            ("worker-1", "flusso-worker", 9466),
-            ("worker-2", "flusso-worker", 9468),
+            ("worker-1", "flusso-worker", 9474),
+            ("worker-2", "flusso-worker", 9476),
         ):
             programs.append(_start(command, port, addresses, folder / name))
     except BaseException:

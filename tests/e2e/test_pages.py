@@ -27,8 +27,8 @@ pytestmark = [
     pytest.mark.xdist_group("pages"),  # one stack for both
 ]
 
-_OURS = (9464, 9465, 9466, 9467)
-"""The ports of the processes that the pages name: the usual ones, and those of a second process."""
+_OURS = (9464, 9465, 9474, 9475)
+"""The default ports: of capture and `flusso run`, and of a worker."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,11 @@ class Place:
     def with_ports(self, text: str) -> str:
         """A text with the ports of this place."""
         names = "|".join(map(str, self.ports))
-        return re.sub(rf"\b(?:{names})\b", lambda found: str(self.ports[int(found[0])]), text)
+        moved = re.sub(rf"\b(?:{names})\b", lambda found: str(self.ports[int(found[0])]), text)
+        # The variables have the ports of the other process.
+        worker = [f"127.0.0.1:{self.ports[port]}" for port in (9474, 9475)]
+        options = f"--public-address {worker[0]} --private-address {worker[1]}"
+        return re.sub(r"^flusso-worker$", f"flusso-worker {options}", moved, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

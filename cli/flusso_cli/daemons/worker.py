@@ -50,6 +50,7 @@ def worker(
         (public_address, private_address),
         (admin_user, admin_password),
         (private_cert, private_key),
+        option_values.WORKER_ADDRESSES,
     )
     core = core_of(stall_timeout, "worker")
 

@@ -196,10 +196,10 @@ class Index(Model):
 class Server(Model):
     """`[server]`: where the two HTTP surfaces listen (`host:port`)."""
 
-    public_address: str = "127.0.0.1:9464"
-    """Where `/healthz`, `/readyz`, `/status` and `/metrics` answer."""
-    private_address: str = "127.0.0.1:9465"
-    """Where the administration answers, with a password."""
+    public_address: str | None = None
+    """Where `/healthz`, `/readyz`, `/status` and `/metrics` answer; by default 127.0.0.1:9464, of a worker :9474."""
+    private_address: str | None = None
+    """Where the administration answers, with a password; by default 127.0.0.1:9465, of a worker :9475."""
     private_cert: str | None = None
     """File of the certificate (PEM) of the private address, which then speaks TLS; the key may be in it."""
     private_key: str | None = None

@@ -232,7 +232,8 @@ class _Reader:
         server = self._model(Server, self._table(raw, path), path)
         if server is not None:
             for key in ("public_address", "private_address"):
-                if wrong := check_address(getattr(server, key)):
+                address = getattr(server, key)
+                if address is not None and (wrong := check_address(address)):
                     self._add((*path, key), wrong)
             if server.private_key is not None and server.private_cert is None:
                 self._add((*path, "private_key"), "`private_key` needs its `private_cert`")

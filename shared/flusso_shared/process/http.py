@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hmac
 import ipaddress
 import logging
@@ -212,8 +213,11 @@ def is_loopback(address: str) -> bool:
     return all((getattr(each, "ipv4_mapped", None) or each).is_loopback for each in addresses)
 
 
-def bind(address: str, surface: str) -> socket.socket:
-    """Listen on `host:port`; port 0 picks a free one.  Raises `FatalError` when it cannot."""
+def bind(address: str, surface: str, *, or_free: bool = False) -> socket.socket:
+    """Listen on `host:port`; port 0 picks a free one, and so does `or_free` where the port is taken.
+
+    Raises `FatalError` when it cannot.
+    """
     host, _, port = address.rpartition(":")
     bare = host.strip("[]")
     try:
@@ -227,6 +231,14 @@ def bind(address: str, surface: str) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
+        if or_free and error.errno == errno.EADDRINUSE:
+            logger.warning(
+                "another process listens on %s, the default for the %s surface; it gets a free port",
+                address,
+                surface,
+                extra={"action": "port_taken", "surface": surface},
+            )
+            return bind(f"{host}:0", surface)
         raise FatalError(
             f"cannot listen on {address} for the {surface} surface: {error.strerror}; choose another"
             f" address with --{surface}-address (port 0 picks a free one)"

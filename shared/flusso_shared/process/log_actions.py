@@ -33,6 +33,10 @@ ACTIONS: Mapping[str, Action] = {
     "listen": Action("A surface listens at this address."),
     "lock_secret": Action("The lock has no secret for this value, which comes from a variable."),
     "override": Action("An environment variable sets an address of the configuration."),
+    "port_taken": Action(
+        "Another process listens on the default port of a surface, which gets a free one.",
+        "Choose ports with `--public-address` and `--private-address`, where a fixed one is needed.",
+    ),
     "shutdown": Action("A signal asked the process to stop."),
     "stopped": Action("The process has stopped cleanly."),
     "telemetry": Action(

@@ -12,24 +12,32 @@ from flusso_shared.config.toml_file import check_address, check_prefix
 from flusso_shared.process.http import Certificate, Credentials
 from flusso_shared.process.service import Addresses
 
+CAPTURE_ADDRESSES = ("127.0.0.1:9464", "127.0.0.1:9465")
+"""Of capture and of `flusso run`, where no others are chosen: the public and the private one."""
+WORKER_ADDRESSES = ("127.0.0.1:9474", "127.0.0.1:9475")
+"""The same of a worker."""
+
 
 def addresses(
     project: Project,
     given: tuple[str | None, str | None],
     credentials: tuple[str, str],
     certificate: tuple[Path | None, Path | None],
+    defaults: tuple[str, str] = CAPTURE_ADDRESSES,
 ) -> Addresses:
     """Flag or environment, else the configuration, else the default.
 
     `given` are the public and the private address, `certificate` the files of the latter and of its key.
     """
     server = project.config.server
-    public, private = given
+    public, private = given[0] or server.public_address, given[1] or server.private_address
+    chosen = {"public": public, "private": private}
     found = Addresses(
-        public or server.public_address,
-        private or server.private_address,
+        public or defaults[0],
+        private or defaults[1],
         Credentials(*credentials),
         _certificate(server, *certificate),
+        frozenset(surface for surface, address in chosen.items() if address is None),
     )
     for option, address in (("public", found.public), ("private", found.private)):
         if wrong := check_address(address):

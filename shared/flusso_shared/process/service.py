@@ -44,6 +44,8 @@ class Addresses:
     credentials: Credentials
     certificate: Certificate | None = None
     """Of the private surface, which then speaks TLS."""
+    by_default: frozenset[str] = frozenset()
+    """The surfaces, `public` and `private`, whose address is a default: they take a free port where that is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ def serve(core: Core, addresses: Addresses, make: Callable[[Surfaces], Parts]) -
         stack.enter_context(stop_on_signals(core.stop))
         stack.callback(core.telemetry.close)
         _check_private(addresses)
-        public = bind(addresses.public, "public")
+        free = addresses.by_default
+        public = bind(addresses.public, "public", or_free="public" in free)
         stack.callback(public.close)
-        private = bind(addresses.private, "private")
+        private = bind(addresses.private, "private", or_free="private" in free)
         stack.callback(private.close)
         guarded = private_app(
             core.status, addresses.credentials, core.administration_slot, core.overview_slot

@@ -41,7 +41,7 @@ def test_the_smallest_configuration_has_all_defaults(tmp_path: Path) -> None:
     assert config.source.manage_replica_identity
     assert config.sinks == ()
     assert config.on_error == "stop"
-    assert config.server.public_address == "127.0.0.1:9464"
+    assert config.server.public_address is None
     assert config.queue.replication_factor == 3
 
 

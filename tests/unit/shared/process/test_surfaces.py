@@ -175,6 +175,21 @@ def test_an_address_that_cannot_be_bound() -> None:
         listener.close()
 
 
+def test_a_default_that_is_taken_is_replaced_by_a_free_port(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    taken = bind("127.0.0.1:0", "public")
+    port = taken.getsockname()[1]
+    other = bind(f"127.0.0.1:{port}", "public", or_free=True)
+    try:
+        host, found = other.getsockname()
+        assert (host, found != port) == ("127.0.0.1", True)
+    finally:
+        taken.close()
+        other.close()
+    assert [getattr(item, "action", "") for item in caplog.records] == ["port_taken"]
+
+
 def record(**extra: object) -> logging.LogRecord:
     made = logging.LogRecord("flusso_shared.x", logging.WARNING, "", 0, "%s rows", (3,), None)
     made.__dict__.update(extra)
