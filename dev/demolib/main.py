@@ -27,7 +27,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, _interrupted)
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        _demonstrate(once=options.once)
+        _demonstrate(once=options.once, search=options.search)
     except Problem as problem:
         print(f"dev/demo: {problem}", file=sys.stderr)
         return 1
@@ -36,33 +36,38 @@ def main() -> int:
     return 0
 
 
-def _demonstrate(once: bool) -> None:
+def _demonstrate(once: bool, search: bool) -> None:
     layout = Layout.of_repository()
     stack = Stack(layout)
     started: list[str] = []
     running: list[Program] = []
+    others: list[Program] = []
     try:
         display.heading("Postgres, Kafka and OpenSearch")
         started = stack.up()
         addresses = stack.addresses()
-        search = Search(addresses["opensearch"])
+        documents = Search(addresses["opensearch"])
 
         display.heading("flusso-capture and two times flusso-worker")
         running = programs.start(addresses, layout.folder / "demo")
-        seeding.wait_until_live(running, search)
+        seeding.wait_until_live(running, documents)
         for index in seeding.INDEXES:
-            count, generation = search.count(index), search.generation(index)
+            count, generation = documents.count(index), documents.generation(index)
             display.say(f"  {index:<10} {count} documents in {generation}")
 
-        story = Story(addresses["postgres"], search)
+        if search:
+            others.append(programs.start_page(addresses, layout.folder / "demo" / "search"))
+            display.say(f"\nSearch the store in a browser: [bold]{others[0].public_url}[/]")
+
+        story = Story(addresses["postgres"], documents)
         display.heading("Ten changes")
         story.ten_changes()
         story.one_child_row()
-        _where_to_look(running, addresses["postgres"], search.url)
+        _where_to_look(running, others, addresses["postgres"], documents.url)
         if not once:
-            _stay(running)
+            _stay([*running, *others])
     finally:
-        _clean_up(stack, started, running)
+        _clean_up(stack, started, [*others, *running])
 
 
 def _stay(running: Sequence[Program]) -> None:
@@ -87,8 +92,12 @@ def _clean_up(stack: Stack, started: list[str], running: Sequence[Program]) -> N
         stack.down(only=started)
 
 
-def _where_to_look(running: Sequence[Program], database_url: str, search_url: str) -> None:
+def _where_to_look(
+    running: Sequence[Program], others: Sequence[Program], database_url: str, search_url: str
+) -> None:
     display.heading("Where to look next")
+    for page in others:
+        display.say(f"  a search page     {page.public_url}  and its code, dev/searchlib")
     display.say(f"  a document        {search_url}/users/_doc/1?pretty")
     display.say(f"  a search          {search_url}/products/_search?q=name:atlas&pretty")
     for program in running:
@@ -119,6 +128,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         default=bool(os.environ.get("FLUSSO_DEMO_ONCE")),
         help="stop after the change was shown (or FLUSSO_DEMO_ONCE=1)",
+    )
+    parser.add_argument(
+        "--search",
+        action="store_true",
+        help="serve a search page over the documents, made with flusso_query",
     )
     return parser
 

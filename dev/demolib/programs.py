@@ -1,10 +1,11 @@
-"""The three programs of the demonstration: capture and two workers."""
+"""The programs of the demonstration: capture and two workers, and a search page over what they made."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 from demolib import search
 from stacklib.daemon import Daemon, Launch
 from stacklib.layout import ROOT
-from stacklib.ports import HOST, free_ports, require_free
+from stacklib.ports import HOST, accepts, free_ports, require_free
 from stacklib.problem import Problem
 
 _CONFIG = ROOT / "dev" / "flusso.toml"
 _GRACE = 30.0
+_POLL = 0.1
+_PAGE_PORT = 8080
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,27 @@ def start(addresses: Mapping[str, str], folder: Path) -> list[Program]:
         stop(programs)
         raise
     return programs
+
+
+def start_page(addresses: Mapping[str, str], folder: Path) -> Program:
+    """Start the search page; gives it when it answers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    daemon = Daemon(folder)
+    daemon.stop(signal.SIGTERM, _GRACE)
+    daemon.log.unlink(missing_ok=True)
+    port, _ = _ports(_PAGE_PORT)
+    environment = _environment(addresses) | {
+        "PYTHONPATH": str(ROOT / "dev"),
+        "OPENSEARCH_URL": addresses["opensearch"],
+        "BIND": f"{HOST}:{port}",
+    }
+    command: list[str | Path] = [sys.executable, "-m", "searchlib.main"]
+    daemon.start(Launch(command, ROOT, environment=environment), port)
+    page = Program(folder.name, daemon, f"http://{HOST}:{port}", daemon.log)
+    while not accepts(port):
+        page.check()
+        time.sleep(_POLL)
+    return page
 
 
 def stop(programs: Sequence[Program]) -> None:

@@ -32,9 +32,9 @@ def environment() -> Iterator[dict[str, str]]:
         yield inherited_environment() | ports | own
 
 
-def _demonstrate(environment: dict[str, str]) -> str:
+def _demonstrate(environment: dict[str, str], *options: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "demolib.main", "--once"],
+        [sys.executable, "-m", "demolib.main", "--once", *options],
         env=environment,
         capture_output=True,
         text=True,
@@ -58,11 +58,14 @@ def test_the_demonstration_runs_twice_and_stops_what_it_started(
     assert "orders/15.unitsSold: 3 -> 4" in first
     assert "products/1.avgRating: " in first
 
-    second = _demonstrate(environment)
+    second = _demonstrate(environment, "--search")
     assert "are there from an earlier run" in second
     assert "orders/15.unitsSold: 4 -> 5" in second
     assert len(_generations(first)) == 3
     assert _generations(second) == _generations(first), "an index was seeded again"
+    page = re.search(r"a search page     http://127\.0\.0\.1:(\d+)", second)
+    assert page is not None
+    assert not accepts(int(page[1]))
 
     for variable in _PORTS.values():
         assert not accepts(int(environment[variable]))
