@@ -52,6 +52,39 @@ def settled(capture: Daemon, worker: Daemon) -> dict[str, float]:
     return found
 
 
+def assert_measured(capture: Daemon, worker: Daemon) -> None:
+    """The metrics of the slot, of lag and of latency have what they are to have once nothing is left to do."""
+    slot = {
+        key: value
+        for key, value in capture.samples().items()
+        if key.startswith("flusso_replication_slot_wal_status")
+    }
+    assert len(slot) == 4
+    assert slot['flusso_replication_slot_wal_status{wal_status="reserved"}'] == 1
+    assert sum(slot.values()) == 1
+    found: dict[str, float] = {}
+
+    def lag() -> str | None:
+        found.update(worker.samples())
+        open_ = [found[f'flusso_index_lag_records{{index="{index}"}}'] for index in _INDEXES]
+        return f"lag {open_}" if any(open_) else None
+
+    until_none("no lag", lag, DEADLINE)
+    for index in _INDEXES:
+        of = f'{{index="{index}"}}'
+        assert found[f"flusso_index_lag_seconds{of}"] == 0
+        assert found[f"flusso_seeding_ratio{of}"] == 1
+        assert found[f"flusso_acknowledgement_age_seconds{of}"] >= 0
+        assert found[f"flusso_commit_to_acknowledged_seconds_count{of}"] > 0
+        assert found[f"flusso_roots_per_change_count{of}"] > 0
+        rows = found[f'flusso_documents_built_total{{cause="snapshot",index="{index}"}}']
+        table = f'flusso_snapshot_rows_total{{table="public.{index}"}}'
+        assert rows == capture.samples()[table]
+        assert found[f'flusso_documents_built_total{{cause="change",index="{index}"}}'] > 0
+    assert found["flusso_bytes_in_flight"] == 0
+    assert found['flusso_server_up{server="opensearch primary"}'] == 1
+
+
 @pytest.mark.parametrize("queue", _PARTS)
 def test_a_change_counts_once_as_captured_acknowledged_and_committed(
     queue: str, site: Site, tmp_path: Path
@@ -81,6 +114,7 @@ def test_a_change_counts_once_as_captured_acknowledged_and_committed(
             "users": 18,
             "orders": 17,
         }
+        assert_measured(capture, worker)
         for daemon, parts in zip(pipeline.daemons, _PARTS[queue], strict=True):
             exported = {name for name in names(daemon.exposition()) if name in SPECS}
             assert exported == {

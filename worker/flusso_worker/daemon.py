@@ -74,7 +74,9 @@ class Worker:
             with self._destinations() as destinations:
                 self._await_servers(destinations)
                 self._runners = [destinations.runner(index) for index in self._plan.indexes]
-                self._context.metrics.gauge("flusso_indexes").set(len(self._runners))
+                metrics, budget = self._context.metrics, self._context.byte_budget
+                metrics.gauge("flusso_indexes").set(len(self._runners))
+                metrics.gauge("flusso_bytes_in_flight").set_function(lambda: budget.reserved)
                 try:
                     self._register(destinations)
                     self._verifications = destinations.verifications(self._plan)

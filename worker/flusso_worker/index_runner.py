@@ -16,6 +16,7 @@ from flusso_shared.names import GenerationName, TableName
 from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
 from flusso_shared.status import IndexState
 from flusso_worker.generations.keeper import Active
+from flusso_worker.pipeline.lag_gauges import export_lag
 from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.spec import WorkerContext
 
@@ -118,6 +119,7 @@ class IndexRunner:
         self._refused = False
         """Whether a step of the keeper failed and needs an operator."""
         self._doing = f"manage the generations of index {index}"
+        export_lag(context.metrics, context.status.backlogs, index)
         self.state: IndexState = "pending"
         self.wanted_snapshot: TableName | None = None
         """The root table, while a seeding generation waits for its snapshot."""
@@ -282,8 +284,11 @@ class IndexRunner:
         self.state = "backfilling" if seeding else "seeded" if live else "pending"
         if self._keeper.standby:
             self.state = "standby"
-        self._status.set_index(self.index, self.state, seeding[-1].progress if seeding else None)
+        progress = seeding[-1].progress if seeding else None
+        self._status.set_index(self.index, self.state, progress)
         self._metrics.gauge("flusso_index_up", self.index).set(1)
+        done = progress.done / progress.total if progress and progress.total else not seeding
+        self._metrics.gauge("flusso_seeding_ratio", self.index).set(done)
 
     def _report_pause(self) -> None:
         paused = self._keeper.paused

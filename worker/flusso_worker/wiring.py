@@ -134,7 +134,9 @@ class Destinations:
     def _pipeline(self, active: Active) -> Pipeline:
         # A stream has no versions: the order of writes decides which document is the last.
         flushes = 1 if self._stdout else 2
-        spec = PipelineSpec(active.name, active.plan, active.group, flushes)
+        spec = PipelineSpec(
+            active.name, active.plan, active.group, created_at=active.created_at, flushes=flushes
+        )
         write = WriteDependencies(
             conninfo=self._options.conninfo,
             sinks=self._sinks,
@@ -153,7 +155,10 @@ class Destinations:
 
     def _sinks(self, clock: Clock) -> Sequence[Sink]:
         sinks: list[Sink] = [
-            OpenSearchSink(cluster, clock, status=self._context.status) for cluster in self.clusters
+            OpenSearchSink(
+                cluster, clock, status=self._context.status, metrics=self._context.metrics
+            )
+            for cluster in self.clusters
         ]
         sinks.extend(self._stdout)
         return sorted(sinks, key=lambda sink: sink.name)

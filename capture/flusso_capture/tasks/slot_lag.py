@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.source import slot
@@ -12,6 +13,7 @@ from flusso_shared.status import SlotState
 
 logger = logging.getLogger(__name__)
 
+_STATUSES = ("reserved", "extended", "unreserved", "lost")
 _AT_RISK_STATUSES = ("unreserved", "lost")
 
 
@@ -22,6 +24,8 @@ class SlotLagMonitor:
         self._options = options
         self._context = context
         self._at_risk = False
+        # Until it is read: 0 would say that the slot is about to be lost.
+        context.metrics.gauge("flusso_replication_slot_safe_bytes").set(math.nan)
 
     def work(self) -> None:
         """Read the lag until a stop is requested (`StoppedError`)."""
@@ -42,10 +46,19 @@ class SlotLagMonitor:
     def _report(self, state: SlotState | None) -> None:
         metrics = self._context.metrics
         self._context.status.set_slot(state)
+        for name in _STATUSES:
+            current = state is not None and state.wal_status == name
+            metrics.gauge("flusso_replication_slot_wal_status", name).set(current)
         if state is None:
             return
         if state.lag_bytes is not None:
             metrics.gauge("flusso_replication_slot_lag_bytes").set(state.lag_bytes)
+        if state.retained_bytes is not None:
+            metrics.gauge("flusso_replication_slot_retained_bytes").set(state.retained_bytes)
+        safe = math.inf if state.safe_bytes is None else state.safe_bytes
+        if state.wal_status == "lost":
+            safe = 0
+        metrics.gauge("flusso_replication_slot_safe_bytes").set(safe)
         at_risk = state.wal_status in _AT_RISK_STATUSES
         metrics.gauge("flusso_replication_slot_at_risk").set(at_risk)
         if at_risk and not self._at_risk:

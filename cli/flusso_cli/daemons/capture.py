@@ -90,7 +90,11 @@ def capture(
         )
 
         def work() -> None:
-            with closing(log), present(myself, core, log), watching(core.status, core.stop, probes):
+            with (
+                closing(log),
+                present(myself, core, log),
+                watching(core.status, core.metrics, core.stop, probes),
+            ):
                 daemon.run()
 
         return {"capture": work}

@@ -112,7 +112,7 @@ def run(
             with (
                 core.administration_slot.holding(administration),
                 present(myself, core, log, worker.local_store),
-                watching(core.status, core.stop, probes),
+                watching(core.status, core.metrics, core.stop, probes),
             ):
                 if _await(answers, core):
                     worker.run()

@@ -73,7 +73,7 @@ def worker(
                 closing(log),
                 core.administration_slot.holding(administration),
                 present(myself, core, log, daemon.local_store),
-                watching(core.status, core.stop, probes),
+                watching(core.status, core.metrics, core.stop, probes),
             ):
                 daemon.run()
 

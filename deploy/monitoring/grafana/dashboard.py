@@ -61,9 +61,9 @@ def or_zero(expression: str) -> str:
     return f"{expression} or vector(0)"
 
 
-def quantiles(metric: str) -> tuple[Query, ...]:
+def quantiles(metric: str, labels: str = _PROCESS) -> tuple[Query, ...]:
     """Median, 95th and 99th percentile of a histogram, over all processes."""
-    rates = f"sum by (le) (rate({metric}_bucket{{{_PROCESS}}}[$__rate_interval]))"
+    rates = f"sum by (le) (rate({metric}_bucket{{{labels}}}[$__rate_interval]))"
     return tuple(
         Query(f"histogram_quantile({quantile}, {rates})", name)
         for quantile, name in ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))
@@ -130,6 +130,50 @@ ROWS = (
         ),
     ),
     Row(
+        "Lag and latency",
+        (
+            Panel(
+                "Lag in changes",
+                "Changes that the index has not applied, over all workers.",
+                (Query(f"sum by (index) (flusso_index_lag_records{{{_INDEX}}})", "{{index}}"),),
+            ),
+            Panel(
+                "Lag in time",
+                "Time since the commit of the oldest change that the index has not applied.",
+                (Query(f"max by (index) (flusso_index_lag_seconds{{{_INDEX}}})", "{{index}}"),),
+                unit="s",
+            ),
+            Panel(
+                "From commit to acknowledgement",
+                "For the oldest change of each batch; searches show it after the next refresh.",
+                quantiles("flusso_commit_to_acknowledged_seconds", _INDEX),
+                unit="s",
+            ),
+            Panel(
+                "Since the last acknowledgement",
+                "Also grows while nothing changes: look at it together with the lag.",
+                (
+                    Query(
+                        f"min by (index) (flusso_acknowledgement_age_seconds{{{_INDEX}}})",
+                        "{{index}}",
+                    ),
+                ),
+                unit="s",
+            ),
+            Panel(
+                "Seeding",
+                "Part of the seeding of the newest generation that is done.",
+                (Query(f"max by (index) (flusso_seeding_ratio{{{_INDEX}}})", "{{index}}"),),
+                unit="percentunit",
+            ),
+            Panel(
+                "Servers that answer",
+                "1 while every process has answers from the server, 0 otherwise.",
+                (Query(f"min by (server) (flusso_server_up{{{_PROCESS}}})", "{{server}}"),),
+            ),
+        ),
+    ),
+    Row(
         "Changes",
         (
             Panel(
@@ -169,6 +213,31 @@ ROWS = (
                 unit="bytes",
             ),
             Panel(
+                "Log kept for the slot",
+                "Log that Postgres keeps for the slot, and what can still be written before it is invalidated.",
+                (
+                    Query(
+                        f"max by (instance) (flusso_replication_slot_retained_bytes{{{_PROCESS}}})",
+                        "kept: {{instance}}",
+                    ),
+                    Query(
+                        f"min by (instance) (flusso_replication_slot_safe_bytes{{{_PROCESS}}})",
+                        "safe: {{instance}}",
+                    ),
+                ),
+                unit="bytes",
+            ),
+            Panel(
+                "State of the slot",
+                "The state in pg_replication_slots that is 1. unreserved is about to be lost.",
+                (
+                    Query(
+                        f"max by (wal_status) (flusso_replication_slot_wal_status{{{_PROCESS}}})",
+                        "{{wal_status}}",
+                    ),
+                ),
+            ),
+            Panel(
                 "Transactions outstanding",
                 "Transactions with changes that are not acknowledged yet.",
                 (
@@ -191,9 +260,29 @@ ROWS = (
         (
             Panel(
                 "Written",
-                "Documents written to the sinks.",
-                (Query(rate("flusso_documents_built_total", _INDEX, "index"), "{{index}}"),),
+                "Documents written to the sinks, by the cause of their build.",
+                (
+                    Query(
+                        rate("flusso_documents_built_total", _INDEX, "index, cause"),
+                        "{{index}} {{cause}}",
+                    ),
+                ),
                 unit="cps",
+            ),
+            Panel(
+                "Documents per change",
+                "Documents that each change of a batch touches.",
+                quantiles("flusso_roots_per_change", _INDEX),
+            ),
+            Panel(
+                "Bytes in flight",
+                "Documents that are built and not acknowledged yet.",
+                (
+                    Query(
+                        f"sum by (instance) (flusso_bytes_in_flight{{{_PROCESS}}})", "{{instance}}"
+                    ),
+                ),
+                unit="bytes",
             ),
             Panel(
                 "Batches and version conflicts",
@@ -272,6 +361,10 @@ ROWS = (
                     Query(
                         or_zero(rate("flusso_retries_total", _PROCESS, "what")),
                         "{{what}}",
+                    ),
+                    Query(
+                        or_zero(rate("flusso_sink_retries_total", _PROCESS, "sink, reason")),
+                        "{{sink}} {{reason}}",
                     ),
                 ),
                 unit="cps",

@@ -87,6 +87,12 @@ class Backlogs:
             for name in of_index.keys() - names:
                 del of_index[name]
 
+    def is_visible(self, name: GenerationName) -> bool:
+        """Whether it is the oldest generation of its index here: the one that queries see, or will see."""
+        with self._lock:
+            known = self._of_index.get(name.index, {})
+            return all(name.number <= other.number for other in known)
+
     def lag(self, index: str) -> Lag | None:
         """The lag of the generation that queries see: the oldest one.  None while there is none."""
         with self._lock:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from flusso_shared.errors import FlussoError
+from flusso_shared.metrics import Metrics
 from flusso_shared.status import Status
 
 _INTERVAL_SECONDS = 1.5
@@ -35,10 +37,15 @@ class Probe(Protocol):
 
 
 @contextmanager
-def watching(status: Status, stop: threading.Event, probes: Sequence[Probe]) -> Iterator[None]:
+def watching(
+    status: Status, metrics: Metrics, stop: threading.Event, probes: Sequence[Probe]
+) -> Iterator[None]:
     """Within the block each probe asks its server in a thread of its own, and `status.servers` has the answers."""
     over = threading.Event()
     for probe in probes:
+        metrics.gauge("flusso_server_up", probe.server).set_function(
+            partial(_is_up, status, probe.server)
+        )
         name = f"watch-{probe.server}"
         # A daemon: a server that is silent must not hold up the end of the process.
         threading.Thread(
@@ -48,6 +55,10 @@ def watching(status: Status, stop: threading.Event, probes: Sequence[Probe]) -> 
         yield
     finally:
         over.set()
+
+
+def _is_up(status: Status, server: str) -> float:
+    return float(server not in status.servers.outages())
 
 
 def _watch(

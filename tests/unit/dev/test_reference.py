@@ -56,7 +56,7 @@ def test_metrics_are_on_the_page() -> None:
 
 
 def test_each_part_has_a_page() -> None:
-    pages = "".join(path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md"))
+    pages = "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
     assert sorted(re.findall(r"<!-- made from the code: ([\w-]+) -->", pages)) == sorted(PARTS)
 
 

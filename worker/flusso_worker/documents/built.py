@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from flusso_shared.seams import Operation
 
@@ -23,6 +23,11 @@ _CHUNK_SECONDS = 2.0
 """A chunk is to be written while its snapshot is recent (`sinks.opensearch.MAX_BATCH_AGE_SECONDS`)."""
 MAX_CHUNK_BYTES = 2 * _CHUNK_BYTES
 """A statement is cut when its documents so far are larger together; one document is always read."""
+
+
+Cause = Literal["snapshot", "change", "rebuild"]
+"""Why documents are built: rows that a snapshot of the root table read; live changes; or to repeat an earlier build, after a
+resync or a write that came too late."""
 
 
 class Failure(NamedTuple):
@@ -61,6 +66,7 @@ class Built:
     """Keys whose row makes the SQL fail."""
     ids: Sequence[str] = ()
     """Ids, where the chunk was built by document ids: a rebuild goes by them too."""
+    cause: Cause = "change"
     causes: Causes | None = None
     """The changes behind the chunk, where documents may be quarantined."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flusso_shared.change import Change, Op, Origin, Record
 from flusso_shared.names import TableName
 from flusso_shared.seams import Offsets, TopicPartition
+from flusso_worker.documents.built import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class ChangeBatch:
     """Seconds since the epoch, by the clock of Postgres: the oldest commit in the batch.  None where its rows were only read."""
     records: Sequence[Record] = ()
     """The batch as it was read."""
+
+    @property
+    def cause(self) -> Cause:
+        """Why its documents are built; a batch of several kinds counts as live changes if it has any."""
+        if self.xids:
+            return "change"
+        first = self.records[0].change.op if self.records else Op.READ
+        return "snapshot" if first is Op.SNAPSHOT else "rebuild"
 
 
 def gather(records: Sequence[Record]) -> ChangeBatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -56,7 +57,8 @@ class Rebuilder:
         self, items: Sequence[Item], isolate: Callable[[Database, Sequence[Item]], Iterator[Built]]
     ) -> Iterator[Built]:
         def build(chunk: Sequence[Item]) -> list[Built]:
-            return list(isolate(self._database, chunk))
+            parts = isolate(self._database, chunk)
+            return [replace(part, cause="rebuild") for part in parts]
 
         # Halved each time, so that documents that were too old to be written are so in the end alone.
         half = max(1, len(items) // 2)

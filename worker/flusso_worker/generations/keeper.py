@@ -51,6 +51,8 @@ class Active:
     state: State
     group: str
     progress: Progress | None
+    created_at: float = 0.0
+    """Seconds since the epoch."""
 
 
 class GenerationKeeper:
@@ -319,6 +321,7 @@ class GenerationKeeper:
                 state=item.generation.state,
                 group=self._steps.group(item.generation),
                 progress=self._progress(item.generation),
+                created_at=item.generation.created_at,
             )
             for item in facts.stored
             if not facts.paused

@@ -79,9 +79,7 @@ class Flusher:
         seconds = time.monotonic() - started
         self.metrics.histogram("flusso_flush_duration_seconds").observe(seconds)
         self.metrics.counter("flusso_batches_total").inc()
-        self.metrics.counter("flusso_documents_built_total", self.generation.index).inc(
-            len(built.operations)
-        )
+        self._count(built)
         self.status.flushed(seconds)
         self.status.add("documents_built", len(built.operations))
 
@@ -104,6 +102,7 @@ class Flusher:
             ]
             outcome = _Outcome()
             for part in rebuilt:
+                self._count(part)
                 self._merge(outcome, self._write_everywhere(part))
             failures = list(outcome.failures.values())
         quarantine.clear(outcome.versions)
@@ -156,9 +155,18 @@ class Flusher:
     def _rebuilt(self, built: Built, only: Collection[str]) -> Iterator[Built]:
         """Some documents of a chunk, built again."""
         if built.ids:
-            return self.rebuilder.rebuild_ids([name for name in built.ids if name in only])
-        id_of = self.builder.sql.id_of
-        return self.rebuilder.rebuild([key for key in built.keys if id_of(key) in only])
+            parts = self.rebuilder.rebuild_ids([name for name in built.ids if name in only])
+        else:
+            id_of = self.builder.sql.id_of
+            parts = self.rebuilder.rebuild([key for key in built.keys if id_of(key) in only])
+        for part in parts:
+            self._count(part)
+            yield part
+
+    def _count(self, built: Built) -> None:
+        index = self.generation.index
+        counter = self.metrics.counter("flusso_documents_built_total", index, built.cause)
+        counter.inc(len(built.operations))
 
     def _failures(self, sink: Sink, built: Built, rejections: Sequence[Rejection]) -> list[Failure]:
         if not rejections:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from flusso_shared.errors import FatalError, RetryableError, StoppedError
-from flusso_shared.tracing import Span
 from flusso_worker.documents.built import Built
 from flusso_worker.pipeline.offsets import PendingBatch
 
@@ -28,6 +27,11 @@ class ByteBudget:
         self._most = most
         self._lock = threading.Lock()
         self._bytes = 0
+
+    @property
+    def reserved(self) -> int:
+        """The bytes that are in flight."""
+        return self._bytes
 
     def has_capacity(self, size: int) -> bool:
         """Whether `reserve` would have succeeded a moment ago."""
@@ -87,14 +91,12 @@ class InFlightRequests:
                 raise StoppedError("stop requested")
             self._await_one(_POLL_SECONDS)
         pending.unflushed += 1
-        self._pending[self._executor.submit(self._flush_traced, built, pending.span)] = (
-            pending,
-            size,
-        )
+        self._pending[self._executor.submit(self._flush_for, built, pending)] = (pending, size)
 
-    def _flush_traced(self, built: Built, span: Span) -> None:
-        with span.child("flush", documents=len(built.operations)):
+    def _flush_for(self, built: Built, pending: PendingBatch) -> None:
+        with pending.span.child("flush", documents=len(built.operations)):
             self._flush(built)
+        pending.acknowledged_at = time.time()
 
     def reap(self) -> None:
         """Count the chunks that are done.  Raises what a flush raised; its batch is then never done."""

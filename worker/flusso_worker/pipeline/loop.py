@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from flusso_shared import failpoints, retry, tracing
 from flusso_shared.change import Record
@@ -68,6 +69,8 @@ class Loop:
         index, metrics = spec.generation.index, context.metrics
         self._in_flight_gauge = metrics.gauge("flusso_changes_in_flight", index)
         self._committed = metrics.counter("flusso_changes_committed_total", index)
+        self._latency = metrics.histogram("flusso_commit_to_acknowledged_seconds", index)
+        self._roots = metrics.histogram("flusso_roots_per_change", index)
         self._tally = Tally(context.status) if context.counts_changes else None
         self._committed_at = 0.0
         self._polling = f"read changes for index {spec.generation.index}"
@@ -90,8 +93,12 @@ class Loop:
                 snapshot = self._batch_builder.open_visibility_gate(batch)
                 resolved = self._batch_builder.resolve(batch, snapshot)
             chunks = self._batch_builder.build(batch, resolved, snapshot)
+            roots = 0
             for built in tracing.each(pending.span, "build", chunks):
-                self._flush(built, pending)
+                roots += len(built.operations)
+                self._flush(replace(built, cause=batch.cause), pending)
+            if batch.cause == "change":
+                self._roots.observe(roots / batch.count)
 
         records = self._poll(reader)
         self._requests.reap()
@@ -236,6 +243,7 @@ class Loop:
 
     def _commit(self, reader: ChangeReader) -> None:
         """Commit the offsets of batches that are done, if there are any."""
+        self._measure_done()
         if not self._offsets.has_committable:
             return
         offsets, changes = self._offsets.take_committable()
@@ -263,6 +271,16 @@ class Loop:
         self._committed.inc(changes)
         self._backlog.acknowledge()
         self._update_backlog()
+
+    def _measure_done(self) -> None:
+        """Observe the latency of the batches that are done, where it is that of what queries see."""
+        visible = self._context.status.backlogs.is_visible(self._spec.generation)
+        for pending in self._offsets.take_done():
+            committed, acknowledged = pending.committed_at, pending.acknowledged_at
+            # What was committed before, an older generation made visible.
+            mine = committed is not None and committed >= self._spec.created_at
+            if visible and mine and committed is not None and acknowledged is not None:
+                self._latency.observe(max(0.0, acknowledged - committed))
 
     def _give_up_partitions(
         self, reader: ChangeReader, partitions: Collection[TopicPartition]

@@ -19,6 +19,8 @@ class PendingBatch:
     changes: int
     committed_at: float | None = None
     """Seconds since the epoch: the commit of the oldest transaction in the batch."""
+    acknowledged_at: float | None = None
+    """Seconds since the epoch: when the last of its chunks so far was acknowledged."""
     unflushed: int = 0
     """Chunks of documents that are submitted and not acknowledged yet."""
     fully_built: bool = False
@@ -42,6 +44,7 @@ class OffsetTracker:
         self._batches: deque[PendingBatch] = deque()
         self._offsets: dict[TopicPartition, int] = {}
         self._changes = 0
+        self._done: list[PendingBatch] = []
 
     def add_batch(
         self, offsets: Offsets, changes: int, committed_at: float | None = None
@@ -77,6 +80,12 @@ class OffsetTracker:
         self._offsets, self._changes = {}, 0
         return offsets, changes
 
+    def take_done(self) -> list[PendingBatch]:
+        """The batches that became done since the last call."""
+        self._collect()
+        done, self._done = self._done, []
+        return done
+
     def put_back(self, offsets: Offsets, changes: int) -> None:
         """Return what `take_committable` gave and could not be committed; newer offsets win."""
         self._offsets = {**offsets, **self._offsets}
@@ -98,3 +107,4 @@ class OffsetTracker:
             pending = self._batches.popleft()
             self._offsets.update(pending.offsets)
             self._changes += pending.changes
+            self._done.append(pending)

@@ -21,6 +21,8 @@ class PipelineSpec:
     plan: IndexPlan
     group: str
     """The consumer group."""
+    created_at: float = 0.0
+    """Seconds since the epoch: when the generation was created."""
     flushes: int = 2
     """Flush threads.  1 keeps the order of writes, for sinks without versions."""
 

@@ -180,7 +180,8 @@ class QuarantineStore:
         if verdicts.gone:
             return False
         if verdicts.retry or verdicts.uncertain:
-            raise RetryableError(f"{self._name} does not accept entries now: {verdicts.reason}")
+            why = verdicts.wait.text if verdicts.wait else ""
+            raise RetryableError(f"{self._name} does not accept entries now: {why}")
         if verdicts.refused or verdicts.rejected:
             reason = verdicts.refused or verdicts.rejected[0].reason
             raise FatalError(

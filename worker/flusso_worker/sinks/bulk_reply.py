@@ -18,12 +18,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from flusso_shared.errors import RetryableError
 from flusso_shared.seams import Conflict, Operation, Rejection
 
 Verdict = Literal["conflict", "retry", "uncertain", "gone", "refused", "poison"]
+RetryReason = Literal["unanswered", "busy", "blocked", "unavailable", "error", "refused"]
+"""Why something is sent again, as `flusso_sink_retries_total` counts it."""
+
+
+class Wait(NamedTuple):
+    """What to wait for before the next attempt."""
+
+    reason: RetryReason
+    text: str
+
 
 _TRANSIENT = frozenset({404, 408, 429, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
@@ -43,7 +53,7 @@ class Verdicts:
     """Of those to retry, the ones whose shard may have gone meanwhile.  A full queue (429) says nothing about it."""
     uncertain: list[tuple[Operation, Rejection]] = field(default_factory=list)
     """Operations to retry a few times, and their rejections if that does not help."""
-    reason: str = ""
+    wait: Wait | None = None
     """Of the last operation that has to be retried."""
     rejected: list[Rejection] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
@@ -118,17 +128,23 @@ def _judge_one(operation: Operation, answer: Mapping[str, Any], verdicts: Verdic
             verdicts.retry.append(operation)
             if status != HTTPStatus.TOO_MANY_REQUESTS:
                 verdicts.unavailable.append(operation)
-            verdicts.reason = f"{status} {text}"
+            verdicts.wait = Wait(_why(status, kind), f"{status} {text}")
         case "uncertain":
             verdicts.uncertain.append((operation, Rejection(operation.id, status, text)))
             verdicts.unavailable.append(operation)
-            verdicts.reason = f"{status} {text}"
+            verdicts.wait = Wait("error", f"{status} {text}")
         case "gone":
             verdicts.gone = reason
         case "refused":
             verdicts.refused = f"{status} {text}"
         case "poison":
             verdicts.rejected.append(Rejection(operation.id, status, text))
+
+
+def _why(status: int, kind: str) -> RetryReason:
+    if kind == "cluster_block_exception":
+        return "blocked"
+    return "busy" if status == HTTPStatus.TOO_MANY_REQUESTS else "unavailable"
 
 
 def _reason(error: Mapping[str, Any]) -> str:

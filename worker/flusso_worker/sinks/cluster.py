@@ -58,6 +58,21 @@ class CutError(RetryableError):
     """
 
 
+class BusyError(RetryableError):
+    """OpenSearch answered 429: too many requests."""
+
+
+class BlockedError(RetryableError):
+    """OpenSearch takes no writes now: a read-only index, a full disk."""
+
+
+_TRANSIENT_ERRORS: Mapping[int, type[RetryableError]] = {
+    HTTPStatus.BAD_GATEWAY: CutError,
+    HTTPStatus.TOO_MANY_REQUESTS: BusyError,
+}
+"""Statuses that are told apart."""
+
+
 class Reply(NamedTuple):
     """An answer, not parsed: bulk replies are large, and most report no error."""
 
@@ -165,15 +180,15 @@ class Cluster:
     def _translated(self, error: TransportError, code: int, what: str) -> Exception:
         where = f"OpenSearch at {self._url}: {what} was answered {code}"
         if code in _TRANSIENT:
-            kind = CutError if code == HTTPStatus.BAD_GATEWAY else RetryableError
+            kind = _TRANSIENT_ERRORS.get(code, RetryableError)
             return kind(f"{where}: {_whole_reason(error)}")
         if code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return self._refused_by_proxy(code)
         if code == HTTPStatus.UNAUTHORIZED:
             return self._login.refused(where)
         if code == HTTPStatus.FORBIDDEN:
-            if "cluster_block_exception" in str(error.error):  # a full disk, a read-only index
-                return RetryableError(f"{where}: {_whole_reason(error)}")
+            if "cluster_block_exception" in str(error.error):
+                return BlockedError(f"{where}: {_whole_reason(error)}")
             return FatalError(
                 f"{where}: {self._login.who} lacks a privilege: {_reason(error)}; it must be"
                 " allowed to create, write and delete its indexes, their aliases and `flusso_meta`"

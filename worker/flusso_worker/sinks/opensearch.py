@@ -11,6 +11,7 @@ from http import HTTPStatus
 from flusso_shared import failpoints
 from flusso_shared.clock import Clock
 from flusso_shared.errors import FatalError, RetryableError
+from flusso_shared.metrics import Metrics
 from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
 from flusso_shared.seams import (
     Batch,
@@ -21,7 +22,8 @@ from flusso_shared.seams import (
 )
 from flusso_shared.status import Status
 from flusso_worker.sinks import bulk, bulk_reply
-from flusso_worker.sinks.cluster import Cluster, CutError, Reply, path
+from flusso_worker.sinks.bulk_reply import RetryReason, Wait
+from flusso_worker.sinks.cluster import BlockedError, BusyError, Cluster, CutError, Reply, path
 from flusso_worker.sinks.scan import hits
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,10 @@ _QUOTED_CHARACTERS = 500
 """Of an answer, in a message."""
 
 
+_Next = tuple[Sequence[Sequence[Operation]], Wait | None]
+"""The requests still to be sent, the last of them first, and what to wait for before."""
+
+
 class OpenSearchSink:
     """A `Sink` over one cluster.  Thread-safe.
 
@@ -59,9 +65,11 @@ class OpenSearchSink:
         clock: Clock,
         max_age: float = MAX_BATCH_AGE_SECONDS,
         status: Status | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`clock` ends waits between attempts; lasting problems are reported to `status`.  `max_age` is in seconds."""
         self._status = status or Status()
+        self._metrics = metrics or Metrics("worker")
         self._cluster = cluster
         self._clock = clock
         self._max_age = max_age
@@ -104,26 +112,24 @@ class OpenSearchSink:
             if not first and self._is_late(batch):
                 outcome.doubt(chunk.operations)
             try:
-                again, reason = self._write_once(batch, chunk, outcome)
+                again, wait = self._write_once(batch, chunk, outcome)
             except RetryableError as error:
                 outcome.doubt(chunk.operations)
                 if self._is_late(batch):
                     # It took until now to be answered by nothing, and the next question may take as long.
                     self._report(batch, str(error))
-                again, reason = self._unanswered(batch, chunk, error, outcome)
+                again, wait = self._unanswered(batch, chunk, error, outcome)
             first = False
             waiting.extend(again)
             if not waiting:
                 return
-            if reason:
-                self._pause(backoff, batch, reason)
+            if wait is not None:
+                self._pause(backoff, batch, wait)
             else:
                 backoff.reset()
             chunk = bulk.whole(waiting.pop())
 
-    def _write_once(
-        self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome
-    ) -> tuple[Sequence[Sequence[Operation]], str]:
+    def _write_once(self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome) -> _Next:
         """Send one request; return the operations still to write, in requests, and the reason to wait, if any."""
         reply = self._send(batch, chunk.body)
         if reply.status == HTTPStatus.NOT_FOUND:
@@ -141,7 +147,7 @@ class OpenSearchSink:
             )
         self._limit.passed(len(chunk.body))
         again = outcome.take(verdicts)
-        return ([again], verdicts.reason) if again else ((), "")
+        return ([again], verdicts.wait) if again else ((), None)
 
     def _send(self, batch: Batch, body: bytes) -> Reply:
         where = path(batch.generation.write_alias, "_bulk")
@@ -150,20 +156,21 @@ class OpenSearchSink:
 
     def _refused_whole(
         self, batch: Batch, chunk: bulk.Chunk, reply: Reply, outcome: _Outcome
-    ) -> tuple[Sequence[Sequence[Operation]], str]:
+    ) -> _Next:
         """Split a request that was refused as a whole; reject its document if it has only one.  Returns as `_write_once`."""
         if len(chunk.operations) > 1:
             if reply.status == _TOO_LARGE:
                 self._limit.refused(len(chunk.body))
-            return _halves(chunk.operations), ""
+            return _halves(chunk.operations), None
         if not bulk_reply.is_error(reply.text) and not self._refused_again(
             batch, chunk.operations[0], outcome
         ):
             # The answer is not from OpenSearch: it may be an outage of a proxy.
-            return [chunk.operations], f"a bulk request was answered {reply.status}"
+            told = f"a bulk request was answered {reply.status}"
+            return [chunk.operations], Wait("refused", told)
         reason = _large(chunk) if reply.status == _TOO_LARGE else reply.text[:_QUOTED_CHARACTERS]
         outcome.rejected.append(Rejection(chunk.operations[0].id, reply.status, reason))
-        return (), ""
+        return (), None
 
     def _refused_again(self, batch: Batch, operation: Operation, outcome: _Outcome) -> bool:
         """Whether a single document is refused for the second time in a row, while a small request is answered."""
@@ -175,19 +182,19 @@ class OpenSearchSink:
 
     def _unanswered(
         self, batch: Batch, chunk: bulk.Chunk, error: RetryableError, outcome: _Outcome
-    ) -> tuple[Sequence[Sequence[Operation]], str]:
+    ) -> _Next:
         """What to send after a request without an answer.  Returns as `_write_once`.
 
         While a small request is answered, the reason may be the size: the request is split, and a single document
         is rejected after some attempts.  In an outage no request is answered, and all is sent again.
         """
-        operations = chunk.operations
+        operations, wait = chunk.operations, Wait(_why(error), str(error))
         if not self._answers_small_request(batch):
             outcome.cuts.clear()
-            return [operations], str(error)
+            return [operations], wait
         if len(operations) > 1:
             self._limit.refused(len(chunk.body))
-            return _halves(operations), "" if isinstance(error, CutError) else str(error)
+            return _halves(operations), None if isinstance(error, CutError) else wait
         if isinstance(error, CutError):
             name = operations[0].id
             outcome.cuts[name] += 1
@@ -197,8 +204,8 @@ class OpenSearchSink:
                     self._limit.cut_alone or len(chunk.body), len(chunk.body)
                 )
                 outcome.rejected.append(Rejection(name, _TOO_LARGE, f"{_large(chunk)}: {error}"))
-                return (), ""
-        return [operations], str(error)
+                return (), None
+        return [operations], wait
 
     def _answers_small_request(self, batch: Batch) -> bool:
         """Whether a bulk request that writes nothing is answered now, on the same route."""
@@ -211,13 +218,14 @@ class OpenSearchSink:
     def _is_late(self, batch: Batch) -> bool:
         return self._clock.monotonic() - batch.built_at > self._max_age
 
-    def _pause(self, backoff: Backoff, batch: Batch, reason: str) -> None:
+    def _pause(self, backoff: Backoff, batch: Batch, wait: Wait) -> None:
         delay = backoff.next()
         self._status.retry_sink(self.name)
+        self._metrics.counter("flusso_sink_retries_total", self.name, wait.reason).inc()
         if backoff.attempt >= TOLD_AFTER or self._is_late(batch):
-            self._report(batch, reason)
+            self._report(batch, wait.text)
         told = f"{self._doing(batch)} yet"
-        log_next_try(logger, told, delay, reason, {"index": batch.generation.index})
+        log_next_try(logger, told, delay, wait.text, {"index": batch.generation.index})
         self._clock.wait(delay)
 
     def _report(self, batch: Batch, reason: str) -> None:
@@ -292,6 +300,12 @@ class _Limit:
         """A request was accepted: raise the limit by a little if the request was near it."""
         if self.bytes < self.most and size >= self.bytes // 2:
             self.bytes = min(self.most, self.bytes + self.bytes // 8)
+
+
+def _why(error: RetryableError) -> RetryReason:
+    if isinstance(error, BusyError):
+        return "busy"
+    return "blocked" if isinstance(error, BlockedError) else "unanswered"
 
 
 def _halves(operations: Sequence[Operation]) -> list[Sequence[Operation]]:

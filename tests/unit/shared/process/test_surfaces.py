@@ -140,9 +140,9 @@ def test_the_error_of_an_index_is_shown_until_it_goes_on(
 
 
 def test_metrics_are_exposed(public: httpx.Client, metrics: Metrics) -> None:
-    metrics.counter("flusso_documents_built_total", "users").inc(5)
+    metrics.counter("flusso_documents_built_total", "users", "change").inc(5)
     answer = public.get("/metrics")
-    assert 'flusso_documents_built_total{index="users"} 5.0' in answer.text
+    assert 'flusso_documents_built_total{cause="change",index="users"} 5.0' in answer.text
 
 
 def test_unknown_paths_and_methods(public: httpx.Client) -> None:

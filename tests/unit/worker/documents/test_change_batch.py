@@ -18,9 +18,15 @@ ORIGIN = Origin("7", 1)
 
 
 def record(
-    partition: int, offset: int, table: TableName = USERS, op: Op = Op.UPDATE, xid: int = 0
+    partition: int,
+    offset: int,
+    table: TableName = USERS,
+    op: Op = Op.UPDATE,
+    xid: int = 0,
+    commit_time: int = 0,
 ) -> Record:
-    change = Change(op, table, ("1",), None, None, xid=xid, origin=ORIGIN if xid else Origin("", 0))
+    origin = ORIGIN if xid else Origin("", 0)
+    change = Change(op, table, ("1",), None, None, commit_time=commit_time, xid=xid, origin=origin)
     return Record(Position(f"t.{table.name}", partition, offset), change)
 
 
@@ -51,3 +57,20 @@ def test_a_truncate_is_no_row_but_the_gate_waits_for_it() -> None:
     assert not intake.changes
     assert intake.xids == {ORIGIN: frozenset({70})}
     assert intake.offsets == {TopicPartition("t.orders", 0): 2}
+
+
+def test_the_oldest_commit_is_that_of_a_transaction_and_no_row_that_was_read_has_one() -> None:
+    read = record(0, 1, op=Op.SNAPSHOT, commit_time=1_000_000)
+    commits = [
+        record(0, 2, xid=50, commit_time=9_500_000),
+        record(1, 1, xid=60, commit_time=9_000_000),
+    ]
+    assert gather([read]).committed_at is None
+    assert gather([read, *commits]).committed_at == 9.0
+
+
+def test_the_cause_of_a_batch() -> None:
+    snapshot, resync = record(0, 1, op=Op.SNAPSHOT), record(0, 2, op=Op.READ)
+    assert gather([snapshot]).cause == "snapshot"
+    assert gather([resync]).cause == "rebuild"
+    assert gather([snapshot, record(0, 3, xid=50)]).cause == "change"

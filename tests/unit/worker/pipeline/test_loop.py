@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -84,8 +85,8 @@ class Reader:
     def committed(self) -> int:
         return max((commit.get(AT, 0) for commit in self.commits), default=0)
 
-    def feed(self, *offsets: int, op: Op = Op.READ) -> None:
-        change = Change(op, USERS, ("1",), None, None)
+    def feed(self, *offsets: int, op: Op = Op.READ, xid: int = 0, commit_time: int = 0) -> None:
+        change = Change(op, USERS, ("1",), None, None, commit_time=commit_time, xid=xid)
         with self.changed:
             self.waiting.extend(Record(Position(*AT, offset), change) for offset in offsets)
             self.changed.notify_all()
@@ -346,6 +347,42 @@ def test_a_build_that_fails_again_and_again_is_the_last_error_until_it_succeeds(
     rig.assembly.finish_flush("1")
     rig.reader.await_commit(1)
     assert rig.status.to_json()["last_error"] is None
+
+
+def test_the_latency_counts_from_the_commit_to_the_last_acknowledgement(rig: Rig) -> None:
+    now = time.time()
+    rig.reader.feed(0, xid=5, commit_time=int((now - 100) * 1_000_000))
+    rig.assembly.finish_flush("1")
+    rig.reader.await_commit(1)
+    rig.reader.feed(1, op=Op.SNAPSHOT)
+    rig.assembly.finish_flush("2")
+    rig.reader.await_commit(2)
+    found = rig.metrics.registry.get_sample_value
+    of = {"index": "users"}
+    assert found("flusso_commit_to_acknowledged_seconds_count", of) == 1
+    seconds = found("flusso_commit_to_acknowledged_seconds_sum", of)
+    assert seconds is not None
+    assert 100 <= seconds < 100 + DEADLINE
+    assert found("flusso_roots_per_change_count", of) == 1
+
+
+def test_the_backlog_is_what_was_read_and_is_not_committed(rig: Rig) -> None:
+    def lag() -> tuple[int, float | None]:
+        found = rig.status.backlogs.lag("users")
+        assert found is not None
+        return found.records, found.seconds
+
+    rig.reader.feed(0, 1, xid=5, commit_time=int((time.time() - 100) * 1_000_000))
+    rig.assembly.await_built(1)
+    records, seconds = lag()
+    assert records == 2
+    assert seconds is not None
+    assert seconds >= 100
+    assert rig.status.backlogs.waiting(set()) != []
+    rig.assembly.finish_flush("2")
+    rig.reader.await_commit(2)
+    until_none("no backlog", lambda: None if lag() == (0, 0.0) else str(lag()), DEADLINE)
+    assert rig.status.backlogs.waiting(set()) == []
 
 
 def test_a_poll_that_fails_for_now_is_repeated(rig: Rig) -> None:

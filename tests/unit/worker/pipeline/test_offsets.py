@@ -36,6 +36,20 @@ def test_a_batch_is_open_until_all_its_chunks_are_known() -> None:
     assert tracker.has_committable
 
 
+def test_the_oldest_commit_is_of_the_batches_that_are_not_done() -> None:
+    tracker = OffsetTracker()
+    assert tracker.oldest_commit is None
+    first = tracker.add_batch({A: 1}, 1, committed_at=7.0)
+    second = tracker.add_batch({A: 2}, 1, committed_at=6.0)
+    tracker.add_batch({A: 3}, 1)
+    assert tracker.oldest_commit == 6.0
+    finish(first)
+    finish(second)
+    assert tracker.oldest_commit is None
+    assert tracker.take_done() == [first, second]
+    assert tracker.take_done() == []
+
+
 def test_offsets_of_partitions_that_went_away_are_not_released() -> None:
     tracker = OffsetTracker()
     done, in_flight = tracker.add_batch({A: 5, B: 1}, 2), tracker.add_batch({A: 6, B: 3}, 2)

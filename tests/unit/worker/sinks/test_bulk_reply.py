@@ -95,6 +95,23 @@ def test_a_shard_that_may_have_gone_is_told(status: int, kind: str, told: list[O
     assert bulk_reply.judge(ONE, reply(item(status, error(kind, "")))).unavailable == told
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "why"),
+    [
+        (429, "rejected_execution_exception", "busy"),
+        (429, "cluster_block_exception", "blocked"),
+        (403, "cluster_block_exception", "blocked"),
+        (503, "unavailable_shards_exception", "unavailable"),
+        (500, "internal_error", "error"),
+    ],
+)
+def test_what_is_sent_again_says_why(status: int, kind: str, why: str) -> None:
+    assert bulk_reply.judge(ONE, reply(item(status, error(kind, "told")))).wait == (
+        why,
+        f"{status} {kind}: told",
+    )
+
+
 def test_the_reason_names_the_cause() -> None:
     told = error("mapper_parsing_exception", "failed to parse field [a]") | {
         "caused_by": error("number_format_exception", 'For input string: "x"')
