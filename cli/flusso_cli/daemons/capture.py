@@ -38,6 +38,7 @@ def capture(
     from flusso_capture.daemon import Capture
     from flusso_capture.options import CaptureContext, capture_options
     from flusso_cli.daemons.presence import Myself, present
+    from flusso_cli.daemons.start_line import started
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.changelog.kafka.probe import KafkaProbe
     from flusso_shared.config.choose import choose
@@ -49,7 +50,7 @@ def capture(
     from flusso_shared.process.server_watch import Probe, watching
     from flusso_shared.process.service import Parts, Surfaces, core_of, serve
 
-    project = choose(config, lock, locked=locked)
+    project, file = choose(config, lock, locked=locked)
     queue = project.config.queue
     addresses = option_values.addresses(
         project,
@@ -89,11 +90,13 @@ def capture(
             publication=publication,
         )
 
+        announce = started(myself, file, core.status, skips_snapshots=skip_backfill)
+
         def work() -> None:
             with (
                 closing(log),
                 present(myself, core, log),
-                watching(core.status, core.metrics, core.stop, probes),
+                watching(core.status, core.metrics, core.stop, probes, announce),
             ):
                 daemon.run()
 

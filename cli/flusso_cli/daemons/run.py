@@ -10,6 +10,7 @@ import typer
 from flusso_capture.daemon import Capture
 from flusso_capture.options import CaptureContext, capture_options
 from flusso_cli.daemons.presence import Myself, present
+from flusso_cli.daemons.start_line import started
 from flusso_shared.changelog.memory.log import CAPACITY, MemoryLog
 from flusso_shared.config.choose import choose
 from flusso_shared.postgres.probe import PostgresProbe
@@ -67,7 +68,7 @@ def run(
     lag_poll_secs: command_line.LagPollOption = 15,
 ) -> None:
     """Seed the indexes and follow changes in one process, without Kafka."""
-    project = choose(config, lock, locked=locked)
+    project, file = choose(config, lock, locked=locked)
     addresses = option_values.addresses(
         project,
         (public_address, private_address),
@@ -108,11 +109,13 @@ def run(
             publication=publication,
         )
 
+        announce = started(myself, file, core.status, skips_snapshots=skip_backfill)
+
         def work() -> None:
             with (
                 core.administration_slot.holding(administration),
                 present(myself, core, log, worker.local_store),
-                watching(core.status, core.metrics, core.stop, probes),
+                watching(core.status, core.metrics, core.stop, probes, announce),
             ):
                 if _await(answers, core):
                     worker.run()

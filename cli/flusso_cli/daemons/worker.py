@@ -29,6 +29,7 @@ def worker(
     """Consume row changes from Kafka and keep the indexes equal to the database."""
     # Here, so that `--help` and `--version` do not pay for them.
     from flusso_cli.daemons.presence import Myself, present
+    from flusso_cli.daemons.start_line import started
     from flusso_shared.changelog.kafka.log import KafkaLog
     from flusso_shared.changelog.kafka.probe import KafkaProbe
     from flusso_shared.config.choose import choose
@@ -44,7 +45,7 @@ def worker(
     from flusso_worker.pipeline.spec import WorkerContext
     from flusso_worker.sinks.probe import OpenSearchProbe
 
-    project = choose(config, lock, locked=locked)
+    project, file = choose(config, lock, locked=locked)
     addresses = option_values.addresses(
         project,
         (public_address, private_address),
@@ -68,12 +69,14 @@ def worker(
         probes: list[Probe] = [PostgresProbe(options.conninfo), KafkaProbe(log), *clusters]
         myself = Myself("worker", project, options.index_prefix, surfaces)
 
+        announce = started(myself, file, core.status)
+
         def work() -> None:
             with (
                 closing(log),
                 core.administration_slot.holding(administration),
                 present(myself, core, log, daemon.local_store),
-                watching(core.status, core.metrics, core.stop, probes),
+                watching(core.status, core.metrics, core.stop, probes, announce),
             ):
                 daemon.run()
 

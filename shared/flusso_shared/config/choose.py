@@ -11,12 +11,15 @@ from flusso_shared.errors import ConfigError
 _DEFAULT_CONFIG = Path("flusso.toml")
 
 
-def choose(config: Path | None, lock: Path, *, locked: bool) -> Project:
-    """What a daemon runs.  A configuration is compiled into `lock` first; raises `ConfigError` where there is none."""
+def choose(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path]:
+    """What a daemon runs, and the file it comes from.
+
+    A configuration is compiled into `lock` first; raises `ConfigError` where there is none.
+    """
     project, file = needed_project(config, lock, locked=locked)
     if file != lock:
         write_lock(project, lock)
-    return project
+    return project, file
 
 
 def needed_project(config: Path | None, lock: Path, *, locked: bool) -> tuple[Project, Path]:

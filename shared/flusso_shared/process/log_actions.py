@@ -38,6 +38,7 @@ ACTIONS: Mapping[str, Action] = {
         "Choose ports with `--public-address` and `--private-address`, where a fixed one is needed.",
     ),
     "shutdown": Action("A signal asked the process to stop."),
+    "start": Action("What the process is and does, once every server has answered."),
     "stopped": Action("The process has stopped cleanly."),
     "telemetry": Action(
         "What is sent to OpenTelemetry, and why it cannot be.",

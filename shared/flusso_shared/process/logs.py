@@ -26,7 +26,9 @@ _LEVELS = {
     "off": logging.CRITICAL + 1,
 }
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
-_NOISY = ("opensearch", "urllib3", "uvicorn", "asyncio", "botocore")
+_NOISY = ("opensearch", "uvicorn", "asyncio", "botocore")
+_SPEAKS_FOR_OTHERS = "urllib3"
+"""Its warnings are about attempts, which those that make them report, and about its own pools."""
 _TALKATIVE = ("botocore.auth",)
 """They log secrets at the level of debug: here the headers that are signed, with the session token."""
 _OURS = "flusso_"
@@ -52,6 +54,7 @@ def configure(env: Mapping[str, str]) -> None:
     root.setLevel(logging.INFO)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_SPEAKS_FOR_OTHERS).setLevel(logging.ERROR)
     for target, level in levels.items():
         logging.getLogger(target or None).setLevel(level)
     for name in _TALKATIVE:

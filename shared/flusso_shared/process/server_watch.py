@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
@@ -36,12 +36,38 @@ class Probe(Protocol):
         ...
 
 
+class _FirstAnswers:
+    """Calls a function once, when the last of the servers has answered for the first time.  Thread-safe."""
+
+    def __init__(self, servers: Iterable[str], then: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._silent = set(servers)
+        self._then = then
+
+    def answered(self, server: str) -> None:
+        with self._lock:
+            if server not in self._silent:
+                return
+            self._silent.remove(server)
+            last = not self._silent
+        if last:
+            self._then()
+
+
 @contextmanager
 def watching(
-    status: Status, metrics: Metrics, stop: threading.Event, probes: Sequence[Probe]
+    status: Status,
+    metrics: Metrics,
+    stop: threading.Event,
+    probes: Sequence[Probe],
+    on_all_answered: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Within the block each probe asks its server in a thread of its own, and `status.servers` has the answers."""
+    """Within the block each probe asks its server in a thread of its own, and `status.servers` has the answers.
+
+    `on_all_answered` is called once, in one of these threads, when each has answered.
+    """
     over = threading.Event()
+    first = _FirstAnswers([probe.server for probe in probes], on_all_answered)
     for probe in probes:
         metrics.gauge("flusso_server_up", probe.server).set_function(
             partial(_is_up, status, probe.server)
@@ -49,7 +75,7 @@ def watching(
         name = f"watch-{probe.server}"
         # A daemon: a server that is silent must not hold up the end of the process.
         threading.Thread(
-            target=_watch, args=(name, probe, status, stop, over), name=name, daemon=True
+            target=_watch, args=(name, probe, status, stop, over, first), name=name, daemon=True
         ).start()
     try:
         yield
@@ -62,7 +88,12 @@ def _is_up(status: Status, server: str) -> float:
 
 
 def _watch(
-    name: str, probe: Probe, status: Status, stop: threading.Event, over: threading.Event
+    name: str,
+    probe: Probe,
+    status: Status,
+    stop: threading.Event,
+    over: threading.Event,
+    first: _FirstAnswers,
 ) -> None:
     servers, server = status.servers, probe.server
     try:
@@ -74,6 +105,7 @@ def _watch(
                 servers.failed(server, str(error))
             else:
                 servers.answered(server, version)
+                first.answered(server)
             over.wait(_INTERVAL_SECONDS)
         probe.close()
     except BaseException as error:  # noqa: BLE001 - it is what /healthz reports

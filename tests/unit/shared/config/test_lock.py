@@ -53,8 +53,8 @@ def config(tmp_path: Path) -> Path:
 
 def test_what_was_compiled_comes_back(config: Path, tmp_path: Path) -> None:
     lock = tmp_path / "flusso.lock"
-    compiled = choose(config, lock, locked=False)
-    found = choose(None, lock, locked=True)
+    compiled, _ = choose(config, lock, locked=False)
+    found, _ = choose(None, lock, locked=True)
     assert found.indexes == compiled.indexes
     assert [index.name for index in found.plan.indexes] == ["users"]
     assert found.config.prefix == "shop-"
@@ -73,7 +73,7 @@ def test_a_service_comes_back_without_what_it_gives(config: Path, tmp_path: Path
     url = '"postgresql://me:hidden-1@db/shop"'
     config.write_text(config.read_text().replace(url, '{ service = "shop" }'))
     choose(config, lock, locked=False)
-    found = choose(None, lock, locked=True).config.source.connection_url
+    found = choose(None, lock, locked=True)[0].config.source.connection_url
     assert isinstance(found, ConnectionParts)
     assert found.model_fields_set == {"service"}
 
@@ -145,7 +145,7 @@ def test_a_secret_property_must_come_from_the_environment(name: str, tmp_path: P
     text = f'[source]\ntype = "postgres"\n[queue.properties]\n"{name}" = "hidden"\n'
     (tmp_path / "flusso.toml").write_text(text)
     lock = tmp_path / "flusso.lock"
-    project = choose(tmp_path / "flusso.toml", lock, locked=False)
+    project, _ = choose(tmp_path / "flusso.toml", lock, locked=False)
     assert project.config.queue.properties == {name: "hidden"}
     assert "hidden" not in lock.read_text()
     with pytest.raises(ConfigError, match="compile it again") as caught:
