@@ -40,6 +40,18 @@ _USERS_ORDERS_ITEMS = Place("users", "orders", "orders.items")
 UsersOrdersStatus = Literal["pending", "paid", "shipped", "delivered", "cancelled"]
 
 
+class UsersAddressesScope:
+    """One element of `addresses`, which conditions on its fields are about."""
+
+
+class UsersOrdersItemsScope:
+    """One element of `orders.items`, which conditions on its fields are about."""
+
+
+class UsersOrdersScope:
+    """One element of `orders`, which conditions on its fields are about."""
+
+
 class UsersAccountFields(Object[Root]):
     """Fields of `account`."""
 
@@ -56,46 +68,46 @@ class UsersProfileFields(Object[Root]):
     birthDate: Date[Root, date] = Date(_USERS, "profile.birthDate")
 
 
-class UsersAddressesFields(Nested[Root, "UsersAddressesFields"]):
+class UsersAddressesFields(Nested[Root, UsersAddressesScope]):
     """Fields of one element of `addresses`."""
 
-    kind: Keyword[UsersAddressesFields, str] = Keyword(
+    kind: Keyword[UsersAddressesScope, str] = Keyword(
         _USERS_ADDRESSES, "addresses.kind", subfields=True
     )
-    line1: Text[UsersAddressesFields] = Text(_USERS_ADDRESSES, "addresses.line1", subfields=True)
-    city: Keyword[UsersAddressesFields, str] = Keyword(
+    line1: Text[UsersAddressesScope] = Text(_USERS_ADDRESSES, "addresses.line1", subfields=True)
+    city: Keyword[UsersAddressesScope, str] = Keyword(
         _USERS_ADDRESSES, "addresses.city", subfields=True
     )
-    postalCode: Keyword[UsersAddressesFields, str] = Keyword(
+    postalCode: Keyword[UsersAddressesScope, str] = Keyword(
         _USERS_ADDRESSES, "addresses.postalCode", subfields=True
     )
-    country: Keyword[UsersAddressesFields, str] = Keyword(
+    country: Keyword[UsersAddressesScope, str] = Keyword(
         _USERS_ADDRESSES, "addresses.country", subfields=True
     )
 
 
-class UsersOrdersItemsFields(Nested["UsersOrdersFields", "UsersOrdersItemsFields"]):
+class UsersOrdersItemsFields(Nested[UsersOrdersScope, UsersOrdersItemsScope]):
     """Fields of one element of `orders.items`."""
 
-    productId: Number[UsersOrdersItemsFields, int] = Number(
+    productId: Number[UsersOrdersItemsScope, int] = Number(
         _USERS_ORDERS_ITEMS, "orders.items.productId", "integer"
     )
-    quantity: Number[UsersOrdersItemsFields, int] = Number(
+    quantity: Number[UsersOrdersItemsScope, int] = Number(
         _USERS_ORDERS_ITEMS, "orders.items.quantity", "integer"
     )
-    unitPrice: Number[UsersOrdersItemsFields, Decimal] = Number(
+    unitPrice: Number[UsersOrdersItemsScope, Decimal] = Number(
         _USERS_ORDERS_ITEMS, "orders.items.unitPrice", "double"
     )
 
 
-class UsersOrdersFields(Nested[Root, "UsersOrdersFields"]):
+class UsersOrdersFields(Nested[Root, UsersOrdersScope]):
     """Fields of one element of `orders`."""
 
-    status: Enum[UsersOrdersFields, UsersOrdersStatus] = Enum(
+    status: Enum[UsersOrdersScope, UsersOrdersStatus] = Enum(
         _USERS_ORDERS, "orders.status", subfields=True
     )
-    total: Number[UsersOrdersFields, Decimal] = Number(_USERS_ORDERS, "orders.total", "double")
-    placedAt: Date[UsersOrdersFields, datetime] = Date(_USERS_ORDERS, "orders.placedAt")
+    total: Number[UsersOrdersScope, Decimal] = Number(_USERS_ORDERS, "orders.total", "double")
+    placedAt: Date[UsersOrdersScope, datetime] = Date(_USERS_ORDERS, "orders.placedAt")
     items: UsersOrdersItemsFields = UsersOrdersItemsFields(
         _USERS_ORDERS, "orders.items", _USERS_ORDERS_ITEMS
     )
@@ -193,6 +205,14 @@ _PRODUCTS_TAGS = Place("products", "tags")
 _PRODUCTS_REVIEWS = Place("products", "reviews")
 
 
+class ProductsTagsScope:
+    """One element of `tags`, which conditions on its fields are about."""
+
+
+class ProductsReviewsScope:
+    """One element of `reviews`, which conditions on its fields are about."""
+
+
 class ProductsPricingFields(Object[Root]):
     """Fields of `pricing`."""
 
@@ -200,23 +220,21 @@ class ProductsPricingFields(Object[Root]):
     currency: Keyword[Root, str] = Keyword(_PRODUCTS, "pricing.currency", subfields=True)
 
 
-class ProductsTagsFields(Nested[Root, "ProductsTagsFields"]):
+class ProductsTagsFields(Nested[Root, ProductsTagsScope]):
     """Fields of one element of `tags`."""
 
-    label: Keyword[ProductsTagsFields, str] = Keyword(_PRODUCTS_TAGS, "tags.label", subfields=True)
+    label: Keyword[ProductsTagsScope, str] = Keyword(_PRODUCTS_TAGS, "tags.label", subfields=True)
 
 
-class ProductsReviewsFields(Nested[Root, "ProductsReviewsFields"]):
+class ProductsReviewsFields(Nested[Root, ProductsReviewsScope]):
     """Fields of one element of `reviews`."""
 
-    rating: Number[ProductsReviewsFields, int] = Number(
-        _PRODUCTS_REVIEWS, "reviews.rating", "short"
-    )
-    body: Text[ProductsReviewsFields] = Text(_PRODUCTS_REVIEWS, "reviews.body", subfields=True)
-    userId: Number[ProductsReviewsFields, int] = Number(
+    rating: Number[ProductsReviewsScope, int] = Number(_PRODUCTS_REVIEWS, "reviews.rating", "short")
+    body: Text[ProductsReviewsScope] = Text(_PRODUCTS_REVIEWS, "reviews.body", subfields=True)
+    userId: Number[ProductsReviewsScope, int] = Number(
         _PRODUCTS_REVIEWS, "reviews.userId", "integer"
     )
-    createdAt: Date[ProductsReviewsFields, datetime] = Date(_PRODUCTS_REVIEWS, "reviews.createdAt")
+    createdAt: Date[ProductsReviewsScope, datetime] = Date(_PRODUCTS_REVIEWS, "reviews.createdAt")
 
 
 class ProductsFields(Fields):
@@ -295,6 +313,10 @@ _ORDERS_ITEMS = Place("orders", "items")
 OrdersStatus = Literal["pending", "paid", "shipped", "delivered", "cancelled"]
 
 
+class OrdersItemsScope:
+    """One element of `items`, which conditions on its fields are about."""
+
+
 class OrdersTimelineFields(Object[Root]):
     """Fields of `timeline`."""
 
@@ -302,12 +324,12 @@ class OrdersTimelineFields(Object[Root]):
     shippedAt: Date[Root, datetime] = Date(_ORDERS, "timeline.shippedAt")
 
 
-class OrdersItemsFields(Nested[Root, "OrdersItemsFields"]):
+class OrdersItemsFields(Nested[Root, OrdersItemsScope]):
     """Fields of one element of `items`."""
 
-    productId: Number[OrdersItemsFields, int] = Number(_ORDERS_ITEMS, "items.productId", "integer")
-    quantity: Number[OrdersItemsFields, int] = Number(_ORDERS_ITEMS, "items.quantity", "integer")
-    unitPrice: Number[OrdersItemsFields, Decimal] = Number(
+    productId: Number[OrdersItemsScope, int] = Number(_ORDERS_ITEMS, "items.productId", "integer")
+    quantity: Number[OrdersItemsScope, int] = Number(_ORDERS_ITEMS, "items.quantity", "integer")
+    unitPrice: Number[OrdersItemsScope, Decimal] = Number(
         _ORDERS_ITEMS, "items.unitPrice", "double"
     )
 

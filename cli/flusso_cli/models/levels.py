@@ -106,7 +106,7 @@ def _level(shape: Shape, names: Names, wish: str, above: tuple[str, str]) -> Lev
     namespace = names.new(f"{model}Fields")
     if shape.mapping == "nested":
         place = names.new(f"{outside}_{_constant(shape.key)}")
-        inside = namespace
+        inside = names.new(f"{model}Scope")
     children, labels = _inner(shape.fields, names, (model, place, inside))
     return Level(
         shape, shape.fields, place, outside, scope, inside, model, namespace, children, labels
@@ -123,6 +123,14 @@ def label_types(level: Level, names: Names) -> list[str]:
     return lines
 
 
+def scope(level: Level) -> list[str]:
+    """The class that stands for the elements of a nested array."""
+    if level.shape is None or not level.nested:
+        return []
+    about = f"One element of `{level.shape.path}`, which conditions on its fields are about."
+    return [f"class {level.scope}:", *layout.docstring(about)]
+
+
 # --- handles ------------------------------------------------------------------------------------
 
 
@@ -131,10 +139,10 @@ def namespace(level: Level, names: Names, *, auto_subfields: bool) -> list[str]:
     base: type = Fields
     bases, about = names.imported(QUERY, "Fields"), f"Fields of a document of `{level.model}`."
     if level.shape is not None and level.nested:
-        base, bases = Nested, _nested(level, names)
+        base, bases = Nested, f"{names.imported(QUERY, 'Nested')}[{level.above}, {level.scope}]"
         about = f"Fields of one element of `{level.shape.path}`."
     elif level.shape is not None:
-        base, bases = Object, f"{names.imported(QUERY, 'Object')}[{level.above}]"
+        base, bases = Object, f"{names.imported(QUERY, 'Object')}[{level.scope}]"
         about = f"Fields of `{level.shape.path}`."
     lines = [f"class {level.namespace}({bases}):", *layout.docstring(about), ""]
     found = _namespace_attributes([shape.key for shape in level.fields], base)
@@ -147,12 +155,6 @@ def namespace(level: Level, names: Names, *, auto_subfields: bool) -> list[str]:
         if shape.description:
             lines += layout.docstring(shape.description)
     return lines if level.fields else lines[:-1]
-
-
-def _nested(level: Level, names: Names) -> str:
-    # Names of classes that are defined further down are in quotes.
-    above = level.above if level.above == names.imported(QUERY, "Root") else f'"{level.above}"'
-    return f'{names.imported(QUERY, "Nested")}[{above}, "{level.namespace}"]'
 
 
 def _child(name: str, child: Level) -> list[str]:

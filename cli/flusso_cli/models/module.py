@@ -43,6 +43,8 @@ def _section(
     labels = [line for level in document.walk() for line in levels.label_types(level, names)]
     lines += ["", *labels] if labels else []
     for level in document.walk():
+        lines += ["", "", *found] if (found := levels.scope(level)) else []
+    for level in document.walk():
         lines += ["", "", *levels.namespace(level, names, auto_subfields=auto_subfields)]
     for level in document.walk():
         lines += ["", "", *levels.model(level, index, names)]

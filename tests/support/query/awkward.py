@@ -31,5 +31,8 @@ fields:
         table: items
         primary_key: id
         foreign_key: t
-        fields: [{ keyword: None, required: true }]
+        fields:
+          - { keyword: None, required: true }
+          - object: where
+            fields: [{ keyword: city }]
 """

@@ -63,7 +63,7 @@ def test_no_name_hides_another(awkward: ModuleType) -> None:
         "path": {"any": 1, "inside": None, "exists": "yes"},
         "model_fields": 3,
         "Text": "t",
-        "items": [{"int": 1, "items": [{"None": "none"}]}],
+        "items": [{"int": 1, "items": [{"None": "none", "where": {"city": "x"}}]}],
     }
     found = awkward.Text_.model_validate(value)
     assert found.date == date(2024, 2, 3)
@@ -76,6 +76,7 @@ def test_no_name_hides_another(awkward: ModuleType) -> None:
     assert fields.path_.any.path == "path.any"
     assert fields.items.items.None_.path == "items.items.None"
     assert fields.items.items.None_.place.levels == ("items", "items.items")
+    assert fields.items.items.where.city.place.levels == ("items", "items.items")
 
 
 def test_each_index_has_classes_of_its_own(awkward: ModuleType) -> None:
