@@ -7,6 +7,7 @@ from collections.abc import Collection
 from flusso_shared.errors import FlussoError
 from flusso_shared.names import GenerationName, TableName
 from flusso_worker.generations.keeper import Active
+from flusso_worker.generations.record import Generation
 
 
 class FakeKeeper:
@@ -17,6 +18,7 @@ class FakeKeeper:
         self.error: FlussoError | None = None
         self.snapshot: TableName | None = None
         self.waits = self.paused = False
+        self.live: Generation | None = None
         self.evicted: set[GenerationName] = set()
 
     def step(self) -> list[Active]:

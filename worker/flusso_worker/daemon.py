@@ -16,7 +16,9 @@ from flusso_shared.names import TableName
 from flusso_shared.plan.model import Plan
 from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.status import Phase
+from flusso_worker.generations.applied import AppliedPositions
 from flusso_worker.generations.local_store import LocalStore
+from flusso_worker.generations.record import Generation
 from flusso_worker.generations.registration import Heartbeat
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.maintenance.periodic_verification import PeriodicVerification
@@ -58,6 +60,7 @@ class Worker:
         self._runners: list[IndexRunner] = []
         self._verifications: list[PeriodicVerification] = []
         self._heartbeat: Heartbeat | None = None
+        self._applied: AppliedPositions | None = None
 
     def run(self) -> None:
         """Run the indexes until `stop` is set; then drain and return.
@@ -79,6 +82,9 @@ class Worker:
                 metrics.gauge("flusso_bytes_in_flight").set_function(lambda: budget.reserved)
                 try:
                     self._register(destinations)
+                    self._applied = destinations.applied(self._live_generations)
+                    if self._applied is not None:
+                        self._applied.start()
                     self._verifications = destinations.verifications(self._plan)
                     for verification in self._verifications:
                         verification.start()
@@ -136,6 +142,9 @@ class Worker:
         self._heartbeat = Heartbeat(registration, self._options.heartbeat.interval)
         self._heartbeat.start()
 
+    def _live_generations(self) -> list[Generation]:
+        return [live for runner in self._runners if (live := runner.live) is not None]
+
     def _run_indexes(self) -> None:
         while not self._stop.is_set():
             for verification in self._verifications:
@@ -143,6 +152,8 @@ class Worker:
                     raise verification.failure
             if self._heartbeat is not None and self._heartbeat.failure is not None:
                 raise self._heartbeat.failure
+            if self._applied is not None and self._applied.failure is not None:
+                raise self._applied.failure
             for runner in self._runners:
                 runner.step()
             self._publish_phase()
@@ -183,5 +194,7 @@ class Worker:
         # Their waits end with the clock, and the clock ends with `stop`.
         for verification in self._verifications if self._stop.is_set() else ():
             verification.join(max(0.0, deadline - time.monotonic()))
+        if self._applied is not None:
+            self._applied.finish()
         if self._heartbeat is not None:
             self._heartbeat.finish()

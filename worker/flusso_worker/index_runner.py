@@ -16,6 +16,7 @@ from flusso_shared.names import GenerationName, TableName
 from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
 from flusso_shared.status import IndexState
 from flusso_worker.generations.keeper import Active
+from flusso_worker.generations.record import Generation
 from flusso_worker.pipeline.lag_gauges import export_lag
 from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.spec import WorkerContext
@@ -42,6 +43,11 @@ class Keeper(Protocol):
     @property
     def paused(self) -> bool:
         """Whether an operator has paused the index."""
+        ...
+
+    @property
+    def live(self) -> Generation | None:
+        """The generation that queries see."""
         ...
 
     def before_streaming(self) -> None:
@@ -138,6 +144,11 @@ class IndexRunner:
         return bool(self._pipelines) and all(
             pipeline.reading.is_set() for pipeline in self._pipelines.values()
         )
+
+    @property
+    def live(self) -> Generation | None:
+        """The generation that queries see.  Callable from any thread."""
+        return self._keeper.live
 
     def step(self) -> None:
         """Do one round.  Errors of this index are handled; anything unexpected is raised."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from flusso_shared.clock import Clock
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan, Plan
 from flusso_shared.seams import Sink
+from flusso_worker.generations.applied import AppliedPositions, AppliedRecords
 from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.local_store import LocalStore
+from flusso_worker.generations.record import Generation
 from flusso_worker.generations.registration import Registration
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.index_runner import IndexRunner
@@ -82,6 +84,14 @@ class Destinations:
         store = GenerationStore(self.clusters[0], self._options.index_prefix)
         schemas = {index.name: index.hash for index in plan.indexes}
         return Registration(store, schemas, self._options.applied(plan))
+
+    def applied(self, live: Callable[[], Iterable[Generation]]) -> AppliedPositions | None:
+        """What records which commits the `live` generations have applied; None without a cluster."""
+        if not self.clusters:
+            return None
+        options = self._options
+        records = [AppliedRecords(cluster, options.index_prefix) for cluster in self.clusters]
+        return AppliedPositions(records, self._context.log, options.topic_prefix, live)
 
     def verifications(self, plan: Plan) -> list[PeriodicVerification]:
         """The verifications of the indexes that have `verify_every`."""

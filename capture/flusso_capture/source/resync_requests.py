@@ -12,13 +12,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flusso_shared.changelog.control_records import (
+    RESYNC_PREFIX,
+    RESYNC_READ_FIELD,
+    RESYNC_TRUNCATE_FIELD,
+)
 from flusso_shared.names import TableName
 from flusso_shared.postgres.catalog import Table
 from flusso_shared.seams import Control
-
-# Keys and fields of stored requests keep the names that earlier versions wrote.
-_KEY_PREFIX = "doubt/"
-_TRUNCATE_FIELD = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class ResyncRequests:
         found = [
             _from_json(value, TableName(*value["table"]))
             for key, value in records.items()
-            if key.startswith(_KEY_PREFIX)
+            if key.startswith(RESYNC_PREFIX)
         ]
         return [request for request in found if request.truncate or request.read]
 
@@ -92,14 +93,14 @@ def missing_for_stream(table: Table, links: Collection[str]) -> str:
 
 
 def _key(table: TableName) -> str:
-    return f"{_KEY_PREFIX}{table}"
+    return f"{RESYNC_PREFIX}{table}"
 
 
 def _to_json(request: ResyncRequest) -> dict[str, Any]:
     return {
         "table": [*request.table],
-        _TRUNCATE_FIELD: request.truncate,
-        "read": [[*table] for table in sorted(request.read)],
+        RESYNC_TRUNCATE_FIELD: request.truncate,
+        RESYNC_READ_FIELD: [[*table] for table in sorted(request.read)],
         "serial": request.serial,
     }
 
@@ -107,5 +108,5 @@ def _to_json(request: ResyncRequest) -> dict[str, Any]:
 def _from_json(value: Mapping[str, Any] | None, table: TableName) -> ResyncRequest:
     if value is None:
         return ResyncRequest(table, truncate=False, read=frozenset(), serial=0)
-    read = frozenset(TableName(*item) for item in value["read"])
-    return ResyncRequest(table, bool(value[_TRUNCATE_FIELD]), read, int(value["serial"]))
+    read = frozenset(TableName(*item) for item in value[RESYNC_READ_FIELD])
+    return ResyncRequest(table, bool(value[RESYNC_TRUNCATE_FIELD]), read, int(value["serial"]))

@@ -1,4 +1,4 @@
-"""Records the checkpoint: the LSN up to which the log was received (I6).
+"""Records the checkpoint: the LSNs up to which the log was received (I6), and up to which its changes are acknowledged.
 
 The slot is never confirmed beyond the recorded checkpoint.  So a slot that another program moved or recreated is detected: its
 confirmed LSN is after the checkpoint.
@@ -33,12 +33,23 @@ class CheckpointRecorder:
         with self._changed:
             self._recorded = self._wanted = recorded
 
-    def advance(self, lsn: int, timeline: int) -> None:
-        """The log was received up to `lsn`; the thread records it."""
+    def advance(self, lsn: int, timeline: int, acknowledged: int) -> None:
+        """The log was received up to `lsn`, and its changes are acknowledged up to `acknowledged`.
+
+        The thread records both once the second has advanced: before that nothing can be confirmed.
+        """
         wanted = self._wanted
-        if wanted is not None and (lsn > wanted.lsn or timeline != wanted.timeline):
+        if wanted is None:
+            return
+        if timeline == wanted.timeline:
+            # Only a failover, to a server that lacks the end of the log, leads back.
+            acknowledged = max(acknowledged, wanted.acknowledged)
+        advanced = replace(
+            wanted, lsn=max(lsn, wanted.lsn), timeline=timeline, acknowledged=acknowledged
+        )
+        if advanced != wanted:
             with self._changed:
-                self._wanted = replace(wanted, lsn=max(lsn, wanted.lsn), timeline=timeline)
+                self._wanted = advanced
                 self._changed.notify()
 
     @property
@@ -71,5 +82,11 @@ class CheckpointRecorder:
     def _next(self) -> Checkpoint | None:
         """The checkpoint to be recorded; None after `close`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._wanted != self._recorded)
+            self._changed.wait_for(lambda: self._closed or self._advanced())
             return None if self._closed else self._wanted
+
+    def _advanced(self) -> bool:
+        wanted, recorded = self._wanted, self._recorded
+        if wanted is None or recorded is None:
+            return wanted != recorded
+        return (wanted.timeline, wanted.acknowledged) != (recorded.timeline, recorded.acknowledged)

@@ -211,8 +211,9 @@ class Stream:
 
     def _confirmed_lsn(self) -> int:
         """The LSN that may be confirmed: everything before it is acknowledged, and it is not after the checkpoint."""
-        self._checkpoints.advance(self._watermark.received, self._timeline)
-        return min(self._watermark.confirmed(), self._checkpoints.recorded_lsn)
+        acknowledged = self._watermark.confirmed()
+        self._checkpoints.advance(self._watermark.received, self._timeline, acknowledged)
+        return min(acknowledged, self._checkpoints.recorded_lsn)
 
     def _send_status(self, confirmed: int) -> None:
         advanced = confirmed > self._status_lsn

@@ -13,7 +13,8 @@ from flusso_query.aggregations.buckets import Bucket
 from flusso_query.aggregations.composite import Composite
 from flusso_query.client import operations
 from flusso_query.client.operations import Options
-from flusso_query.client.transport import Operation, Pause, answered
+from flusso_query.client.transport import Operation, Pause, failed, replied
+from flusso_query.client.wait import Committed, wait_for
 from flusso_query.client.walk import Walk
 from flusso_query.document import Document
 from flusso_query.search.builder import Search
@@ -155,6 +156,23 @@ class AsyncClient:
         """Let searches see all that is written by now."""
         await self._run(operations.refresh(types, self._options))
 
+    async def wait_for(
+        self,
+        type_: type[Document],
+        lsn: int | str | Committed,
+        /,
+        *others: type[Document],
+        timeout: float = 10.0,
+        refresh: bool = False,
+    ) -> None:
+        """Return when the index, and those of `others`, have applied a commit, and everything before it.
+
+        `lsn` is what `SELECT pg_current_wal_insert_lsn()` gives after the commit, or a change of the change log.  From then on `get` and
+        `mget` give at least that state; searches do after the index's next refresh, or at once with `refresh`.  Raises `WaitTimeout`.
+        """
+        types = (type_, *others)
+        await self._run(wait_for(types, lsn, timeout, refresh, self._options))
+
     async def _run(self, operation: Operation[T]) -> T:
         try:
             step = next(operation)
@@ -168,9 +186,9 @@ class AsyncClient:
                         step.method, step.path, **step.arguments()
                     )
                 except OpenSearchException as error:
-                    step = answered(operation, step, error)
+                    step = failed(operation, step, error)
                 else:
-                    step = operation.send(reply)
+                    step = replied(operation, step, reply)
         except StopIteration as end:
             result: T = end.value
             return result

@@ -33,6 +33,8 @@ class Request:
     def arguments(self) -> dict[str, Any]:
         """Those of `perform_request`."""
         params = {name: _spelled(value) for name, value in self.params.items()}
+        if self.allow:
+            params["ignore"] = self.allow
         headers = {"headers": {"content-type": "application/x-ndjson"}} if self.lines else {}
         return {"params": params, "body": self.body, **headers}
 
@@ -53,14 +55,16 @@ def path(*parts: str) -> str:
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def answered(operation: Operation[Any], request: Request, error: Exception) -> Request | Pause:
-    """Go on with an operation whose request has failed: it may expect that, or handle it, or end with it."""
-    if (
-        isinstance(error, library.TransportError)
-        and error.status_code in request.allow
-        and not _no_index(error)
-    ):
-        return operation.send(error.info)
+def replied(operation: Operation[Any], request: Request, reply: Any) -> Request | Pause:
+    """Go on with an operation whose request was answered."""
+    if request.allow and _is_missing_index(reply):
+        status, reason = HTTPStatus.NOT_FOUND, reason_of(reply)
+        return operation.throw(IndexMissingError(request.what, status, reason, request.body, reply))
+    return operation.send(reply)
+
+
+def failed(operation: Operation[Any], request: Request, error: Exception) -> Request | Pause:
+    """Go on with an operation whose request has failed: it may handle that, or end with it."""
     ours = translated(request, error)
     # The cause says what opensearch-py has seen.
     ours.__cause__ = error
@@ -75,7 +79,7 @@ def translated(request: Request, error: Exception) -> QueryError:
         # Its text is left to the cause: it may have the address.
         return ConnectionFailed(f"{request.what}: OpenSearch {why}", request.body)
     if isinstance(error, library.TransportError) and isinstance(error.status_code, int):
-        type_ = IndexMissingError if _no_index(error) else RequestError
+        type_ = IndexMissingError if _is_missing_index(error.info) else RequestError
         reason = reason_of(error.info) or str(error.error)
         return type_(request.what, error.status_code, reason, request.body, error.info)
     return RequestError(request.what, 0, f"{type(error).__name__}: {error}", request.body)
@@ -92,14 +96,9 @@ def reason_of(reply: Any) -> str:
     return "; ".join(dict.fromkeys([*reasons, *([deeper] if deeper else [])]))
 
 
-def _no_index(error: library.TransportError) -> bool:
-    info = error.info
-    found = info.get("error") if isinstance(info, Mapping) else None
-    return (
-        error.status_code == HTTPStatus.NOT_FOUND
-        and isinstance(found, Mapping)
-        and found.get("type") == "index_not_found_exception"
-    )
+def _is_missing_index(reply: Any) -> bool:
+    found = reply.get("error") if isinstance(reply, Mapping) else None
+    return isinstance(found, Mapping) and found.get("type") == "index_not_found_exception"
 
 
 def _spelled(value: Any) -> Any:

@@ -69,6 +69,8 @@ class Reader:
         return Hit(id_, index, score, self.document(index, id_, source), hit, totals)
 
     def _model(self, index: str) -> type[Document]:
+        if len(self._types) == 1:
+            return self._types[0]
         for type_ in self._types:
             binding = type_.__binding__
             hash_ = re.escape(binding.hash) if binding.hash else "[0-9a-f]{8}"

@@ -16,6 +16,9 @@ from flusso_shared.seams import Offsets, TopicPartition
 LINEAGE_KEY = "lineage"
 SNAPSHOT_PREFIX = "snapshot/"
 CHECKPOINT_PREFIX = "position/"
+RESYNC_PREFIX = "doubt/"
+"""As earlier versions wrote it."""
+RESYNC_TRUNCATE_FIELD, RESYNC_READ_FIELD = "sweep", "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Checkpoint:
     lineage: Lineage
     timeline: int
     lsn: int
+    acknowledged: int = 0
+    """The LSN up to which every change is acknowledged by the change log.  0 where an earlier version wrote the record."""
 
     @property
     def key(self) -> str:
@@ -54,7 +59,8 @@ class Checkpoint:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Checkpoint:
         lineage = Lineage.from_json(value["lineage"])
-        return cls(lineage, int(value["timeline"]), int(value["lsn"]))
+        acknowledged = int(value.get("acknowledged", 0))
+        return cls(lineage, int(value["timeline"]), int(value["lsn"]), acknowledged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,16 @@ class TableSnapshot:
             begun=offsets_from_json(value.get("begun", [])),
             skipped=bool(value.get("skipped", False)),
         )
+
+
+def resync_tables(records: Mapping[str, Mapping[str, Any]]) -> set[TableName]:
+    """The tables, among loaded control records, whose changes may be missing until a resync of them is published."""
+    return {
+        TableName(*value["table"])
+        for key, value in records.items()
+        if key.startswith(RESYNC_PREFIX)
+        and (value[RESYNC_TRUNCATE_FIELD] or value[RESYNC_READ_FIELD])
+    }
 
 
 def offsets_to_json(offsets: Offsets) -> list[list[Any]]:

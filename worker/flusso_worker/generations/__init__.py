@@ -11,6 +11,7 @@ In reading order:
 * `schema_order`, `leadership`: which schema is newest, and whether this process has it or stands by.
 * `applied_options`, `registration`: the entry of a worker in the bookkeeping, and the options in it.
 * `eviction`: generations that do not keep up with a log in memory.
+* `applied`: which commits a generation has applied.
 * `reindex`: requests for a new generation.
 * `pause`: pauses and resumes an index.
 * `progress`, `view`: generations as an operator sees them.

@@ -121,6 +121,12 @@ class GenerationKeeper:
         """Whether an operator has paused the index: none of its generations is to run."""
         return self._known.paused is not None
 
+    @property
+    def live(self) -> Generation | None:
+        """The generation that queries see, as of the last round."""
+        stored = self._known.live
+        return None if stored is None else stored.generation
+
     def before_streaming(self) -> None:
         """Prepare for changes, which capture streams once this has returned for every keeper.
 

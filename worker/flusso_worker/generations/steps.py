@@ -15,6 +15,7 @@ from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog, TopicPartition
 from flusso_shared.status import Status
 from flusso_worker.generations import decide
+from flusso_worker.generations.applied import AppliedRecords
 from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.physical import GenerationIndexes, creation_settings
 from flusso_worker.generations.progress import changes_between
@@ -70,6 +71,7 @@ class GenerationSteps:
         self.store: GenerationStore | LocalStore = stores[0] if stores else local or LocalStore()
         self._mirrors = stores[1:]
         self.indexes = [GenerationIndexes(cluster) for cluster in clusters]
+        self._applied = [AppliedRecords(cluster, names.index_prefix) for cluster in clusters]
         self._settings = {cluster.name: creation_settings(cluster.config) for cluster in clusters}
         self._quarantine = QuarantineStore(clusters[0], names.index_prefix) if clusters else None
 
@@ -249,6 +251,8 @@ class GenerationSteps:
         self.store.delete(stored)
         for mirror in self._mirrors:
             mirror.forget(generation.name)
+        for applied in self._applied:
+            applied.forget(generation.name)
         return True
 
     def _delete_indexes(self, name: GenerationName, heir: GenerationName | None) -> bool:
