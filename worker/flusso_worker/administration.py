@@ -13,6 +13,7 @@ from flusso_worker.generations import pause, reindex
 from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.generations.view import views
+from flusso_worker.maintenance.quarantine_administration import QuarantineAdministration
 from flusso_worker.options import WorkerOptions
 from flusso_worker.sinks.cluster import Cluster
 
@@ -22,20 +23,21 @@ class WorkerAdministration:
 
     def __init__(
         self,
+        options: WorkerOptions,
         plan: Plan,
-        cluster: Cluster | None,
-        prefixes: tuple[str, str],
         log: ChangeLog,
         clock: Clock,
         local: LocalStore,
     ) -> None:
-        """`prefixes` are those of indexes and of topics; without a `cluster` the bookkeeping is `local`."""
+        """Without an OpenSearch sink the bookkeeping is `local`, in the memory of a worker of this process."""
         self._plan = plan
-        self._index_prefix, self._topic_prefix = prefixes
-        self._cluster = cluster
+        self._index_prefix, self._topic_prefix = options.index_prefix, options.topic_prefix
+        self._cluster = Cluster(options.opensearch[0]) if options.opensearch else None
         self._log = log
         self._clock = clock
         self._local = local
+        self.quarantine = _quarantine(options, clock)
+        """None without an OpenSearch sink."""
 
     def knows(self, index: str) -> bool:
         return any(item.name == index for item in self._plan.indexes)
@@ -66,6 +68,8 @@ class WorkerAdministration:
 
     def close(self) -> None:
         """Close the connections; no request is possible after that."""
+        if self.quarantine is not None:
+            self.quarantine.close()
         if self._cluster is not None:
             self._cluster.close()
 
@@ -78,10 +82,9 @@ class WorkerAdministration:
         return GenerationStore(self._cluster, self._index_prefix)
 
 
-def administration_of(
-    options: WorkerOptions, plan: Plan, log: ChangeLog, clock: Clock, local: LocalStore
-) -> WorkerAdministration:
-    """The administration of a process that runs a worker, with the worker's bookkeeping in memory."""
-    cluster = Cluster(options.opensearch[0]) if options.opensearch else None
-    prefixes = (options.index_prefix, options.topic_prefix)
-    return WorkerAdministration(plan, cluster, prefixes, log, clock, local)
+def _quarantine(options: WorkerOptions, clock: Clock) -> QuarantineAdministration | None:
+    if not options.opensearch:
+        return None
+    return QuarantineAdministration(
+        options.opensearch, options.conninfo, options.index_prefix, clock
+    )

@@ -20,7 +20,6 @@ from flusso_shared.config.connections import (
 from flusso_shared.config.model import OpenSearchConnection
 from flusso_shared.config.project import Project
 from flusso_shared.errors import ConfigError, FatalError, RetryableError
-from flusso_shared.names import GenerationName
 from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.process import option_values
 from flusso_shared.process.environment import environment
@@ -108,12 +107,6 @@ class Deployment:
         if live is None:
             raise FatalError(f"index {index} has no live generation yet: it is still being seeded")
         return live.generation
-
-    def generation(self, name: GenerationName) -> Generation | None:
-        """The record of a generation that is seeding or live; None for any other."""
-        found = [item.generation for item in self.store.load(name.index)]
-        kept = [item for item in found if item.state in ("seeding", "live")]
-        return next((item for item in kept if item.name == name), None)
 
     def close(self) -> None:
         for cluster in self.clusters:

@@ -105,7 +105,7 @@ def retry(
         entries = _chosen(servers, index, id, brief=True)
         benches = _Benches(servers)
         done: list[Retried] = []
-        for item in retry_all(entries, servers.quarantine, servers.generation, benches.make):
+        for item in retry_all(entries, servers.quarantine, servers.store.active, benches.make):
             done.append(item)
             if format == "human":
                 detail = f": {item.reason}" if item.reason else ""

@@ -37,6 +37,7 @@ def capture(
     # Here, so that `--help` and `--version` do not pay for them.
     from flusso_capture.daemon import Capture
     from flusso_capture.options import CaptureContext, capture_options
+    from flusso_cli.daemons.administration import administered
     from flusso_cli.daemons.presence import Myself, present
     from flusso_cli.daemons.start_line import started
     from flusso_shared.changelog.kafka.log import KafkaLog
@@ -95,6 +96,7 @@ def capture(
         def work() -> None:
             with (
                 closing(log),
+                administered(project, index_prefix, log, core),
                 present(myself, core, log),
                 watching(core.status, core.metrics, core.stop, probes, announce),
             ):

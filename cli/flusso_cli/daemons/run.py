@@ -17,7 +17,7 @@ from flusso_shared.postgres.probe import PostgresProbe
 from flusso_shared.process import command_line, option_values
 from flusso_shared.process.server_watch import Probe, watching
 from flusso_shared.process.service import Core, Parts, Surfaces, core_of, serve
-from flusso_worker.administration import administration_of
+from flusso_worker.administration import WorkerAdministration
 from flusso_worker.daemon import Worker
 from flusso_worker.generations.control import OpenSearchControl
 from flusso_worker.options import WorkerOptions, worker_options
@@ -93,7 +93,7 @@ def run(
             core.clock,
             core.stop,
         )
-        administration = administration_of(
+        administration = WorkerAdministration(
             options, project.plan, log, core.clock, worker.local_store
         )
         answers = threading.Event()

@@ -39,7 +39,7 @@ def worker(
     from flusso_shared.process.environment import environment
     from flusso_shared.process.server_watch import Probe, watching
     from flusso_shared.process.service import Parts, Surfaces, core_of, serve
-    from flusso_worker.administration import administration_of
+    from flusso_worker.administration import WorkerAdministration
     from flusso_worker.daemon import Worker
     from flusso_worker.options import worker_options
     from flusso_worker.pipeline.spec import WorkerContext
@@ -61,7 +61,7 @@ def worker(
         log = KafkaLog(queue_connection(project.config.queue, environment()), traced=tracer.enabled)
         context = WorkerContext(log, core.metrics, core.status, tracer=tracer)
         daemon = Worker(options, project.plan, context, core.clock, core.stop)
-        administration = administration_of(
+        administration = WorkerAdministration(
             options, project.plan, log, core.clock, daemon.local_store
         )
 

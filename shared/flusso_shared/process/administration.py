@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -11,6 +11,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from flusso_shared.errors import FatalError, RetryableError
+
+
+class Quarantine(Protocol):
+    """The documents that could not be written.  Raises the same errors as `Administration`."""
+
+    def entries(self, limit: int) -> Sequence[Mapping[str, Any]]:
+        """At most `limit` entries: index, id, generation, at, reason (without values of the row)."""
+        ...
+
+    def drop(self, index: str, ids: Collection[str]) -> str:
+        """Remove the entries of these documents of an index, of all without `ids`; returns the answer for the operator."""
+        ...
+
+    def retry(self, index: str, ids: Collection[str]) -> str:
+        """Begin to build and write them again, in the background; returns the answer for the operator."""
+        ...
+
+    def progress(self) -> Mapping[str, Any] | None:
+        """The retry that runs, or the last one: index, total, done, written, kept, running, error."""
+        ...
 
 
 class Administration(Protocol):
@@ -47,6 +67,11 @@ class Administration(Protocol):
         """Every generation: index, name, state, lag, progress."""
         ...
 
+    @property
+    def quarantine(self) -> Quarantine | None:
+        """None without an OpenSearch sink."""
+        ...
+
     def close(self) -> None:
         """Close the connections to the servers."""
         ...
@@ -80,19 +105,19 @@ def routes(slot: AdministrationSlot) -> Handlers:
     `GET /generations`."""
 
     def reindex(request: Request) -> Response:
-        return _of_index(request, slot, lambda found, index: found.reindex(index))
+        return of_index(request, slot, lambda found, index: found.reindex(index))
 
     def cancel(request: Request) -> Response:
-        return _of_index(request, slot, lambda found, index: found.cancel(index))
+        return of_index(request, slot, lambda found, index: found.cancel(index))
 
     def take_over(request: Request) -> Response:
-        return _of_index(request, slot, lambda found, index: found.take_over(index))
+        return of_index(request, slot, lambda found, index: found.take_over(index))
 
     def pause(request: Request) -> Response:
-        return _of_index(request, slot, lambda found, index: found.pause(index))
+        return of_index(request, slot, lambda found, index: found.pause(index))
 
     def resume(request: Request) -> Response:
-        return _of_index(request, slot, lambda found, index: found.resume(index))
+        return of_index(request, slot, lambda found, index: found.resume(index))
 
     def generations(_: Request) -> Response:
         administration = slot.administration
@@ -101,7 +126,7 @@ def routes(slot: AdministrationSlot) -> Handlers:
         try:
             return JSONResponse([dict(item) for item in administration.generations()])
         except (FatalError, RetryableError) as error:
-            return _failed(error)
+            return failed(error)
 
     return {
         ("POST", "/reindex"): reindex,
@@ -113,9 +138,10 @@ def routes(slot: AdministrationSlot) -> Handlers:
     }
 
 
-def _of_index(
+def of_index(
     request: Request, slot: AdministrationSlot, act: Callable[[Administration, str], str]
 ) -> Response:
+    """What `act` answers for the index that the query names."""
     given = request.query_params.get("index")
     if given is None:
         return _text(400, "missing query parameter `index`")
@@ -130,10 +156,11 @@ def _of_index(
     try:
         return _text(202, act(administration, index))
     except (FatalError, RetryableError) as error:
-        return _failed(error)
+        return failed(error)
 
 
-def _failed(error: FatalError | RetryableError) -> Response:
+def failed(error: FatalError | RetryableError) -> Response:
+    """503 for what passes by itself, 409 for the rest."""
     return _text(503 if isinstance(error, RetryableError) else 409, str(error))
 
 

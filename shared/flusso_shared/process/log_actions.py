@@ -44,6 +44,10 @@ ACTIONS: Mapping[str, Action] = {
         "What is sent to OpenTelemetry, and why it cannot be.",
         "Correct the `OTEL_*` variable, or install the extra `otel`.",
     ),
+    "status_page": Action(
+        "A look at the deployment for the charts of the status page failed.",
+        "Report it as a defect; the rest of the process goes on.",
+    ),
     # --- servers that do not answer ---------------------------------------------------------------
     "kafka_degraded": Action("Kafka's client reports an error, and keeps trying.", _NOTHING, True),
     "retry": Action("Something failed and is tried again.", _NOTHING, True),
@@ -149,6 +153,10 @@ ACTIONS: Mapping[str, Action] = {
     "pause": Action("An operator has paused an index, or resumed it."),
     "promote_generation": Action("A generation is seeded, and answers queries from now on."),
     "quarantine_cleared": Action("Documents were written and left the quarantine."),
+    "quarantine_retry": Action(
+        "A retry that was begun on the status page ended before its end.",
+        "Repair what the message names, and retry the documents that are left.",
+    ),
     "quarantined": Action(
         "A document was skipped.",
         "Repair the row or the schema; see `flusso quarantine list`.",

@@ -72,6 +72,12 @@ class GenerationStore:
         """All generations of a logical index, by number, then hash."""
         return list(self.read_index(index).stored)
 
+    def active(self, name: GenerationName) -> Generation | None:
+        """The record of a generation that is seeding or live; None for any other."""
+        found = [item.generation for item in self.load(name.index)]
+        kept = [item for item in found if item.state in ("seeding", "live")]
+        return next((item for item in kept if item.name == name), None)
+
     def read_index(self, index: str) -> Known:
         """Everything that is recorded of a logical index."""
         query = {

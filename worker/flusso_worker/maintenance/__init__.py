@@ -11,4 +11,5 @@ In reading order:
 * `report`: the result of a verification.
 * `periodic_verification`, `verification_lease`: verification at an interval, by one of several workers.
 * `quarantine_retry`: builds and writes quarantined documents.
+* `quarantine_administration`: the quarantine through a running process.
 """

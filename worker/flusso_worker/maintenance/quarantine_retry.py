@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Literal, NamedTuple
 
 from flusso_shared.names import GenerationName
@@ -28,7 +28,7 @@ def retry_all(
     store: QuarantineStore,
     generation: Callable[[GenerationName], Generation | None],
     writer_of: Callable[[Generation], DocumentWriter],
-) -> Iterator[Retried]:
+) -> Generator[Retried, None, None]:
     """Retry entries, generation by generation; each writer is closed after its generation."""
     by_generation: dict[GenerationName, list[Entry]] = {}
     for entry in entries:
