@@ -162,6 +162,10 @@ soak minutes="60" *args:
 doc: install
     .venv/bin/mkdocs serve
 
+# Make the pictures of the status page again
+pictures:
+    FLUSSO_PICTURES=docs/pictures ./dev/test tests/e2e/test_status_page.py -k whole
+
 # ruff, mypy, pyright, import-linter, mkdocs
 lint:
     @./dev/test --lint

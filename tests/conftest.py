@@ -16,7 +16,7 @@ import pytest
 from _pytest.nodeid import coerce_node_id
 
 from services import VARIABLES, Services, provided
-from stacklib import helm
+from stacklib import axe, helm
 from stacklib.layout import cache_folder
 from support import names
 from support.processes import Site
@@ -70,6 +70,12 @@ def services() -> Iterator[Services]:
 def built_helm() -> Path:
     """The path of `helm`, built before the time limit of a test begins."""
     return helm.fetch(cache_folder(os.environ))
+
+
+@pytest.fixture(scope="session")
+def axe_core() -> Path:
+    """The script of axe-core, fetched before the time limit of a test begins."""
+    return axe.fetch(cache_folder(os.environ))
 
 
 @pytest.fixture

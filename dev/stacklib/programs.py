@@ -67,6 +67,14 @@ def require_systemd_analyze() -> str:
     return found
 
 
+def require_chromium() -> str:
+    """The path of a Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    raise Problem(_missing("Chromium", "chromium"))
+
+
 def require_jdk(wanted: int = JAVA_MINIMUM) -> Java:
     """A JDK of version `wanted` or newer if there is one, else the newest from Java 17 on."""
     found = sorted({java.program: java for java in _jdks()}.values(), key=lambda java: java.major)

@@ -101,6 +101,13 @@ def test_it_compiles_a_configuration_and_prints_the_shipped_schemas(
     assert '"$schema"' in run(environment, tmp_path, "flusso", "schema", "config")
 
 
+def test_it_has_every_file_of_the_status_page(wheel: Path) -> None:
+    folder = Path("flusso_shared/process/page/static")
+    files = {str(folder / path.name) for path in (ROOT / "shared" / folder).iterdir()}
+    with zipfile.ZipFile(wheel) as packed:
+        assert files <= set(packed.namelist())
+
+
 def linked(page: Path) -> Iterator[Path]:
     for target in _LINK.findall(page.read_text()):
         yield page.parent / target

@@ -248,11 +248,18 @@ class Daemon:
 
     def public_url(self, deadline: float = 30.0) -> str:
         """The address of the public surface, as the log tells it."""
+        return self._url(_PUBLIC, deadline)
+
+    def private_url(self, deadline: float = 30.0) -> str:
+        """The address of the private surface, likewise."""
+        return self._url(_PRIVATE, deadline)
+
+    def _url(self, surface: re.Pattern[str], deadline: float) -> str:
         found: list[str] = []
 
         def missing() -> str | None:
             self.check()
-            found[:] = _PUBLIC.findall(self.text())
+            found[:] = surface.findall(self.text())
             return None if found else "no address in the log\n" + self.tail()
 
         until_none(f"{self.name} listens", missing, deadline)
@@ -292,6 +299,7 @@ class Daemon:
 
 
 _PUBLIC = re.compile(r"(?=[^\n]*public)[^\n]*?(127\.0\.0\.1:[1-9]\d*)")
+_PRIVATE = re.compile(r"private surface listening on (127\.0\.0\.1:[1-9]\d*)")
 
 
 @dataclass

@@ -13,5 +13,6 @@ In reading order:
 * `http`: the public and the private surface.
 * `connection_limits`, `password_tries`: what a client may take of them.
 * `administration`, `overview_route`: the routes that ask for something.
+* `page/`: the status page.
 * `progress_bar`: the lines on a terminal while an index is seeded.
 """

@@ -31,6 +31,10 @@ from flusso_shared.process import administration, overview_route
 from flusso_shared.process.administration import AdministrationSlot, Handlers
 from flusso_shared.process.connection_limits import LimitedConnection, Limits
 from flusso_shared.process.overview_route import OverviewSlot
+from flusso_shared.process.page.browser_requests import PageToken
+from flusso_shared.process.page.recorder import Recorder
+from flusso_shared.process.page.routes import page_routes, refused
+from flusso_shared.process.page.static_files import with_headers
 from flusso_shared.process.password_tries import Tries
 from flusso_shared.status import Status
 
@@ -117,31 +121,36 @@ def private_app(
     status: Status,
     credentials: Credentials,
     administration_slot: AdministrationSlot | None = None,
-    overview_slot: OverviewSlot | None = None,
+    recorder: Recorder | None = None,
 ) -> Starlette:
-    """`/indexes`, and the routes of `administration` and `overview_route`; every route, known or not, asks for the credentials.
+    """`/indexes`, the routes of `administration`, `overview_route` and the status page; every route, known or not, asks for the credentials.
 
-    After a few wrong passwords, further attempts from an address wait.
+    After a few wrong passwords, further attempts from an address wait.  Browsers, which send the credentials by
+    themselves, need the token of the page to change something.
     """
 
     def indexes(_: Request) -> Response:
         return JSONResponse(status.to_json()["indexes"])
 
+    slot = administration_slot or AdministrationSlot()
+    recorded = recorder or Recorder(OverviewSlot())
+    token = PageToken()
     app = application(
         {
             ("GET", "/indexes"): indexes,
-            **administration.routes(administration_slot or AdministrationSlot()),
-            **overview_route.routes(overview_slot or OverviewSlot()),
+            **administration.routes(slot),
+            **overview_route.routes(recorded.slot),
+            **page_routes(slot, recorded, token),
         }
     )
-
     tries = Tries()
 
     async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and (refusal := await _refusal(scope, credentials, tries)):
-            await refusal(scope, receive, send)
-            return
-        await app(scope, receive, send)
+        answer: Any = app
+        if scope["type"] == "http":
+            send = with_headers(send)
+            answer = await _refusal(scope, credentials, tries) or refused(scope, token) or app
+        await answer(scope, receive, send)
 
     outer = Starlette()
     outer.mount("/", guarded)

@@ -26,6 +26,7 @@ from flusso_shared.process.http import (
     public_app,
 )
 from flusso_shared.process.overview_route import OverviewSlot
+from flusso_shared.process.page.recorder import Recorder
 from flusso_shared.process.shutdown import stop_on_signals
 from flusso_shared.process.telemetry.start import Telemetry, start_telemetry
 from flusso_shared.status import Status
@@ -103,8 +104,9 @@ def serve(core: Core, addresses: Addresses, make: Callable[[Surfaces], Parts]) -
         stack.callback(public.close)
         private = bind(addresses.private, "private", or_free="private" in free)
         stack.callback(private.close)
+        recorder = Recorder(core.overview_slot)
         guarded = private_app(
-            core.status, addresses.credentials, core.administration_slot, core.overview_slot
+            core.status, addresses.credentials, core.administration_slot, recorder
         )
         for server in (
             HttpServer(public_app(core.status, core.metrics), public, "public"),
@@ -112,6 +114,7 @@ def serve(core: Core, addresses: Addresses, make: Callable[[Surfaces], Parts]) -
         ):
             server.start()
             stack.callback(server.stop)
+        stack.enter_context(recorder.recording())
         stack.enter_context(_progress_line(core.status))
         surfaces = Surfaces(
             public.getsockname()[:2], private.getsockname()[:2], addresses.certificate is not None
