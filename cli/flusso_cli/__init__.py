@@ -10,6 +10,7 @@ In reading order:
 * `check`: validates a configuration against the servers.
 * `plan`: what a deployment of the files would change.
 * `init`: writes schema files for an existing database.
+* `status`: the overview on a terminal.
 * `admin`: indexes, generations, verification, quarantine.
 * `json_schema`: JSON Schemas of the files that users write.
 * `models`: Python models of documents, for the query client.

@@ -19,6 +19,7 @@ _COMMANDS = {
     "plan": "flusso_cli.plan.command",
     "schema": "flusso_cli.json_schema.command",
     "models": "flusso_cli.models.command",
+    "status": "flusso_cli.status.command",
     "indexes": "flusso_cli.admin.indexes",
     "reindex": "flusso_cli.admin.reindex",
     "pause": "flusso_cli.admin.pause",

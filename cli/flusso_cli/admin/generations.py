@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flusso_cli.admin.deployment import Deployment, deployment
-from flusso_cli.admin.remote import Access, Remote
+from flusso_cli.admin.remote import Access, Remote, has_records
 from flusso_shared.config.choose import find_project
 from flusso_worker.generations import pause, reindex
 from flusso_worker.generations.record import Known
@@ -88,8 +88,8 @@ def bookkeeping(
     """A process that is named, else the servers of the configuration here, else a process at the default address."""
     config, lock, locked = files
     found = None if access.server is not None else find_project(config, lock, locked=locked)
-    if found is None:
-        remote = Remote(access)
+    if found is None or not has_records(found[0]):
+        remote = Remote(access if found is None else access.instead_of_servers(found[0]))
         try:
             yield remote
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,9 @@ from urllib.parse import urlencode
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
+from flusso_cli.overview.model import Overview
+from flusso_shared.config.model import OpenSearchSinkConfig
+from flusso_shared.config.project import Project
 from flusso_shared.errors import FatalError
 from flusso_worker.generations.view import GenerationView
 
@@ -29,6 +32,21 @@ class Access:
     password: str
     ca: Path | None = None
     """File of the certificates that an https server is verified against, instead of the system's."""
+    why: str = ""
+    """Why a process is asked, where the operator did not name one; for messages."""
+
+    def instead_of_servers(self, project: Project) -> Access:
+        """The process of a configuration that has no OpenSearch sink: it alone knows its indexes."""
+        why = (
+            "the configuration has no OpenSearch sink, so only a running process (`flusso run`, `flusso-worker`) knows"
+            " the indexes: "
+        )
+        return replace(self, server=project.config.server.private_address, why=why)
+
+
+def has_records(project: Project) -> bool:
+    """Whether the state of the indexes is on record in OpenSearch."""
+    return any(isinstance(sink, OpenSearchSinkConfig) for sink in project.config.sinks)
 
 
 class Remote:
@@ -38,6 +56,7 @@ class Remote:
         scheme = "http" if access.ca is None else "https"
         server = access.server or DEFAULT_SERVER
         self._url = (server if "://" in server else f"{scheme}://{server}").rstrip("/")
+        self._why = access.why
         pair = f"{access.user}:{access.password}".encode()
         self._headers = {"authorization": f"Basic {b64encode(pair).decode()}"}
         self._pool = urllib3.PoolManager(
@@ -56,6 +75,10 @@ class Remote:
         """Every index with its state."""
         found: dict[str, str] = self._ask("GET", "/indexes").json()
         return found
+
+    def overview(self) -> Overview:
+        """The whole deployment, as the process sees it."""
+        return Overview.from_json(self._ask("GET", "/overview").json())
 
     def reindex(self, index: str) -> str:
         """Request a new generation; returns the answer."""
@@ -94,7 +117,8 @@ class Remote:
             ) from error
         except HTTPError as error:
             raise FatalError(
-                f"cannot reach the process at {self._url}: {error}; name its private address with --server"
+                f"{self._why}cannot reach the process at {self._url}: {error}; start it, or name its private address"
+                " with --server"
             ) from error
         if answer.status >= _OK:
             text = answer.data.decode(errors="replace").strip()

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from flusso_cli.overview.connect import from_inside
 from flusso_cli.overview.observer import Observer
-from flusso_cli.overview.target import from_inside
 from flusso_cli.registry import advertised
 from flusso_cli.registry.entry import Entry, Part
 from flusso_cli.registry.heartbeat import Heartbeat
@@ -75,7 +75,7 @@ def present(
 
 
 class _Window:
-    """Looks at the deployment.  Connects at the first look: nobody may ever want one."""
+    """Looks at the deployment.  Connects at the first look, which may never come."""
 
     def __init__(self, myself: Myself, id: str, log: ChangeLog, local: LocalStore | None) -> None:
         self._myself, self._id = myself, id

@@ -7,9 +7,10 @@ In reading order:
 * `model`: the document.
 * `observer`: looks at everything at once, within a limit.
 * `question`: asks one server, and does not wait for it longer than that.
-* `bookkeeping`, `offsets`, `slot_state`, `processes`: what OpenSearch, the change log, Postgres and the processes say.
+* `bookkeeping`, `offsets`, `slot_state` and `source`, `processes`: what OpenSearch, the change log, Postgres and the
+  processes say.
 * `indexes`: what follows for each index.
 * `rates`: rates between two looks.
 * `health`: the health of the whole, and the reasons.
-* `target`: the deployment of a configuration.
+* `target`, `connect`: the deployment of a configuration, and how its parts are reached.
 """

@@ -117,7 +117,8 @@ def _of_processes(parts: Parts) -> Iterator[_Finding]:
         if process.state == "silent":
             ago = process.heartbeat_seconds_ago or 0.0
             yield _Finding(
-                "degraded", f"{process.name} is silent: its last heartbeat was {ago:.0f} s ago"
+                "degraded",
+                f"{process.name} is silent: its last heartbeat was {ago:.0f} s ago; see its log, and start it again",
             )
         health = process.health or {}
         state = health.get("state")

@@ -52,13 +52,22 @@ def _index(name: str, found: Found) -> Index:
         state=_state(name, views, found.statuses),
         paused=any(view.paused for view in views),
         lag=lag,
-        lag_seconds=max(_known(item.get("seconds") for item in reports), default=None),
+        lag_seconds=_seconds(lag, reports),
         rate=applied,
         eta_seconds=eta(lag, applied, published),
         last_error=_first(item.get("last_error") for item in reports),
         quarantine=_quarantined(name, reports, found.quarantine),
         generations=[view.to_json() for view in views],
     )
+
+
+def _seconds(lag: int | None, reports: Sequence[Mapping[str, Any]]) -> float | None:
+    """The age of the oldest change that some process waits with.
+
+    Not known where the changes are in partitions of a process that does not answer.
+    """
+    seconds: float | None = max(_known(item.get("seconds") for item in reports), default=None)
+    return None if lag and not seconds else seconds
 
 
 def _serving(views: Sequence[GenerationView]) -> GenerationView | None:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from flusso_cli.overview import bookkeeping, indexes, processes
-from flusso_cli.overview.bookkeeping import Bookkeeping, Records
+from flusso_cli.overview import bookkeeping, indexes, processes, source
+from flusso_cli.overview.bookkeeping import Records
 from flusso_cli.overview.health import Parts, derive
-from flusso_cli.overview.model import Overview, Process, Queue, Sink, Source
+from flusso_cli.overview.model import Overview, Process, Queue, Sink
 from flusso_cli.overview.offsets import LogOffsets, read_offsets
 from flusso_cli.overview.question import Answer, Question
 from flusso_cli.overview.rates import Look, Looks
-from flusso_cli.overview.slot_state import SlotState, read
+from flusso_cli.overview.slot_state import SlotState
+from flusso_cli.overview.target import Target
 from flusso_cli.registry.entry import Entry
-from flusso_shared.names import TableName
-from flusso_shared.postgres import connection as postgres
-from flusso_shared.postgres.connection import Conninfo
-from flusso_shared.seams import ChangeLog
 from flusso_worker.generations.view import GenerationView, views
-from flusso_worker.sinks.cluster import Cluster
 
 _RECORDS_SECONDS = 2.5
 """For OpenSearch: what the other questions are about is on record there."""
@@ -30,37 +26,11 @@ _ALL_SECONDS = 4.5
 _STATUS_SECONDS = 1.8
 _FRESH_SECONDS = 1.0
 """A look that is so recent answers the next request, too."""
-_APPLICATION = "flusso status"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The deployment that is looked at."""
-
-    names: Sequence[str]
-    """The indexes of the configuration."""
-    tables: Sequence[TableName]
-    """That they are made of."""
-    topic_prefix: str
-    conninfo: Callable[[], Conninfo]
-    log: Callable[[], ChangeLog]
-    """The change log, as far as it can be read from here: that in Kafka, or that of this process."""
-    bookkeeping: Bookkeeping | None
-    """None where it cannot be reached from here."""
-    sinks: Sequence[tuple[Sink, Cluster | None]]
-    """With the cluster of those that have one."""
-    slot: str | None = None
-    """None takes that of the capture that runs."""
-    publication: str | None = None
-    in_memory: bool | None = None
-    """Whether the change log is in the memory of `flusso run`; None where that is found out by the records."""
-    own: Callable[[], Entry] | None = None
-    """The entry of this process, if it is one of the deployment."""
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What was read last, for as long as OpenSearch does not answer: nobody can change it then."""
+    """What was read last, for as long as OpenSearch does not answer: nothing can be changed there then."""
 
     records: Records = field(default_factory=Records)
     at: float = 0.0
@@ -86,7 +56,7 @@ class Observer:
             if cluster is not None
         }
         self._slot: Question[SlotState | None] = Question("Postgres")
-        self._offsets: Question[LogOffsets] = Question("Kafka")
+        self._offsets: Question[LogOffsets] = Question(target.log_name)
 
     def look(self) -> Overview:
         """The deployment as it is now.  Returns within about five seconds, whatever does not answer."""
@@ -104,15 +74,15 @@ class Observer:
         records, records_error = self._read_records(deadline)
         entries = self._entries(records)
         in_memory = _in_memory(target, records, entries)
-        slot, publication = _slot(target, entries)
-        self._slot.ask(partial(_read_slot, target.conninfo, slot))
+        slot = source.named(target.slot, entries)
+        self._slot.ask(partial(source.read_slot, target.conninfo, slot.slot))
         readable = not in_memory or target.in_memory
         if readable:
             self._offsets.ask(partial(_read_offsets, target, records))
         now = time.monotonic()
         statuses = processes.statuses(entries, self._pool, now + _STATUS_SECONDS)
         deadline = began + _ALL_SECONDS
-        offsets = self._offsets.answer(deadline) if readable else Answer[LogOffsets]()
+        offsets: Answer[LogOffsets] = self._offsets.answer(deadline) if readable else Answer()
         quarantine = self._quarantine.answer(deadline) if target.bookkeeping else None
         self._remember(records, offsets.value, statuses)
         found = indexes.indexes(
@@ -125,7 +95,7 @@ class Observer:
             )
         )
         parts = Parts(
-            source=_source(slot, publication, self._slot.answer(deadline)),
+            source=source.described(slot, self._slot.answer(deadline)),
             queue=_queue(in_memory, offsets),
             sinks=self._sinks(deadline, records_error),
             processes=self._processes(entries, statuses),
@@ -241,42 +211,11 @@ def _has_registry(target: Target) -> bool:
     return target.bookkeeping is not None and target.bookkeeping.has_registry
 
 
-def _slot(target: Target, entries: Sequence[Entry]) -> tuple[str, str]:
-    """Slot and publication: those that are given, else those of the newest process that captures."""
-    sources = [entry for entry in entries if entry.slot is not None]
-    newest = max(sources, key=lambda entry: entry.started_at, default=None)
-    slot = target.slot or (newest.slot if newest else None) or "flusso"
-    publication = target.publication or (newest.publication if newest else None) or "flusso"
-    return slot, publication
-
-
-def _read_slot(conninfo: Callable[[], Conninfo], slot: str) -> SlotState | None:
-    with postgres.connect(conninfo(), _APPLICATION) as connection:
-        return read(connection, slot)
-
-
 def _read_offsets(target: Target, records: Records) -> LogOffsets:
     generations = records.generations
     # Those on record have the names of the database, which may differ in case from those of the schema files.
     tables = () if generations else target.tables
     return read_offsets(target.log(), target.topic_prefix, tables, generations)
-
-
-def _source(slot: str, publication: str, answer: Answer[SlotState | None]) -> Source:
-    if answer.error is not None:
-        return Source(slot, publication, error=answer.error)
-    state = answer.value
-    if state is None:
-        return Source(slot, publication, error=f"replication slot {slot} does not exist")
-    return Source(
-        slot,
-        publication,
-        active=state.active,
-        wal_status=state.wal_status,
-        lag_bytes=state.lag_bytes,
-        retained_bytes=state.retained_bytes,
-        safe_bytes=state.safe_bytes,
-    )
 
 
 def _queue(in_memory: bool, answer: Answer[LogOffsets]) -> Queue:

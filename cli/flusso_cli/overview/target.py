@@ -1,101 +1,40 @@
-"""The deployment of a configuration, as it is looked at from here."""
+"""The deployment that is looked at, and how its parts are reached from here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass
 
-from flusso_cli.overview.bookkeeping import Local, Stored
+from flusso_cli.overview.bookkeeping import Bookkeeping
 from flusso_cli.overview.model import Sink
-from flusso_cli.overview.observer import Target
 from flusso_cli.registry.entry import Entry
-from flusso_shared.changelog.kafka.log import KafkaLog
-from flusso_shared.config.connections import (
-    opensearch_connection,
-    queue_connection,
-    source_conninfo,
-)
-from flusso_shared.config.model import OpenSearchSinkConfig, SinkConfig
-from flusso_shared.config.project import Project
-from flusso_shared.config.server_addresses import redacted
-from flusso_shared.errors import FlussoError
-from flusso_shared.process.environment import environment
+from flusso_shared.names import TableName
+from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.seams import ChangeLog
-from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.sinks.cluster import Cluster
 
 
-def from_outside(
-    project: Project, prefix: str, slot: str | None, publication: str | None, stack: ExitStack
-) -> Target:
-    """The deployment seen from a command, over its servers; `stack` closes the connections.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The deployment that is looked at."""
 
-    Raises `ConfigError` and `FatalError` for connections that cannot be used.
-    """
-    sinks = [_sink(config, stack) for config in project.config.sinks]
-
-    @cache
-    def log() -> ChangeLog:
-        opened = KafkaLog(queue_connection(project.config.queue, environment()))
-        stack.callback(opened.close)
-        return opened
-
-    seen = _target(project, prefix, sinks, log)
-    return replace(seen, slot=slot, publication=publication)
-
-
-def from_inside(
-    project: Project,
-    prefix: str,
-    own: Callable[[], Entry],
-    log: ChangeLog,
-    local: LocalStore | None,
-    stack: ExitStack,
-) -> Target:
-    """The deployment seen from one of its processes, which reads or writes `log`, and may have a `local` bookkeeping.
-
-    A sink that this process cannot use is shown with the reason: capture writes to none.
-    """
-    sinks: list[tuple[Sink, Cluster | None]] = []
-    for config in project.config.sinks:
-        try:
-            sinks.append(_sink(config, stack))
-        except FlussoError as error:
-            sinks.append((Sink(config.name, config.type, "-", error=str(error)), None))
-    seen = _target(project, prefix, sinks, lambda: log)
-    if seen.bookkeeping is None and local is not None:
-        names = [index.name for index in project.plan.indexes]
-        seen = replace(seen, bookkeeping=Local(local, names))
-    return replace(seen, own=cache(own), in_memory=not log.durable)
-
-
-def _target(
-    project: Project,
-    prefix: str,
-    sinks: Sequence[tuple[Sink, Cluster | None]],
-    log: Callable[[], ChangeLog],
-) -> Target:
-    clusters = [cluster for sink, cluster in sinks if sink.kind == "opensearch"]
-    # The records in the first one count; another is no substitute where that cannot be used.
-    first = clusters[0] if clusters else None
-    return Target(
-        names=[index.name for index in project.plan.indexes],
-        tables=project.plan.tables,
-        topic_prefix=project.config.queue.topic_prefix,
-        conninfo=cache(lambda: source_conninfo(project.config.source, environment())),
-        log=log,
-        bookkeeping=Stored(first, prefix) if first is not None else None,
-        sinks=sinks or [(Sink("stdout", "stdout", "stdout"), None)],
-    )
-
-
-def _sink(config: SinkConfig, stack: ExitStack) -> tuple[Sink, Cluster | None]:
-    if not isinstance(config, OpenSearchSinkConfig):
-        return Sink(config.name, config.type, "stdout"), None
-    connection = opensearch_connection(config, environment())
-    cluster = Cluster(connection)
-    stack.callback(cluster.close)
-    address = ", ".join(map(redacted, connection.urls))
-    return Sink(config.name, config.type, address), cluster
+    names: Sequence[str]
+    """The indexes of the configuration."""
+    tables: Sequence[TableName]
+    """That they are made of."""
+    topic_prefix: str
+    conninfo: Callable[[], Conninfo]
+    log: Callable[[], ChangeLog]
+    """The change log, as far as it can be read from here: that in Kafka, or that of this process."""
+    log_name: str
+    """For messages."""
+    bookkeeping: Bookkeeping | None
+    """None where it cannot be reached from here."""
+    sinks: Sequence[tuple[Sink, Cluster | None]]
+    """With the cluster of those that have one."""
+    slot: str | None = None
+    """None takes that of the capture that runs."""
+    in_memory: bool | None = None
+    """Whether the change log is in the memory of `flusso run`; None where that is found out by the records."""
+    own: Callable[[], Entry] | None = None
+    """The entry of this process, if it is one of the deployment."""

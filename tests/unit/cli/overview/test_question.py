@@ -25,7 +25,7 @@ def test_the_reason_why_there_is_no_answer() -> None:
     assert question.answer(monotonic() + 30).error == "not now"
 
 
-def test_an_error_that_nobody_expects_is_a_reason_too() -> None:
+def test_an_unexpected_error_is_a_reason_too() -> None:
     question: Question[int] = Question("it")
     question.ask(lambda: int("seven"))
     error = question.answer(monotonic() + 30).error
