@@ -183,9 +183,9 @@ fmt-check: install
 ci:
     @./.ci/run
 
-# How long seeding takes, against the bare work of building and posting the same documents
-bench users="100000" *args: install up
-    FLUSSO_TEST_POSTGRES_URL="${DATABASE_URL%/*}/postgres" FLUSSO_TEST_KAFKA="$KAFKA_BOOTSTRAP_SERVERS" FLUSSO_TEST_OPENSEARCH_URL="$PRIMARY_OPENSEARCH_URL" .venv/bin/python bench/seed.py --users "$@"
+# How fast it is, against what the servers can do: all measures, and bench/RESULTS.md
+bench *args: install
+    .venv/bin/python bench/run.py --out bench/RESULTS.md "$@"
 
 # Pin the dependencies again (needs uv)
 constraints:

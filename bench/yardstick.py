@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -68,12 +69,12 @@ class BareScript:
             refresh_interval="-1",
         )
 
-    def run(self, index: str) -> Bare:
-        """Create `index` and fill it."""
+    def run(self, index: str, keys: Sequence[str] | None = None) -> Bare:
+        """Create `index` and fill it, with the documents of these keys or of all users."""
         with httpx.Client(base_url=self._opensearch_url, timeout=60) as client:
             client.put(f"/{index}", json=self.body()).raise_for_status()
             started = time.monotonic()
-            chunks = self._chunks()
+            chunks = self._chunks(keys)
             with ThreadPoolExecutor(THREADS) as threads:
                 running = [threads.submit(self._work, index, chunks) for _ in range(THREADS)]
             for thread in running:
@@ -82,11 +83,14 @@ class BareScript:
             client.post(f"/{index}/_refresh").raise_for_status()
             return Bare(written, time.monotonic() - started)
 
-    def _chunks(self) -> queue.SimpleQueue[list[tuple[str, ...]]]:
-        """All root keys, in chunks."""
+    def _chunks(self, keys: Sequence[str] | None) -> queue.SimpleQueue[list[tuple[str, ...]]]:
+        """The keys in chunks."""
         chunks: queue.SimpleQueue[list[tuple[str, ...]]] = queue.SimpleQueue()
-        with psycopg.connect(self._database_url) as connection:
-            rows = connection.execute("SELECT id::text FROM users ORDER BY id").fetchall()
+        if keys is None:
+            with psycopg.connect(self._database_url) as connection:
+                rows = connection.execute("SELECT id::text FROM users ORDER BY id").fetchall()
+        else:
+            rows = [(key,) for key in keys]
         for start in range(0, len(rows), CHUNK):
             chunks.put(rows[start : start + CHUNK])
         return chunks
