@@ -161,13 +161,21 @@ def test_opensearch_that_accepts_and_is_silent(embedded: World) -> None:
     await_well(embedded.worker)
 
 
-def test_opensearch_that_refuses_the_credentials(embedded: World) -> None:
-    await_well(embedded.worker)
-    embedded.opensearch.set("unauthorized")
-    found = await_health(embedded.worker, 200, r"degraded: OpenSearch at .* was answered 401")
+@pytest.mark.parametrize("queue", ["embedded", "separate"])
+def test_opensearch_that_refuses_the_credentials(
+    queue: str, request: pytest.FixtureRequest
+) -> None:
+    """The index stops at the next write, and no process ends."""
+    world: World = request.getfixturevalue(queue)
+    await_well(world.worker)
+    world.opensearch.set("unauthorized")
+    found = await_health(world.worker, 200, r"degraded: OpenSearch at .* was answered 401")
     assert "401" in found["sinks"]["primary"]["last_error"]
-    embedded.opensearch.set("none")
-    await_well(embedded.worker)
+    world.edit()
+    await_health(world.worker, 200, r"degraded: .*index orders has stopped: ")
+    world.opensearch.set("none")
+    await_well(*world.scenario.pipeline.daemons)
+    world.scenario.assert_equal(DEADLINE)
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("busy", "429"), ("read-only", "read-only")])

@@ -17,6 +17,7 @@ from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
 from flusso_shared.status import IndexState
 from flusso_worker.generations.keeper import Active
 from flusso_worker.generations.record import Generation
+from flusso_worker.generations.stopped_lag import StoppedLag
 from flusso_worker.pipeline.lag_gauges import export_lag
 from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.spec import WorkerContext
@@ -126,6 +127,9 @@ class IndexRunner:
         """Whether a step of the keeper failed and needs an operator."""
         self._doing = f"manage the generations of index {index}"
         export_lag(context.metrics, context.status.backlogs, index)
+        self._stopped_lag = StoppedLag(context.log.groups, context.status.backlogs, now)
+        self._last_active: Sequence[Active] = ()
+        """The generations that had pipelines last, also while they have none."""
         self.state: IndexState = "pending"
         self.wanted_snapshot: TableName | None = None
         """The root table, while a seeding generation waits for its snapshot."""
@@ -154,6 +158,9 @@ class IndexRunner:
         """Do one round.  Errors of this index are handled; anything unexpected is raised."""
         self._join_ended()
         self._notice_failures()
+        self._stopped_lag.observe(
+            [item for item in self._last_active if item.name not in self._pipelines]
+        )
         if self._now() < self._step.at:
             return
         try:
@@ -183,6 +190,7 @@ class IndexRunner:
         self._names = {item.name for item in active}
         if not self._keeper.paused:
             self._status.backlogs.keep_only(self.index, self._names)
+            self._last_active = active
         draining = self._keeper.paused and (self._pipelines or self._stopping)
         if not draining:
             self._evict(

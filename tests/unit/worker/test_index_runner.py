@@ -8,6 +8,8 @@ import pytest
 
 from fakes.keeper import FakeKeeper
 from fakes.pipeline import FakePipeline
+from flusso_shared.change import Change, Op
+from flusso_shared.changelog.memory.log import MemoryLog
 from flusso_shared.errors import (
     FatalError,
     PoisonError,
@@ -16,8 +18,7 @@ from flusso_shared.errors import (
 )
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.plan.model import IndexPlan
-from flusso_shared.seams import ChangeLog
+from flusso_shared.plan.model import IndexPlan, Way
 from flusso_shared.status import Progress, Status
 from flusso_worker.generations.keeper import Active
 from flusso_worker.generations.record import State
@@ -26,7 +27,7 @@ from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.spec import WorkerContext
 
 USERS = TableName("public", "users")
-PLAN = IndexPlan("users", "01234567", USERS, ("id",), (), None, (), ())
+PLAN = IndexPlan("users", "01234567", USERS, ("id",), (), None, (), (Way(USERS, ("id",), (), ""),))
 FIRST, SECOND = (GenerationName("users", "01234567", number) for number in (1, 2))
 
 
@@ -36,7 +37,8 @@ class Rig:
         self.keeper = FakeKeeper()
         self.made: list[FakePipeline] = []
         self.status = Status()
-        context = WorkerContext(cast(ChangeLog, None), Metrics(), self.status)
+        self.log = MemoryLog()
+        context = WorkerContext(self.log, Metrics(), self.status)
         self.runner = IndexRunner("users", self.keeper, self.make, context, lambda: self.now)
 
     def make(self, item: Active) -> Pipeline:
@@ -208,3 +210,19 @@ def test_an_index_that_had_stopped_may_be_paused(rig: Rig) -> None:
     rig.keeper.paused = True
     rig.run()
     assert rig.shown == "paused"
+
+
+def test_the_lag_of_a_stopped_index_is_read_from_the_log(rig: Rig) -> None:
+    """Nothing waits to be acknowledged there, so it is no stall."""
+    group = rig.log.groups
+    group.reset(FIRST.group("p"), group.ends([USERS]))
+    rig.run(active(FIRST, "live"))
+    rig.made[0].fail(PoisonError("document 7"))
+    writer = rig.log.writer()
+    for number in range(3):
+        assert writer.publish(Change(Op.CREATE, USERS, (str(number),), None, {}), lambda: None)
+    rig.now += 10.0
+    rig.run(active(FIRST, "live"))
+    assert rig.shown == "stopped"
+    assert rig.status.to_json()["lag"]["users"]["records"] == 3
+    assert rig.status.health().reasons == ("index users has stopped: document 7",)

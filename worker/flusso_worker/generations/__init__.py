@@ -15,5 +15,6 @@ In reading order:
 * `reindex`: requests for a new generation.
 * `pause`: pauses and resumes an index.
 * `progress`, `view`: generations as an operator sees them.
+* `stopped_lag`: the lag of generations that no pipeline reads for.
 * `control`: control records in the bookkeeping index.
 """

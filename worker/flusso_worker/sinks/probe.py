@@ -10,6 +10,8 @@ from flusso_shared.errors import RetryableError
 from flusso_worker.sinks.cluster import Cluster
 
 _CONNECTIONS = 1
+_TIMEOUT_SECONDS = 5
+"""Of a request.  Silence counts before that (`health.servers`); the next request shows sooner that it is over."""
 
 
 class OpenSearchProbe:
@@ -17,7 +19,9 @@ class OpenSearchProbe:
 
     def __init__(self, connection: OpenSearchConnection) -> None:
         self._nodes = len(connection.urls)
-        self._cluster = Cluster(connection, _CONNECTIONS)
+        config = connection.config.model_copy(update={"timeout_secs": _TIMEOUT_SECONDS})
+        own = connection.model_copy(update={"config": config})
+        self._cluster = Cluster(own, _CONNECTIONS)
 
     @property
     def server(self) -> str:
