@@ -211,11 +211,12 @@ def test_a_pause_is_recorded_once_and_removed_once(services: Services, index_pre
     with closing(Cluster(connection(services.opensearch_url))) as cluster:
         store = GenerationStore(cluster, index_prefix)
         store.ensure()
-        assert store.pause(Pause(INDEX, 1.5))
+        ends = {TopicPartition("t.public.users", 0): 7}
+        assert store.pause(Pause(INDEX, 1.5, ends))
         assert not store.pause(Pause(INDEX, 2.5))
         paused = store.read_index(INDEX).paused
         assert paused is not None
-        assert paused.pause == Pause(INDEX, 1.5)
+        assert paused.pause == Pause(INDEX, 1.5, ends)
         assert store.read_index("other").paused is None
         assert store.resume(paused)
         assert is_empty(store.read_index(INDEX))

@@ -26,14 +26,13 @@ from support.kits.keeper_kit import Process, Scene
 from support.processes import Daemon, Site, cleaned_up
 from support.scenario import Scenario
 from support.stores import dev as store
-from support.stores.small import PLAN
+from support.stores.small import PLAN, USERS, change
 from support.waiting import until, until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 90.0
 CAPACITY = 150
-DAY = 86_400.0
 CHANGED = replace(PLAN, hash="4e5f6071")
 
 
@@ -59,10 +58,10 @@ def finish(scene: Scene, number: int) -> None:
     assert scene.assert_one(PLAN).number == number
 
 
-def paused(scene: Scene, at: float = 0.0) -> Process:
+def paused(scene: Scene) -> Process:
     """A worker that would keep the index, had it not been paused."""
     process = scene.process(PLAN)
-    assert pause.pause(process.store, PLAN.name, at).startswith("users is paused: within seconds")
+    assert process.pause().startswith("users is paused: within seconds")
     stands_still(process)
     return process
 
@@ -70,27 +69,25 @@ def paused(scene: Scene, at: float = 0.0) -> Process:
 def test_a_paused_index_is_resumed_as_it_was(scene: Scene) -> None:
     scene.settle(PLAN)
     process = paused(scene)
-    assert pause.pause(process.store, PLAN.name, 9.0) == (
-        "users is paused already, since 1970-01-01 00:00:00Z"
-    )
+    assert process.pause() == ("users is paused already, since 1970-01-01 00:00:00Z")
     # A worker that starts only now, too.
     stands_still(scene.process(PLAN))
     assert scene.assert_one(PLAN).number == 1
-    assert pause.resume(process.store, PLAN.name, DAY) == "users is resumed"
-    assert pause.resume(process.store, PLAN.name, DAY) == "users is not paused"
+    assert process.resume() == "users is resumed"
+    assert process.resume() == "users is not paused"
     finish(scene, 1)
 
 
 def test_a_seeding_stands_still_and_goes_on(scene: Scene) -> None:
     process = scene.process(PLAN)
     until("seeding", lambda: [state for _, state in process.idle_step()] == ["seeding"])
-    assert "Its seeding stops too" in pause.pause(process.store, PLAN.name, 0.0)
+    assert "Its seeding stops too" in process.pause()
     # Also where all of it was applied meanwhile.
     (stored,) = process.store.load(PLAN.name)
     scene.apply_all(stored.generation)
     stands_still(process)
     assert [state for _, state in scene.known()] == ["seeding"]
-    pause.resume(process.store, PLAN.name, DAY)
+    process.resume()
     finish(scene, 1)
 
 
@@ -102,7 +99,7 @@ def test_a_reindex_waits_until_the_index_is_resumed(scene: Scene) -> None:
     assert reindex.ask(process.store, PLAN.name, 0.0) == f"reindex of users queued already{later}"
     stands_still(process)
     assert len(scene.known()) == 1
-    pause.resume(process.store, PLAN.name, DAY)
+    process.resume()
     finish(scene, 2)
 
 
@@ -111,7 +108,7 @@ def test_a_changed_schema_waits_until_the_index_is_resumed(scene: Scene) -> None
     process = paused(scene)
     stands_still(scene.process(CHANGED))
     assert scene.assert_one(PLAN).number == 1
-    pause.resume(process.store, PLAN.name, DAY)
+    process.resume()
     scene.settle(CHANGED)
     assert scene.assert_one(CHANGED).number == 2
 
@@ -122,7 +119,7 @@ def test_a_reindex_is_cancelled_while_the_index_is_paused(scene: Scene) -> None:
     process = scene.process(PLAN)
     reindex.ask(process.store, PLAN.name, 0.0)
     until("seeding", lambda: len(process.idle_step()) == 2)
-    pause.pause(process.store, PLAN.name, 0.0)
+    process.pause()
     reindex.cancel(process.store, PLAN.name)
     until("one is left", lambda: process.idle_step() == [] and len(scene.known()) == 1)
     assert scene.assert_one(PLAN).number == 1
@@ -136,23 +133,45 @@ def test_a_swap_that_has_begun_is_finished(scene: Scene) -> None:
     until("seeding", lambda: len(process.idle_step()) == 2)
     _, next_one = process.store.load(PLAN.name)
     assert process.store.update(next_one, next_one.generation.evolve(promoting=True))
-    pause.pause(process.store, PLAN.name, 0.0)
+    process.pause()
     until("swapped", lambda: process.idle_step() == [] and len(scene.known()) == 1)
     assert scene.assert_one(PLAN).number == 2
 
 
 @pytest.mark.parametrize("state", ["live", "seeding"])
-def test_an_index_that_was_paused_for_too_long_is_rebuilt(scene: Scene, state: str) -> None:
-    """Topics may lack changes, and brokers the offsets: nothing is read from them."""
+def test_an_index_is_rebuilt_after_more_changes_than_topics_retain(
+    scene: Scene, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the timestamps in the topics: of what is published while it is paused, all but the newest record is too old."""
+    monkeypatch.setattr(pause, "MAX_PAUSE_SECONDS", 0.0)
     if state == "live":
         scene.settle(PLAN)
         process = paused(scene)
+        assert process.resume() == "users is resumed"
+        process.pause()
     else:
         process = scene.process(PLAN)
         until("seeding", lambda: len(process.idle_step()) == 1)
-        pause.pause(process.store, PLAN.name, 0.0)
-    answer = pause.resume(process.store, PLAN.name, 7 * DAY)
-    assert answer.startswith("users is resumed, and rebuilt: it was paused for more than 6 days")
+        process.pause()
+    ends = scene.log.groups.ends([USERS])
+
+    def too_old() -> bool:
+        scene.capture.publish(change(USERS, [1], None, {"id": "1"}))
+        recent = scene.log.groups.starts((), [USERS], 0.0)
+        return any(recent[at] > end for at, end in ends.items())
+
+    until("an older change", too_old)
+    answer = process.resume()
+    assert answer.startswith("users is resumed, and rebuilt: more than")
+    finish(scene, 2)
+
+
+def test_an_index_is_rebuilt_whose_offsets_have_expired(scene: Scene) -> None:
+    scene.settle(PLAN)
+    process = paused(scene)
+    (stored,) = process.store.load(PLAN.name)
+    scene.log.groups.forget(stored.generation.name.group(scene.topic_prefix))
+    assert process.resume() == "users is resumed, and rebuilt: its offsets in Kafka have expired"
     finish(scene, 2)
 
 
@@ -163,15 +182,15 @@ def test_what_was_deleted_meanwhile_is_rebuilt_after_it(scene: Scene) -> None:
         httpx.delete(f"{scene.url}/{index}", timeout=60).raise_for_status()
     stands_still(scene.process(PLAN))
     assert not scene.indexes()
-    pause.resume(process.store, PLAN.name, DAY)
+    process.resume()
     finish(scene, 2)
 
 
 def test_an_index_that_is_not_known_is_not_paused(scene: Scene) -> None:
     process = scene.process(PLAN)
     with pytest.raises(FatalError, match="nothing is recorded of an index users"):
-        pause.pause(process.store, PLAN.name, 0.0)
-    assert pause.resume(process.store, PLAN.name, 0.0) == "users is not paused"
+        process.pause()
+    assert process.resume() == "users is not paused"
 
 
 # --- whole processes ------------------------------------------------------------------------------

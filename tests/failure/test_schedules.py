@@ -26,13 +26,14 @@ import yaml
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from flusso_shared.changelog.kafka.log import KafkaLog
 from flusso_worker.generations import pause
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster
 from services import Services
 from support import names
 from support.expected import oracle
-from support.kits import index_kit
+from support.kits import change_logs, index_kit
 from support.kits.check_kit import role
 from support.processes import SHORT_SESSIONS, Daemon, Pipeline, Site, cleaned_up
 from support.random_schedules import oracle as schedule_oracle
@@ -292,17 +293,21 @@ class Machine(RuleBasedStateMachine):
         """An index, if it is known by now, is paused in the block."""
         site = self._scenario.site
         name = self._random.choice(sorted(self._scenario.specs))
-        with closing(Cluster(index_kit.connection(site.opensearch_url))) as cluster:
+        with (
+            closing(Cluster(index_kit.connection(site.opensearch_url))) as cluster,
+            closing(KafkaLog(change_logs.connection(site.kafka, site.topic_prefix))) as log,
+        ):
             store = GenerationStore(cluster, site.index_prefix)
+            positions = pause.Positions(lambda: log.groups, site.topic_prefix)
             if name not in store.indexes():
                 yield
                 return
             self._happened.append(f"{name} paused after {self._writers.committed}")
             # `flusso run` may have to rebuild it.
             self._writers.noticed_late = True
-            pause.pause(store, name, time.time())
+            pause.pause(store, name, positions, time.time())
             yield
-            pause.resume(store, name, time.time())
+            pause.resume(store, name, positions, time.time())
 
     def _alter(self, statements: tuple[str, ...]) -> None:
         """In transactions of their own; each as soon as it gets its locks."""

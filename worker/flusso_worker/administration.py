@@ -34,6 +34,7 @@ class WorkerAdministration:
         self._index_prefix, self._topic_prefix = options.index_prefix, options.topic_prefix
         self._cluster = Cluster(options.opensearch[0]) if options.opensearch else None
         self._log = log
+        self._positions = pause.Positions(lambda: log.groups, self._topic_prefix)
         self._clock = clock
         self._local = local
         self.quarantine = _quarantine(options, clock)
@@ -53,10 +54,10 @@ class WorkerAdministration:
         return reindex.take_over(self._store(), index, hash)
 
     def pause(self, index: str) -> str:
-        return pause.pause(self._store(), index, self._clock.time())
+        return pause.pause(self._store(), index, self._positions, self._clock.time())
 
     def resume(self, index: str) -> str:
-        return pause.resume(self._store(), index, self._clock.time())
+        return pause.resume(self._store(), index, self._positions, self._clock.time())
 
     def generations(self) -> Sequence[Mapping[str, Any]]:
         store = self._local if self._cluster is None else self._store()

@@ -12,6 +12,7 @@ from flusso_cli.admin.deployment import Deployment, deployment
 from flusso_cli.admin.remote import Access, Remote, has_records
 from flusso_shared.config.choose import find_project
 from flusso_worker.generations import pause, reindex
+from flusso_worker.generations.pause import Positions
 from flusso_worker.generations.record import Known
 from flusso_worker.generations.view import GenerationView, views
 
@@ -67,10 +68,16 @@ class Direct:
         return reindex.take_over(self._servers.store, name, hash)
 
     def pause(self, index: str) -> str:
-        return pause.pause(self._servers.store, self._servers.check_index(index), time.time())
+        name = self._servers.check_index(index)
+        return pause.pause(self._servers.store, name, self._positions, time.time())
 
     def resume(self, index: str) -> str:
-        return pause.resume(self._servers.store, self._servers.check_index(index), time.time())
+        name = self._servers.check_index(index)
+        return pause.resume(self._servers.store, name, self._positions, time.time())
+
+    @property
+    def _positions(self) -> Positions:
+        return Positions(lambda: self._servers.log.groups, self._servers.topic_prefix)
 
     def _views(self, known: Known) -> list[GenerationView]:
         # Only its own process knows the offsets of a log in memory.

@@ -13,6 +13,7 @@ from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.seams import ChangeLog
 from flusso_shared.status import Status
+from flusso_worker.generations import pause
 from flusso_worker.generations.keeper import GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.registration import Registration
@@ -36,6 +37,7 @@ class Process:
         self.cluster = MortalCluster(connection(scene.url), dies_after)
         self.store = GenerationStore(self.cluster, scene.index_prefix)
         self._log = scene.log
+        self._positions = pause.Positions(lambda: scene.log.groups, scene.topic_prefix)
         telemetry = Telemetry(Metrics(), Status(), SystemClock(threading.Event()))
         names = Names(scene.topic_prefix, scene.index_prefix)
         self._keeper = GenerationKeeper(
@@ -46,6 +48,12 @@ class Process:
     @property
     def standby(self) -> bool:
         return self._keeper.standby
+
+    def pause(self, index: str = PLAN.name) -> str:
+        return pause.pause(self.store, index, self._positions, 0.0)
+
+    def resume(self, index: str = PLAN.name) -> str:
+        return pause.resume(self.store, index, self._positions, 0.0)
 
     def beat(self) -> None:
         """Show others that it lives."""

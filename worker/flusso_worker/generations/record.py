@@ -126,14 +126,17 @@ class Pause:
 
     index: str
     at: float
-    """Since when, in seconds since the epoch, by the clock of the requester."""
+    """Since when, in seconds since the epoch, by the clock of the requester: for display, never compared."""
+    ends: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """The ends of its topics then; empty for a log in memory."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": "pause", "index": self.index, "at": self.at}
+        ends = offsets_to_json(self.ends)
+        return {"kind": "pause", "index": self.index, "at": self.at, "ends": ends}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Pause:
-        return cls(value["index"], value["at"])
+        return cls(value["index"], value["at"], offsets_from_json(value["ends"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Process:
 
     def __init__(self, index: IndexKit, capacity: int = 1000) -> None:
         self.log = MemoryLog(capacity)
+        self._positions = pause.Positions(lambda: self.log.groups, "t")
         self.capture = Publisher(self.log)
         self.capture.begin()
         self.store = GenerationStore(index.cluster, index.name.prefix)
@@ -53,11 +54,11 @@ class Process:
         return self.known()[0]
 
     def pause(self) -> None:
-        pause.pause(self.store, PLAN.name, 0.0)
+        pause.pause(self.store, PLAN.name, self._positions, 0.0)
         assert self.keeper.step() == []
 
     def resume(self) -> str:
-        return pause.resume(self.store, PLAN.name, 0.0)
+        return pause.resume(self.store, PLAN.name, self._positions, 0.0)
 
     def group(self) -> str:
         return self.known()[-1].name.group("t")
