@@ -25,7 +25,7 @@ from flusso_query.values import spelled
 S = TypeVar("S")
 V = TypeVar("V")
 N = TypeVar("N", int, float, Decimal)
-D = TypeVar("D", date, datetime)
+D = TypeVar("D")
 K = TypeVar("K")
 Json = dict[str, Any]
 Calendar = Literal["minute", "hour", "day", "week", "month", "quarter", "year"]
@@ -208,7 +208,7 @@ def ranges(
 
 def date_ranges(
     field: Date[S, D],
-    spans: Sequence[tuple[D | str | None, D | str | None]],
+    spans: Sequence[tuple[date | str | None, date | str | None]],
     /,
     *subs: Aggregation[S, Any],
 ) -> Aggregation[S, Buckets[Span[datetime]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar, overload
 
@@ -17,7 +17,7 @@ from flusso_query.scope import Reach
 
 S = TypeVar("S")
 N = TypeVar("N", int, float, Decimal)
-D = TypeVar("D", date, datetime)
+D = TypeVar("D")
 R = TypeVar("R")
 Json = dict[str, Any]
 

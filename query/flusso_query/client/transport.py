@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -86,14 +86,21 @@ def translated(request: Request, error: Exception) -> QueryError:
 
 
 def reason_of(reply: Any) -> str:
-    """The most telling text of a reply that is an error; empty where there is none."""
+    """Why OpenSearch refused something, from the outside in; empty where it does not say."""
     error = reply.get("error") if isinstance(reply, Mapping) else None
     if not isinstance(error, Mapping):
         return error if isinstance(error, str) else ""
-    causes = error.get("root_cause") or [error]
-    reasons = [cause.get("reason") or cause.get("type", "") for cause in causes]
-    deeper = (error.get("caused_by") or {}).get("reason")
-    return "; ".join(dict.fromkeys([*reasons, *([deeper] if deeper else [])]))
+    shards = [item.get("reason") for item in error.get("failed_shards", ())]
+    causes = [error, *error.get("root_cause", ()), *shards]
+    return "; ".join(dict.fromkeys(text for cause in causes for text in _reasons(cause)))
+
+
+def _reasons(cause: Any) -> Iterator[str]:
+    while isinstance(cause, Mapping):
+        reason = cause.get("reason") or cause.get("type", "")
+        if reason and reason != "all shards failed":
+            yield reason
+        cause = cause.get("caused_by")
 
 
 def _is_missing_index(reply: Any) -> bool:

@@ -29,12 +29,20 @@ def kinds(opensearch_url: str) -> Iterator[QueryKit]:
     """120 documents of `kinds.schema.yml`, and some of an index with the same fields."""
     kit = QueryKit(opensearch_url, unique("flusso_test_") + "_")
     try:
-        names = [
-            kit.seed(plan(), documents(120)),
-            kit.seed(plan("others"), documents(5, seed=2)),
-        ]
+        kit.seed(plan(), documents(120))
+        kit.seed(plan("others"), ({"id": number, "code": f"O-{number}"} for number in range(1, 6)))
         yield kit
-        for name in names:
-            kit.remove(name)
     finally:
+        kit.remove_all()
+        kit.close()
+
+
+@pytest.fixture
+def alone(opensearch_url: str) -> Iterator[QueryKit]:
+    """No index yet; what the test makes is removed."""
+    kit = QueryKit(opensearch_url, unique("flusso_test_") + "_")
+    try:
+        yield kit
+    finally:
+        kit.remove_all()
         kit.close()

@@ -68,6 +68,11 @@ class QueryKit:
         """Delete a generation's index."""
         self.cluster.request("DELETE", path(name.physical))
 
+    def remove_all(self) -> None:
+        """Delete every index with the prefix."""
+        for name in self.opensearch.indices.get(index=f"{self.prefix}*"):
+            self.opensearch.indices.delete(index=name)
+
     def _bulk(self, name: GenerationName, lines: list[str]) -> None:
         if lines:
             body = "".join(f"{line}\n" for line in lines)
