@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import psycopg
@@ -152,7 +152,13 @@ def test_no_output_of_a_full_run_has_a_secret(
         for daemon in pipeline.daemons:
             for route in ("status", "metrics", "healthz"):
                 said[f"{daemon.name} /{route}"] = web.get(f"{daemon.public_url()}/{route}").text
-        private = re.findall(r"127\.0\.0\.1:\d+", pipeline.daemons[-1].text())[1]
+            with web.client(daemon.private_url()) as client:
+                client.auth = ("admin", f"{PLANTED}Admin")
+                for route in ("", "overview", "generations", "page/data", "page/quarantine"):
+                    answer = client.get(f"/{route}")
+                    assert answer.status_code == HTTPStatus.OK
+                    said[f"{daemon.name} private /{route}"] = answer.text
+        private = pipeline.daemons[-1].private_url()
         command("check")
         command("check", "--format", "json")
         command("build")
