@@ -24,8 +24,8 @@ from flusso_shared.process.page.static_files import static_files
 
 _MAX_ENTRIES = 200
 _NO_ACTIONS = (
-    "This process has no bookkeeping to change (no OpenSearch sink, or it is starting or stopping), so there are no"
-    " buttons."
+    "No buttons here: this process has no OpenSearch sink, or not its address and secrets, or is starting or"
+    " stopping. Open the page of a worker, or use the commands."
 )
 
 

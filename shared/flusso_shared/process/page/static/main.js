@@ -18,6 +18,7 @@ let samples = [];
 let latest = null;
 let quarantined = null;
 let quarantinedCounts = null;
+let readingQuarantine = false;
 let timer = null;
 let polling = false;
 
@@ -29,9 +30,9 @@ async function poll() {
     const since = samples.length ? samples.at(-1).at : 0;
     latest = await read(`page/data?since=${since}`);
     samples = [...samples, ...latest.samples].filter((each) => each.at >= latest.overview.at - WINDOW_SECONDS);
-    await pollQuarantine();
     show(at("outage"));
     render();
+    pollQuarantine();
   } catch (error) {
     show(
       at("outage"),
@@ -47,16 +48,20 @@ async function poll() {
   timer = setTimeout(poll, document.hidden ? HIDDEN_POLL_MILLISECONDS : POLL_MILLISECONDS);
 }
 
-/** The list is read again only when a number in the overview, or a retry, has changed. */
+/** The list is read again only when a number in the overview, or a retry, has changed.  Nothing waits for it. */
 async function pollQuarantine() {
-  const counts = JSON.stringify([latest.overview.indexes.map((each) => each.quarantine), latest.retry]);
-  if (counts === quarantinedCounts) return;
+  const numbers = latest.overview.indexes.map((each) => each.quarantine);
+  const counts = JSON.stringify([numbers, latest.retry]);
+  if (readingQuarantine || counts === quarantinedCounts || numbers.includes(null)) return;
+  readingQuarantine = true;
   try {
     quarantined = await read("page/quarantine");
     quarantinedCounts = counts;
   } catch (error) {
     quarantined = { entries: [], error: error.message };
   }
+  readingQuarantine = false;
+  renderQuarantine();
 }
 
 function render() {
@@ -75,9 +80,13 @@ function render() {
   // While it runs its numbers are not read out; its end is.
   at("retry").setAttribute("aria-busy", String(latest.retry?.running ?? false));
   show(at("retry"), retry(latest.retry));
-  show(at("quarantine"), quarantine(quarantined, !noActions));
+  renderQuarantine();
   show(at("processes"), processes(overview));
   renderCharts();
+}
+
+function renderQuarantine() {
+  show(at("quarantine"), quarantine(quarantined, !latest.no_actions));
 }
 
 function renderCharts() {

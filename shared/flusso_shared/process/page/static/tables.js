@@ -95,7 +95,7 @@ function rebuilding(index) {
 }
 
 export function quarantine(found, possible) {
-  if (found === null) return html("p", { class: "quiet" }, "Not known yet.");
+  if (found === null) return html("p", { class: "quiet" }, "Not known yet: it is kept in OpenSearch.");
   if (found.error) return html("p", { class: "error" }, found.error);
   if (!found.entries.length) return html("p", { class: "quiet" }, "No document is in quarantine.");
   const headings = ["Document", "Index", "When", "Reason"];

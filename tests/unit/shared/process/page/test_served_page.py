@@ -189,7 +189,7 @@ def test_without_a_quarantine_there_are_no_buttons(
 ) -> None:
     administration.quarantine = None
     found = client.get("/page/data").json()
-    assert "no buttons" in found["no_actions"]
+    assert "no OpenSearch sink" in found["no_actions"]
     assert client.get("/page/quarantine").json() == {"entries": [], "more": False}
 
 
