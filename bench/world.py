@@ -43,6 +43,11 @@ class World:
         """A number of rows, documents or changes at this scale."""
         return max(least, round(full * self.scale))
 
+    @property
+    def uncounted(self) -> int:
+        """Rounds before those that count: the first pays for cold caches and code not yet compiled.  None in a small run."""
+        return 1 if self.scale >= 1 else 0
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """The URL of a database of its own, dropped at the end."""

@@ -54,7 +54,7 @@ def backlog(world: World) -> list[Reading]:
     rows = world.sized(500_000, 2_000)
     with _capture(world) as (pipeline, connection, slot):
         readings = []
-        for number in range(world.rounds + 1):  # the first does not count
+        for number in range(world.uncounted + world.rounds):
             pipeline.stop()
             connection.execute("CALL fill(%s, %s, %s)", (number * rows, rows, _TRANSACTION))
             settle(connection)
@@ -62,7 +62,7 @@ def backlog(world: World) -> list[Reading]:
             bare = _read_by_pg_recvlogical(world, connection, slot, end)
             product = _worked_off(pipeline, connection, slot, end)
             readings.append(Reading(product, bare, {"rows": rows}))
-        return readings[1:]
+        return readings[world.uncounted :]
 
 
 def memory(world: World) -> list[Reading]:

@@ -55,11 +55,11 @@ def throughput(world: World, workers: int) -> list[Reading]:
             connection.execute(_UPDATES)
             users = _users(connection, changes)
             readings = []
-            for number in range(world.rounds + 1):  # the first does not count
+            for number in range(world.uncounted + world.rounds):
                 bare = script.run(f"{site.index_prefix}bare{number}", users)
                 product = _updated(connection, site, pipeline, users, number)
                 readings.append(Reading(product, bare.written, {"changes": len(users)}))
-            return readings[1:]
+            return readings[world.uncounted :]
 
 
 def _users(connection: psycopg.Connection[tuple[object, ...]], many: int) -> list[str]:
