@@ -164,6 +164,8 @@ def test_no_output_of_a_full_run_has_a_secret(
         command("build")
         command("indexes", "--index-prefix", own.index_prefix)
         assert "users" in command("indexes", "--server", private)
+        assert "users" in command("status", "--once", "--index-prefix", own.index_prefix)
+        assert "users" in command("status", "--json", "--server", private)
         for name in ("run", "check", "indexes"):
             assert "--config" in command(name, "--help")
     said |= {daemon.name: daemon.log.read_text() for daemon in pipeline.daemons}
@@ -171,8 +173,8 @@ def test_no_output_of_a_full_run_has_a_secret(
     assert len(list(project.rglob("*.lock"))) > 1
     assert proxy.passed > 0
     for where, text in said.items():
-        found = [line for line in text.splitlines() if PLANTED in line]
-        assert not found, f"{where}: {found[0][:500]}"
+        lines = [line for line in text.splitlines() if PLANTED in line]
+        assert not lines, f"{where}: {lines[0][:500]}"
 
 
 def test_a_traceback_has_no_secret(

@@ -271,7 +271,7 @@ class Daemon:
 
         def missing() -> str | None:
             self.check()
-            found[:] = re.findall(r"private surface listening on (\S+)", self.text())
+            found[:] = re.findall(r'private surface listening on ([^\s"]+)', self.text())
             return None if found else "no address in the log\n" + self.tail()
 
         until_none(f"{self.name} listens", missing, deadline)
