@@ -8,18 +8,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from flusso_shared.errors import FlussoError, RetryableError, SchemaChangedError
 from flusso_shared.names import GenerationName, TableName
-from flusso_shared.retry import TOLD_AFTER, Backoff, log_next_try
+from flusso_shared.retry import TOLD_AFTER, log_next_try
 from flusso_shared.status import IndexState
 from flusso_worker.generations.keeper import Active
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.stopped_lag import StoppedLag
 from flusso_worker.pipeline.lag_gauges import export_lag
 from flusso_worker.pipeline.pipeline import Pipeline
+from flusso_worker.pipeline.retry_state import RetryState
 from flusso_worker.pipeline.spec import WorkerContext
 
 logger = logging.getLogger(__name__)
@@ -60,44 +60,10 @@ class Keeper(Protocol):
         ...
 
 
-_REPEATED_ATTEMPTS = 2
-"""Failures in a row after which a failure counts as permanent."""
 _REPORTED_ATTEMPTS = 3
 """Attempts after which a temporary failure is reported as an error too."""
 _NEARLY_SEEDED = 0.8
 """Fraction of a seeding after which its end is checked for often."""
-
-
-@dataclass(slots=True)
-class _RetryState:
-    """When a failed step or pipeline is tried again."""
-
-    backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, ceiling=60.0))
-    passing: Backoff = field(default_factory=lambda: Backoff(first=0.1))
-    at: float = 0.0
-    failed: bool = False
-
-    @property
-    def repeated(self) -> bool:
-        """Whether it failed again when it was tried again: it does not recover by itself."""
-        return self.backoff.attempt >= _REPEATED_ATTEMPTS
-
-    def postpone(self, now: float) -> float:
-        """Record a temporary failure; returns the delay in seconds."""
-        delay = self.passing.next()
-        self.at = now + delay
-        return delay
-
-    def fail(self, now: float) -> float:
-        """Record a failure; returns the delay in seconds."""
-        delay = self.backoff.next()
-        self.at, self.failed = now + delay, True
-        return delay
-
-    def succeed(self) -> None:
-        self.backoff.reset()
-        self.passing.reset()
-        self.at, self.failed = 0.0, False
 
 
 class IndexRunner:
@@ -118,9 +84,9 @@ class IndexRunner:
         self._status = context.status
         self._now = now
         self._pipelines: dict[GenerationName, Pipeline] = {}
-        self._retries: dict[GenerationName, _RetryState] = {}
+        self._retries: dict[GenerationName, RetryState] = {}
         self._stopping: list[Pipeline] = []
-        self._step = _RetryState()
+        self._step = RetryState()
         self._names: set[GenerationName] = set()
         """The generations of the last round."""
         self._refused = False
@@ -244,14 +210,14 @@ class IndexRunner:
             del self._retries[name]
         now = self._now()
         for name, item in wanted.items():
-            retry_state = self._retries.setdefault(name, _RetryState())
+            retry_state = self._retries.setdefault(name, RetryState())
             if name not in self._pipelines and now >= retry_state.at:
                 pipeline = self._pipelines[name] = self._make_pipeline(item)
                 pipeline.start()
 
     def _notice_failures(self) -> None:
         for name, pipeline in list(self._pipelines.items()):
-            retry_state = self._retries.setdefault(name, _RetryState())
+            retry_state = self._retries.setdefault(name, RetryState())
             if pipeline.running:
                 if pipeline.healthy and (retry_state.failed or retry_state.passing.attempt):
                     retry_state.succeed()
@@ -268,9 +234,7 @@ class IndexRunner:
             else:
                 self._record_failure(error, retry_state)
 
-    def _restart_with_new_catalog(
-        self, error: SchemaChangedError, retry_state: _RetryState
-    ) -> None:
+    def _restart_with_new_catalog(self, error: SchemaChangedError, retry_state: RetryState) -> None:
         """The next pipeline reads the catalog again; this is no failure."""
         delay = retry_state.postpone(self._now())
         logger.info(
@@ -281,7 +245,7 @@ class IndexRunner:
             extra={"action": "bind_again", "index": self.index},
         )
 
-    def _record_failure(self, error: FlussoError, retry_state: _RetryState) -> None:
+    def _record_failure(self, error: FlussoError, retry_state: RetryState) -> None:
         delay = retry_state.fail(self._now())
         self.state = "stopped"
         self._status.set_index(self.index, "stopped")

@@ -10,6 +10,8 @@ In reading order:
 * `flush`: writes a chunk to every sink.
 * `offsets`: which offsets may be committed.
 * `spans`: the traces of batches.
+* `lag_gauges`: the lag of an index, for `/metrics`.
+* `retry_state`: when what failed is tried again.
 * `truncate_rescan`: builds all documents of an index again after a TRUNCATE of its root table.
 * `assembly`: connects a pipeline, or a document writer, to the real servers.
 """
