@@ -57,7 +57,7 @@ class BuildKit:
         self.builder = Builder(sql, self.metrics, chunk or ChunkSize())
         self._batch_builder = BatchBuilder(
             connections=self.connections,
-            gate=Gate(self.connections.reading, self.clock, self.metrics, plan.name),
+            gate=Gate(self.connections.reading, self.clock, self.metrics, self.status, plan.name),
             resolver=Resolver(plan, catalog, sql.all_keys),
             builder=self.builder,
             clock=self.clock,

@@ -122,7 +122,7 @@ def assemble_pipeline(
     traced = documents.policy.on_error == "skip"
     batch_builder = BatchBuilder(
         connections=connections,
-        gate=Gate(connections.reading, reading, context.metrics, index),
+        gate=Gate(connections.reading, reading, context.metrics, context.status, index),
         resolver=resolver,
         builder=documents.builder,
         clock=reading,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flusso_shared.clock import Clock
 from flusso_shared.metrics import Metrics
+from flusso_shared.status import Status
 from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.snapshot import Snapshot, Xids
 
@@ -25,6 +26,7 @@ class Gate:
     database: Database
     clock: Clock
     metrics: Metrics
+    status: Status
     index: str
 
     def open(self, xids: Xids) -> Snapshot:
@@ -32,6 +34,12 @@ class Gate:
 
         Raises `StoppedError` on shutdown, and as `Database.begin` does.
         """
+        try:
+            return self._open(xids)
+        finally:
+            self.status.retried(self._doing)
+
+    def _open(self, xids: Xids) -> Snapshot:
         waiting_since = self.clock.monotonic()
         wait, log_at = _FIRST_WAIT_SECONDS, waiting_since + _FIRST_LOG_SECONDS
         while True:
@@ -44,16 +52,20 @@ class Gate:
             now = self.clock.monotonic()
             if now >= log_at:
                 log_at = now + _LOG_INTERVAL_SECONDS
-                self._log_wait(hidden, now - waiting_since)
+                self._report_wait(hidden, now - waiting_since)
             self.clock.wait(wait)
             wait = min(wait * 1.5, _LONGEST_WAIT_SECONDS)
 
-    def _log_wait(self, hidden: list[int], seconds: float) -> None:
-        logger.warning(
-            "index %s: transaction %s is in the log but has not been visible to other sessions for %.0f s; "
-            "waiting (a synchronous standby that lags or is gone delays visibility: see pg_stat_replication)",
-            self.index,
-            min(hidden),
-            seconds,
-            extra={"action": "gate_shut", "index": self.index, "transactions": len(hidden)},
+    @property
+    def _doing(self) -> str:
+        return f"see the commits that index {self.index} waits for"
+
+    def _report_wait(self, hidden: list[int], seconds: float) -> None:
+        """Log it, and have the process be degraded: it waits for Postgres."""
+        told = (
+            f"index {self.index}: transaction {min(hidden)} is in the log but has not been visible to other sessions for"
+            f" {seconds:.0f} s; waiting (a synchronous standby that lags or is gone delays visibility: see pg_stat_replication)"
         )
+        self.status.retrying(self._doing, told, index=self.index)
+        fields = {"action": "gate_shut", "index": self.index, "transactions": len(hidden)}
+        logger.warning("%s", told, extra=fields)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from flusso_shared import failpoints, retry
 from flusso_shared.clock import Clock
 from flusso_shared.config.model import OnError
-from flusso_shared.errors import PoisonError, RetryableError
+from flusso_shared.errors import PoisonError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
 from flusso_shared.status import Status
@@ -140,23 +140,23 @@ class Quarantine:
                 self._stamp, self._loaded = stamp, True
                 self._count()
 
-        retry.forever(read, doing="read the quarantine", clock=self._clock)
+        self._with_retries(read, "read the quarantine")
         return self._known
 
     def _persist(self, what: str, action: Callable[[QuarantineStore], None]) -> None:
         store = self._store
-        if store is None:
-            return
-        doing = f"{what} entries of the quarantine"
+        if store is not None:
+            self._with_retries(lambda: action(store), f"{what} entries of the quarantine")
 
-        def attempt() -> None:
-            try:
-                action(store)
-            except RetryableError as error:
-                self._status.failed(f"index {self.generation.index}: cannot {doing} yet: {error}")
-                raise
-
-        retry.forever(attempt, doing=doing, clock=self._clock)
+    def _with_retries(self, action: Callable[[], None], doing: str) -> None:
+        index = self.generation.index
+        retry.forever(
+            action,
+            doing=f"{doing} of index {index}",
+            clock=self._clock,
+            status=self._status,
+            index=index,
+        )
 
     def _count(self) -> None:
         index, known = self.generation.index, len(self._known)

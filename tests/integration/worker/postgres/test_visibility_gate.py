@@ -15,6 +15,7 @@ from flusso_shared.clock import SystemClock
 from flusso_shared.errors import RetryableError, StoppedError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
+from flusso_shared.status import Status
 from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.visibility_gate import Gate
 
@@ -32,7 +33,7 @@ def stop() -> threading.Event:
 def gate(database: str, stop: threading.Event) -> Iterator[Gate]:
     clock = SystemClock(stop)
     connection = Database(database, "test", clock)
-    yield Gate(connection, clock, Metrics(), "users")
+    yield Gate(connection, clock, Metrics(), Status(), "users")
     connection.close()
 
 
@@ -63,8 +64,11 @@ def test_it_opens_once_the_transaction_is_visible(
         while not any("has not been visible" in message for message in caplog.messages):
             assert not opening.done()
             assert not said.wait(0.02)
+        assert gate.status.health().state == "degraded"
+        assert "see pg_stat_replication" in str(gate.status.health())
         writer.commit()
         snapshot = opening.result(DEADLINE)
+    assert gate.status.health().state == "ok"
     assert snapshot.sees(xid)
     assert waits(gate) > 3
     gate.database.finish()
