@@ -20,6 +20,7 @@ from flusso_cli.admin.exact_json import exact_json
 from flusso_cli.admin.explanation import Explanation, InSink, QueryPlan, explain_document
 from flusso_shared.clock import SystemClock
 from flusso_shared.process import command_line
+from flusso_shared.process.progress_bar import Waiting
 from flusso_worker.generations.record import Generation
 from flusso_worker.maintenance.diff import FieldDifference
 from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
@@ -47,7 +48,11 @@ def explain(
 
     With `--sql` the statement that builds the document is executed once more, for its plan and timings.
     """
-    with one_attempt(), chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
+    with (
+        one_attempt(),
+        Waiting("building the document"),
+        chosen_deployment(config, lock, index_prefix, locked=locked) as servers,
+    ):
         name = servers.check_index(index)
         generation = servers.live(name)
         clock = SystemClock(threading.Event())

@@ -13,6 +13,7 @@ from flusso_cli.admin.deployment import Deployment, FormatOption, chosen_deploym
 from flusso_shared.clock import SystemClock
 from flusso_shared.process import command_line
 from flusso_shared.process.commands import App
+from flusso_shared.process.progress_bar import Waiting
 from flusso_worker.generations.record import Generation
 from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.quarantine_retry import Retried, retry_all
@@ -105,13 +106,15 @@ def retry(
         entries = _chosen(servers, index, id, brief=True)
         benches = _Benches(servers)
         done: list[Retried] = []
-        for item in retry_all(entries, servers.quarantine, servers.store.active, benches.make):
-            done.append(item)
-            if format == "human":
-                detail = f": {item.reason}" if item.reason else ""
-                console().print(
-                    f"{item.entry.generation.index}/{item.entry.id} {item.outcome}{detail}"
-                )
+        with Waiting("building documents again") as display:
+            for item in retry_all(entries, servers.quarantine, servers.store.active, benches.make):
+                done.append(item)
+                display.advance("documents", len(done), len(entries))
+                if format == "human":
+                    detail = f": {item.reason}" if item.reason else ""
+                    console().print(
+                        f"{item.entry.generation.index}/{item.entry.id} {item.outcome}{detail}"
+                    )
     if format == "json":
         shown = [
             {
@@ -145,8 +148,10 @@ def drop(
         raise typer.BadParameter("give --index, --id or --all")
     with chosen_deployment(config, lock, index_prefix, locked=locked) as servers:
         found = _chosen(servers, index, id, brief=True)
-        for entry in found:
-            servers.quarantine.drop(entry)
+        with Waiting("dropping entries") as display:
+            for number, entry in enumerate(found, 1):
+                servers.quarantine.drop(entry)
+                display.advance("entries", number, len(found))
     console().print(f"dropped {len(found)}")
 
 

@@ -6,13 +6,13 @@ import threading
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flusso_cli.admin.deployment import ServerCaOption, ServerOption, console
 from flusso_cli.admin.generations import Bookkeeping, bookkeeping
 from flusso_cli.admin.remote import Access
 from flusso_shared.errors import FatalError
 from flusso_shared.process import command_line
+from flusso_shared.process.progress_bar import Waiting
 from flusso_worker.generations.view import GenerationView
 
 _POLL_SECONDS = 1.0
@@ -86,16 +86,15 @@ class _Wait:
 
     def finished(self) -> str:
         """The physical name of the new generation, once it is live; raises `FatalError` when it was given up."""
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self._console, transient=True) as display:
-            task = display.add_task(f"seeding {self._index}", total=None)
+        step = f"seeding {self._index}"
+        with Waiting(step) as display:
             while True:
                 found = [v for v in self._source.generations() if v.index == self._index]
                 if done := self._done(found):
                     return done
                 for view in found:
                     if view.state == "seeding" and view.total:
-                        display.update(task, completed=view.done or 0, total=view.total)
+                        display.advance(step, view.done or 0, view.total)
                 self._look_for_life(found)
                 self._pause.wait(_POLL_SECONDS)
 

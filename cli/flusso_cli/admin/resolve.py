@@ -17,6 +17,7 @@ from flusso_shared.config.choose import needed_project
 from flusso_shared.config.connections import source_conninfo
 from flusso_shared.process import command_line
 from flusso_shared.process.environment import environment
+from flusso_shared.process.progress_bar import Waiting
 from flusso_worker.postgres.database import Database
 
 _NOTE = (
@@ -52,7 +53,11 @@ def resolve(
     project, _ = needed_project(config, lock, locked=locked)
     conninfo = source_conninfo(project.config.source, environment())
     clock = SystemClock(threading.Event())
-    with one_attempt(), closing(Database(conninfo, "flusso resolve", clock)) as database:
+    with (
+        one_attempt(),
+        Waiting("finding documents"),
+        closing(Database(conninfo, "flusso resolve", clock)) as database,
+    ):
         row, found = touched(database, project.plan, table, key)
     if as_json:
         report = _report(row, found, limit, show_sql=show_sql)

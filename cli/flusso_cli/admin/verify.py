@@ -7,8 +7,6 @@ import threading
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flusso_cli.admin.deployment import (
     Deployment,
@@ -19,6 +17,7 @@ from flusso_cli.admin.deployment import (
 )
 from flusso_shared.clock import SystemClock
 from flusso_shared.process import command_line
+from flusso_shared.process.progress_bar import Waiting
 from flusso_worker.maintenance.document_writer import DocumentWriter, WriterDependencies
 from flusso_worker.maintenance.periodic_verification import verification
 from flusso_worker.maintenance.report import Difference, Report
@@ -92,7 +91,6 @@ class _Run:
         self._patience = patience
         self._limit = limit
         self._clock = SystemClock(threading.Event())
-        self._errors: Console = console(stderr=True)
 
     def verify(self, index: str, sample: int | None, *, repair: bool) -> Report:
         servers = self._servers
@@ -117,17 +115,10 @@ class _Run:
     def _run(
         self, verification: Verification, index: str, sample: int | None, *, repair: bool
     ) -> None:
-        columns = (
-            TextColumn(f"{index} {{task.description}}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._errors, transient=True) as display:
-            tasks = {name: display.add_task(name, total=None) for name in ("rows", "documents")}
+        with Waiting(f"verifying {index}") as display:
 
             def advance(what: str, done: int, total: int) -> None:
-                display.update(tasks[what], completed=done, total=total)
+                display.advance(f"{index} {what}", done, total)
 
             verification.run(VerificationOptions(sample, repair, advance))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from flusso_shared.config.choose import needed_project
 from flusso_shared.errors import ConfigError
 from flusso_shared.process import command_line, option_values
 from flusso_shared.process.environment import environment
+from flusso_shared.process.progress_bar import Waiting
 
 
 def check(
@@ -68,7 +70,8 @@ def check(
     report = Report(project, str(origin), offline)
     env = environment()
     if not offline:
-        examine(report, options, env)
+        with Waiting("checking") as display:
+            examine(report, replace(options, advance=display.advance), env)
     if format == "human":
         text_report.write(report, Console(highlight=False), env)
     elif format == "json":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -50,6 +50,8 @@ class Options:
     manage_publication: bool
     manage_replica_identity: bool
     index_prefix: str
+    advance: Callable[[str, int, int], None] = lambda _step, _done, _total: None
+    """Is told how far a step is."""
 
 
 def examine(report: Report, options: Options, env: Mapping[str, str]) -> None:
@@ -123,7 +125,12 @@ class _Examination:
         report.diagnostics += publication.check_restrictions(
             options.publication, plan.link_columns(), facts
         )
-        sound = [bound for index in plan.indexes if (bound := self._index(index, facts))]
+        sound: list[IndexPlan] = []
+        for number, index in enumerate(plan.indexes):
+            options.advance("checking indexes", number, len(plan.indexes))
+            if (bound := self._index(index, facts)) is not None:
+                sound.append(bound)
+        options.advance("checking indexes", len(plan.indexes), len(plan.indexes))
         report.coverage = publication.coverage(
             options.publication, plan.tables, facts, manage=options.manage_publication
         )

@@ -26,6 +26,7 @@ from flusso_shared.names import TableName
 from flusso_shared.postgres.connection import text
 from flusso_shared.postgres.errors import translate
 from flusso_shared.process.environment import environment
+from flusso_shared.process.progress_bar import Waiting
 
 _VARIABLE = "DATABASE_URL"
 
@@ -75,7 +76,10 @@ def _survey(database_url: str | None) -> Survey:
         raise FatalError(f"no database: give its URL with --database-url or in {_VARIABLE}")
     source = Source(type="postgres", connection_url=SecretStr(database_url))
     conninfo = source_conninfo(source, {})
-    with connect(make_conninfo(text(conninfo), application_name="flusso-init")) as connection:
+    with (
+        Waiting("reading the catalog"),
+        connect(make_conninfo(text(conninfo), application_name="flusso-init")) as connection,
+    ):
         try:
             return read_survey(connection)
         except psycopg.Error as error:

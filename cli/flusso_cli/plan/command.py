@@ -12,6 +12,7 @@ from flusso_cli.plan.decide import announce
 from flusso_cli.plan.gather import gather
 from flusso_cli.plan.text import lines
 from flusso_shared.process import command_line
+from flusso_shared.process.progress_bar import Waiting
 
 _SOMETHING_TO_DO = 2
 
@@ -45,7 +46,8 @@ def plan(
             lag_poll_seconds=0.0,
             startup_timeout=0.0,
         )
-        announced = announce(gather(servers, options))
+        with Waiting("comparing with what runs"):
+            announced = announce(gather(servers, options))
     if as_json:
         console().print(json.dumps(announced.to_json(), indent=2))
     else:

@@ -14,5 +14,5 @@ In reading order:
 * `connection_limits`, `password_tries`: what a client may take of them.
 * `administration`, `overview_route`: the routes that ask for something.
 * `page/`: the status page.
-* `progress_bar`: the lines on a terminal while an index is seeded.
+* `progress_bar`, `progress_bars`: how far something is: bars on a terminal, lines elsewhere.
 """

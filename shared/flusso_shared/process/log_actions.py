@@ -37,6 +37,9 @@ ACTIONS: Mapping[str, Action] = {
         "Another process listens on the default port of a surface, which gets a free one.",
         "Choose ports with `--public-address` and `--private-address`, where a fixed one is needed.",
     ),
+    "progress": Action(
+        "How far a seeding or the snapshot of a table is, where there is no terminal."
+    ),
     "shutdown": Action("A signal asked the process to stop."),
     "start": Action("What the process is and does, once every server has answered."),
     "stopped": Action("The process has stopped cleanly."),

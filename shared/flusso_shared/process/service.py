@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
-import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from flusso_shared.clock import SystemClock
@@ -27,9 +26,10 @@ from flusso_shared.process.http import (
 )
 from flusso_shared.process.overview_route import OverviewSlot
 from flusso_shared.process.page.recorder import Recorder
+from flusso_shared.process.progress_bar import ProgressDisplay
 from flusso_shared.process.shutdown import stop_on_signals
 from flusso_shared.process.telemetry.start import Telemetry, start_telemetry
-from flusso_shared.status import Status
+from flusso_shared.status import Progress, Status
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def serve(core: Core, addresses: Addresses, make: Callable[[Surfaces], Parts]) -
             server.start()
             stack.callback(server.stop)
         stack.enter_context(recorder.recording())
-        stack.enter_context(_progress_line(core.status))
+        stack.enter_context(_seeding(core.status))
         surfaces = Surfaces(
             public.getsockname()[:2], private.getsockname()[:2], addresses.certificate is not None
         )
@@ -173,10 +173,12 @@ def _supervise(core: Core, parts: Parts) -> None:
         raise failures[0]
 
 
-def _progress_line(status: Status) -> AbstractContextManager[object]:
-    """The progress display where stderr is a terminal; elsewhere nothing, and `rich` is not imported."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from flusso_shared.process.progress_bar import ProgressLine
+def _seeding(status: Status) -> ProgressDisplay:
+    """How far each seeding and each snapshot is: bars on a terminal, lines of the log elsewhere."""
 
-    return ProgressLine(status)
+    def steps() -> dict[str, Progress]:
+        return {f"seeding {name}": progress for name, progress in status.progress().items()}
+
+    return ProgressDisplay(
+        steps, lambda line: logger.info("%s", line, extra={"action": "progress"})
+    )
