@@ -129,6 +129,8 @@ class Daemon:
     command: Sequence[str]
     environment: dict[str, str]
     log: Path
+    folder: Path | None = None
+    """Where it runs; by default where the tests do."""
     supervised: str = ""
     """A process that refused to start with a match of this in its log is started again, as a supervisor does."""
     _process: subprocess.Popen[bytes] | None = None
@@ -142,6 +144,7 @@ class Daemon:
         self._output = self.log.open("ab")
         self._process = subprocess.Popen(
             [*self.command],
+            cwd=self.folder,
             env=self.environment | ({"FLUSSO_FAILPOINT": failpoint} if failpoint else {}),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
@@ -164,6 +167,10 @@ class Daemon:
         assert code == 0 or self._refused(code), (
             f"{self.name} exited {code} on SIGTERM:\n{self.tail()}"
         )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, without waiting for what follows."""
+        os.kill(self.pid, number)
 
     def pause(self) -> None:
         """SIGSTOP: it stands still, and whatever it held stays held."""
@@ -298,8 +305,8 @@ class Daemon:
         return answer.text
 
 
-_PUBLIC = re.compile(r"(?=[^\n]*public)[^\n]*?(127\.0\.0\.1:[1-9]\d*)")
-_PRIVATE = re.compile(r"private surface listening on (127\.0\.0\.1:[1-9]\d*)")
+_PUBLIC = re.compile(r"(?=[^\n]*public)[^\n]*?(127\.0\.0\.\d+:[1-9]\d*)")
+_PRIVATE = re.compile(r"private surface listening on (127\.0\.0\.\d+:[1-9]\d*)")
 
 
 @dataclass
