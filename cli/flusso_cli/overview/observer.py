@@ -15,7 +15,6 @@ from flusso_cli.overview.model import Overview, Process, Queue, Sink
 from flusso_cli.overview.offsets import LogOffsets, read_offsets
 from flusso_cli.overview.question import Answer, Question
 from flusso_cli.overview.rates import Look, Looks
-from flusso_cli.overview.slot_state import SlotState
 from flusso_cli.overview.target import Target
 from flusso_cli.registry.entry import Entry
 from flusso_worker.generations.view import GenerationView, views
@@ -55,7 +54,7 @@ class Observer:
             for sink, cluster in target.sinks
             if cluster is not None
         }
-        self._slot: Question[SlotState | None] = Question("Postgres")
+        self._slot: Question[source.Found] = Question("Postgres")
         self._offsets: Question[LogOffsets] = Question(target.log_name)
 
     def look(self) -> Overview:
@@ -75,7 +74,7 @@ class Observer:
         entries = self._entries(records)
         in_memory = _in_memory(target, records, entries)
         slot = source.named(target.slot, entries)
-        self._slot.ask(partial(source.read_slot, target.conninfo, slot.slot))
+        self._slot.ask(partial(source.find, target.conninfo, slot))
         readable = not in_memory or target.in_memory
         if readable:
             self._offsets.ask(partial(_read_offsets, target, records))

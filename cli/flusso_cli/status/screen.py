@@ -178,7 +178,7 @@ def _servers(overview: Overview) -> Table:
 
 
 def _source(source: Source) -> Text:
-    if source.error is not None:
+    if source.active is None:
         return Text(f"{source.slot}: not known")
     reader = "read by capture" if source.active else "read by no process"
     parts = [
