@@ -172,6 +172,10 @@ class Groups(Protocol):
         """What the group committed; partitions without a commit are absent."""
         ...
 
+    def names(self) -> list[str]:
+        """All groups of the log, those of others included."""
+        ...
+
     def reset(self, group: str, offsets: Offsets) -> None:
         """Set the group's offsets.  Raises `RetryableError` while the group has members."""
         ...

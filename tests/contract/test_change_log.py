@@ -350,6 +350,14 @@ def test_a_group_with_members_is_not_reset(log: ChangeLog, group: str, join: Joi
         log.groups.reset(group, log.groups.ends([USERS]))
 
 
+def test_a_group_is_listed_once_it_has_offsets(log: ChangeLog, group: str) -> None:
+    assert group not in log.groups.names()
+    start(log, group)
+    assert group in log.groups.names()
+    log.groups.forget(group)
+    assert group not in log.groups.names()
+
+
 def test_a_group_can_be_forgotten_twice(log: ChangeLog, group: str, writer: ChangeWriter) -> None:
     start(log, group)
     log.groups.forget(group)

@@ -148,4 +148,7 @@ class HeldGroups:
 
     def reset(self, group: str, offsets: Offsets) -> None: ...
 
+    def names(self) -> list[str]:
+        return []
+
     def forget(self, group: str) -> None: ...

@@ -9,6 +9,7 @@ In reading order:
 * `question`: asks one server, and does not wait for it longer than that.
 * `bookkeeping`, `offsets`, `slot_state` and `source`, `processes`: what OpenSearch, the change log, Postgres and the
   processes say.
+* `assumed`: the generations by the names of groups, where their records cannot be read.
 * `indexes`: what follows for each index.
 * `rates`: rates between two looks.
 * `health`: the health of the whole, and the reasons.

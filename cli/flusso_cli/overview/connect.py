@@ -91,8 +91,8 @@ def _target(
     # The records in the first one count; another is no substitute where that cannot be used.
     first = clusters[0] if clusters else None
     return Target(
-        names=[index.name for index in project.plan.indexes],
-        tables=project.plan.tables,
+        plan=project.plan,
+        index_prefix=prefix,
         topic_prefix=project.config.queue.topic_prefix,
         conninfo=cache(lambda: source_conninfo(project.config.source, environment())),
         log=log,

@@ -8,7 +8,8 @@ from typing import Any
 
 from flusso_cli.overview.model import Index
 from flusso_cli.overview.processes import Status
-from flusso_cli.overview.rates import Looks, eta
+from flusso_cli.overview.rates import Looks, Position, eta
+from flusso_shared.names import GenerationName
 from flusso_worker.generations.view import GenerationView, states
 
 _REPORTED = ("backfilling", "seeded", "pending")
@@ -22,6 +23,8 @@ class Found:
     names: Sequence[str]
     generations: Mapping[str, Sequence[GenerationView]]
     """By index; an index whose records were not read is absent."""
+    positions: Mapping[GenerationName, Position]
+    """Of their groups; also of generations that the groups alone show."""
     statuses: Sequence[Status]
     """Of the processes that answer."""
     quarantine: Mapping[str, int] | None
@@ -38,15 +41,21 @@ def _index(name: str, found: Found) -> Index:
     views = found.generations.get(name, ())
     reports = [report for report in (_report(status, name) for status in found.statuses) if report]
     serving = _serving(views)
+    group = serving.generation if serving else None
     lag = serving.lag if serving else None
+    if not views:
+        # The records were not read: the groups of the log are what there is.
+        for generation, position in found.positions.items():
+            if generation.index == name:
+                group, lag = generation.physical, position.end - position.applied
     if lag is None:
         # Each process reports the partitions that it reads.
         records = _known(item.get("records") for item in reports)
         lag = sum(records) if records else None
     applied = published = None
-    if serving is not None:
-        applied = found.looks.applied_per_second(serving.generation)
-        published = found.looks.published_per_second(serving.generation)
+    if group is not None:
+        applied = found.looks.applied_per_second(group)
+        published = found.looks.published_per_second(group)
     return Index(
         index=name,
         state=_state(name, views, found.statuses),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -9,14 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from flusso_cli.overview import bookkeeping, indexes, processes, source
+from flusso_cli.overview.assumed import assumed
 from flusso_cli.overview.bookkeeping import Records
 from flusso_cli.overview.health import Parts, derive
 from flusso_cli.overview.model import Overview, Process, Queue, Sink
 from flusso_cli.overview.offsets import LogOffsets, read_offsets
 from flusso_cli.overview.question import Answer, Question
-from flusso_cli.overview.rates import Look, Looks
+from flusso_cli.overview.rates import Look, Looks, Position
 from flusso_cli.overview.target import Target
 from flusso_cli.registry.entry import Entry
+from flusso_shared.errors import FatalError
+from flusso_shared.names import GenerationName
 from flusso_worker.generations.view import GenerationView, views
 
 _RECORDS_SECONDS = 2.5
@@ -83,11 +87,14 @@ class Observer:
         deadline = began + _ALL_SECONDS
         offsets: Answer[LogOffsets] = self._offsets.answer(deadline) if readable else Answer()
         quarantine = self._quarantine.answer(deadline) if target.bookkeeping else None
-        self._remember(records, offsets.value, statuses)
+        positions = self._positions(offsets.value)
+        self._remember(offsets.value, positions, statuses)
+        names = [index.name for index in target.plan.indexes]
         found = indexes.indexes(
             indexes.Found(
-                names=list(dict.fromkeys([*target.names, *records.known])),
+                names=list(dict.fromkeys([*names, *records.known])),
                 generations=self._generations(records, offsets.value),
+                positions=positions,
                 statuses=list(statuses.values()),
                 quarantine=None if quarantine is None else quarantine.value,
                 looks=self._looks,
@@ -139,23 +146,25 @@ class Observer:
             entries.append(own)
         return entries
 
+    def _positions(self, offsets: LogOffsets | None) -> dict[GenerationName, Position]:
+        """Where the groups are that have committed something."""
+        if offsets is None:
+            return {}
+        prefix = self._target.topic_prefix
+        found = {item.name: offsets.position(item, prefix) for item in offsets.generations}
+        return {name: position for name, position in found.items() if position is not None}
+
     def _remember(
         self,
-        records: Records,
         offsets: LogOffsets | None,
+        positions: Mapping[GenerationName, Position],
         statuses: Mapping[str, processes.Status],
     ) -> None:
         """Keep the counters of this look, for rates."""
-        positions = {}
-        for generation in records.generations if offsets is not None else ():
-            assert offsets is not None
-            position = offsets.position(generation, self._target.topic_prefix)
-            if position is not None:
-                positions[generation.name.physical] = position
         self._looks.add(
             Look(
                 at=time.monotonic() if offsets is None else offsets.at,
-                groups=positions,
+                groups={name.physical: position for name, position in positions.items()},
                 captured={id: int(found["changes_captured"]) for id, found in statuses.items()},
                 committed={id: int(found["changes_committed"]) for id, found in statuses.items()},
             )
@@ -211,10 +220,16 @@ def _has_registry(target: Target) -> bool:
 
 
 def _read_offsets(target: Target, records: Records) -> LogOffsets:
+    log, prefix = target.log(), target.topic_prefix
     generations = records.generations
+    if not records.known and log.durable:
+        # The user may lack the right to list groups; the topics are worth showing without them.
+        with contextlib.suppress(FatalError):
+            names = log.groups.names()
+            generations = assumed(target.plan, target.index_prefix, prefix, names)
     # Those on record have the names of the database, which may differ in case from those of the schema files.
-    tables = () if generations else target.tables
-    return read_offsets(target.log(), target.topic_prefix, tables, generations)
+    tables = () if records.known else target.plan.tables
+    return read_offsets(log, prefix, tables, generations)
 
 
 def _queue(in_memory: bool, answer: Answer[LogOffsets]) -> Queue:

@@ -34,6 +34,8 @@ class LogOffsets:
     """The end of each partition."""
     groups: Mapping[str, Offsets]
     """What each group has committed; a group that could not be asked is absent."""
+    generations: Sequence[Generation]
+    """Whose groups these are."""
     error: str | None = None
     """What is missing, or could not be read."""
 
@@ -90,6 +92,7 @@ def read_offsets(
         topics=topics,
         read=ends,
         groups=committed,
+        generations=generations,
         error="; ".join([*errors, *failures[:1]]) or None,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flusso_cli.overview.bookkeeping import Bookkeeping
 from flusso_cli.overview.model import Sink
 from flusso_cli.registry.entry import Entry
-from flusso_shared.names import TableName
+from flusso_shared.plan.model import Plan
 from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.seams import ChangeLog
 from flusso_worker.sinks.cluster import Cluster
@@ -18,10 +18,9 @@ from flusso_worker.sinks.cluster import Cluster
 class Target:
     """The deployment that is looked at."""
 
-    names: Sequence[str]
-    """The indexes of the configuration."""
-    tables: Sequence[TableName]
-    """That they are made of."""
+    plan: Plan
+    """Of the configuration."""
+    index_prefix: str
     topic_prefix: str
     conninfo: Callable[[], Conninfo]
     log: Callable[[], ChangeLog]

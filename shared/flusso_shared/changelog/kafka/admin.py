@@ -161,6 +161,15 @@ class Admin:
 
     # --- groups -------------------------------------------------------------------------------------
 
+    def groups(self) -> list[str]:
+        """The groups that the user may see."""
+        doing = "list the consumer groups"
+        asked = self.client.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_SECONDS)
+        found = self.done(asked, doing)
+        for error in found.errors:
+            raise self.translated(error_of(error), doing) from error
+        return [group.group_id for group in found.valid]
+
     def forget(self, group: str) -> None:
         """Delete the group, if there is one."""
         asked = self.client.delete_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_SECONDS)

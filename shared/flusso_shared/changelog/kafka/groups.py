@@ -42,6 +42,9 @@ class KafkaGroups:
     def committed(self, group: str, tables: Collection[TableName]) -> Offsets:
         return self._offsets.committed(group, self._partitions(tables))
 
+    def names(self) -> list[str]:
+        return self._admin.groups()
+
     def reset(self, group: str, offsets: Offsets) -> None:
         self._offsets.reset(group, offsets)
 

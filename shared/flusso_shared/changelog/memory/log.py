@@ -172,6 +172,10 @@ class MemoryGroups:
             partitions = self._buffer.partitions(tables)
             return {each: committed[each] for each in partitions if each in committed}
 
+    def names(self) -> list[str]:
+        with self._buffer.lock:
+            return list(self._buffer.groups)
+
     def reset(self, group: str, offsets: Offsets) -> None:
         with self._buffer.lock:
             found = self._buffer.groups.setdefault(group, Group())

@@ -11,6 +11,7 @@ import pytest
 from flusso_cli.overview.indexes import Found, indexes
 from flusso_cli.overview.model import Index
 from flusso_cli.overview.rates import Look, Looks, Position
+from flusso_shared.names import GenerationName
 from flusso_worker.generations.view import GenerationView
 
 LIVE = GenerationView("users", "users_1", "live", 0.0, 7, None, None, to_be_replaced=False)
@@ -23,7 +24,9 @@ def users(
     quarantine: Mapping[str, int] | None = None,
     looks: Looks | None = None,
 ) -> Index:
-    (found,) = indexes(Found(["users"], {"users": views}, statuses, quarantine, looks or Looks()))
+    (found,) = indexes(
+        Found(["users"], {"users": views}, {}, statuses, quarantine, looks or Looks())
+    )
     return found
 
 
@@ -88,8 +91,18 @@ def test_the_rate_and_the_end_of_the_lag() -> None:
     assert (found.rate, found.eta_seconds) == (2.0, 7 / 1.5)
 
 
+def test_the_groups_say_the_lag_while_the_records_cannot_be_read() -> None:
+    name = GenerationName("users", "01234567", 1)
+    looks = Looks()
+    looks.add(Look(0.0, {name.physical: Position(0, 9)}))
+    looks.add(Look(2.0, {name.physical: Position(4, 10)}))
+    positions = {name: Position(4, 10), GenerationName("orders", "01234567", 1): Position(0, 99)}
+    (found,) = indexes(Found(["users"], {}, positions, [], None, looks))
+    assert (found.state, found.lag, found.rate, found.generations) == ("unknown", 6, 2.0, [])
+
+
 def test_an_index_that_is_not_recorded_yet_is_listed() -> None:
-    found = indexes(Found(["orders"], {}, [], None, Looks()))
+    found = indexes(Found(["orders"], {}, {}, [], None, Looks()))
     assert [(item.index, item.state, item.generations) for item in found] == [
         ("orders", "unknown", [])
     ]
