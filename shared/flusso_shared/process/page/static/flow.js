@@ -105,7 +105,7 @@ function queue(found) {
 function groups(index) {
   return index.generations.map((each) => {
     const seeding = each.state === "seeding" || each.state === "creating";
-    const level = index.last_error ? "failing" : index.paused ? "paused" : seeding ? "busy" : "ok";
+    const level = seeding && !index.paused ? "busy" : ofIndex(index);
     const made = card(
       `group ${each.generation}`,
       level,

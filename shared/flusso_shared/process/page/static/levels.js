@@ -18,7 +18,6 @@ const INDEX_LEVELS = {
   seeding: "busy",
   creating: "busy",
   pending: "busy",
-  stopped: "failing",
 };
 
 /** A state as a word behind its shape. */
@@ -31,8 +30,9 @@ function mark(level) {
 }
 
 export function ofIndex(index) {
-  if (index.last_error) return "failing";
+  if (index.state === "stopped") return "failing";
   if (index.paused) return "paused";
+  if (index.last_error) return "degraded";
   return INDEX_LEVELS[index.state] ?? "unknown";
 }
 
@@ -43,7 +43,7 @@ export function ofSource(source) {
 }
 
 export function ofProcess(process) {
-  if (process.state !== "alive") return process.state === "ended" ? "unknown" : "failing";
-  if (!process.answers) return "degraded";
+  if (process.state !== "alive") return process.state === "ended" ? "unknown" : "degraded";
+  if (!process.answers) return "unknown";
   return process.health?.state ?? "ok";
 }

@@ -175,25 +175,34 @@ export function retry(found) {
 
 export function processes(overview) {
   if (!overview.processes.length) return html("p", { class: "quiet" }, "No process has registered.");
-  return table(
-    "Processes",
-    ["Process", "State", "Phase", "Heard of", "Up for", "Captured", "Committed", "Version", "Last error"],
-    overview.processes.map((each) => [
-      each.id,
-      [
-        `${each.part} ${each.host}:${each.pid}`,
-        badge(
-          ofProcess(each),
-          each.state === "alive" && !each.answers ? "no answer" : (each.health?.state ?? each.state),
-        ),
-        each.waiting_for ? `${each.phase ?? UNKNOWN}; waits for ${each.waiting_for}` : (each.phase ?? UNKNOWN),
-        each.heartbeat_seconds_ago === null ? UNKNOWN : `${duration(each.heartbeat_seconds_ago)} ago`,
-        duration(each.uptime_seconds),
-        rate(each.captured_per_second),
-        rate(each.committed_per_second),
-        each.version ?? UNKNOWN,
-        each.last_error ? html("span", { class: "error" }, each.last_error) : UNKNOWN,
-      ],
-    ]),
-  );
+  const unheard = overview.processes.some((each) => each.state === "alive" && !each.answers);
+  return [
+    table(
+      "Processes",
+      ["Process", "State", "Phase", "Heard of", "Up for", "Captured", "Committed", "Version", "Last error"],
+      overview.processes.map((each) => [
+        each.id,
+        [
+          `${each.part} ${each.host}:${each.pid}`,
+          badge(
+            ofProcess(each),
+            each.state === "alive" && !each.answers ? "no answer" : (each.health?.state ?? each.state),
+          ),
+          each.waiting_for ? `${each.phase ?? UNKNOWN}; waits for ${each.waiting_for}` : (each.phase ?? UNKNOWN),
+          each.heartbeat_seconds_ago === null ? UNKNOWN : `${duration(each.heartbeat_seconds_ago)} ago`,
+          duration(each.uptime_seconds),
+          rate(each.captured_per_second),
+          rate(each.committed_per_second),
+          each.version ?? UNKNOWN,
+          each.last_error ? html("span", { class: "error" }, each.last_error) : UNKNOWN,
+        ],
+      ]),
+    ),
+    unheard &&
+      html(
+        "p",
+        { class: "quiet" },
+        "A process without an answer is alive, but this one cannot reach its public address: it listens for its own machine only (--public-address), or a firewall is between them.",
+      ),
+  ];
 }

@@ -39,23 +39,23 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     "killed": (
         "processes",
         {"state": "silent", "answers": False, "heartbeat_seconds_ago": 40.0},
-        "failing",
+        "degraded",
         "capture here:1 (capture-1)",
         "restart",
     ),
-    "out of reach": (
+    "stalled": (
         "processes",
-        {"answers": False},
-        "degraded",
-        "capture here:1 (capture-1)",
-        "--public-address",
+        {"health": {"state": "failing", "reasons": ["no acknowledgement for 90 s"]}},
+        "failing",
+        "capture here:1",
+        "restart",
     ),
-    "its error": (
+    "waits": (
         "processes",
-        {"last_error": "cannot read"},
+        {"health": {"state": "degraded", "reasons": ["answers 429"]}},
         "degraded",
-        "capture here:1 (capture-1)",
-        "log",
+        "capture here:1",
+        "goes on by itself",
     ),
     "index stopped": (
         "indexes",
@@ -64,7 +64,21 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
         "Index orders",
         "Repair",
     ),
-    "quarantine": ("indexes", {"quarantine": 2}, "degraded", "Index orders", "retry"),
+    "index retried": (
+        "indexes",
+        {"last_error": "cannot read yet"},
+        "degraded",
+        "Index orders",
+        "tried again",
+    ),
+    "index paused": (
+        "indexes",
+        {"state": "paused", "paused": True},
+        "degraded",
+        "Index orders",
+        "Resume",
+    ),
+    "quarantine": ("indexes", {"quarantine": 2}, "degraded", "Quarantine of orders", "retry"),
 }
 
 
@@ -87,5 +101,36 @@ def test_each_says_where_and_what_to_do(case: str) -> None:
 
 def test_one_that_ended_cleanly_is_no_problem() -> None:
     document = overview()
-    document["processes"][0].update(state="ended", answers=False)
+    document["processes"].append(document["processes"][1] | {"state": "ended", "answers": False})
     assert problems(document) == []
+
+
+def test_parts_that_do_not_run_are_missed() -> None:
+    document = overview()
+    document["processes"] = []
+    document["source"]["active"] = None
+    assert [found.where for found in problems(document)] == ["Capture", "Workers"]
+    document["sinks"][0]["error"] = "no answer"
+    assert [found.where for found in problems(document)] == ["OpenSearch primary"]
+
+
+def test_what_follows_from_a_server_that_is_away_is_left_out() -> None:
+    document = overview("orders", "users")
+    for process in document["processes"]:
+        process["health"] = {"state": "degraded", "reasons": ["OpenSearch does not answer"]}
+    for index in document["indexes"]:
+        index["last_error"] = "cannot write yet"
+    names = [found.where for found in problems(document)]
+    assert names == ["capture here:1, worker here:2", "Index orders", "Index users"]
+    document["sinks"][0]["error"] = "no answer"
+    assert [found.where for found in problems(document)] == ["OpenSearch primary"]
+
+
+def test_an_index_that_has_stopped_is_no_problem_of_its_worker() -> None:
+    document = overview()
+    document["indexes"][0].update(state="stopped", last_error="mapping")
+    document["processes"][1]["health"] = {
+        "state": "degraded",
+        "reasons": ["index orders has stopped: mapping"],
+    }
+    assert [found.where for found in problems(document)] == ["Index orders"]
