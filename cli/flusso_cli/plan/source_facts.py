@@ -67,11 +67,13 @@ def read_source(
         for _ in missing_requirements(index, catalog, found.existing)
     }
     sound = Plan(tuple([bind(item, catalog) for item in plan.indexes if item.name not in lacking]))
+    # Before the records: capture, which may be streaming, records its checkpoint before it confirms the slot.
+    present = slot.read(connection, options.slot)
     records = log.control.load()
     recorded = coverage.load(log.control)
     now = coverage.read(connection, options.publication, catalog.tables)
     known = lineage_of(records)
-    lost = _History(connection, options).lost(records, recorded, now, log)
+    lost = _History(connection, options, present).lost(records, recorded, now, log)
     followed = {} if recorded is None or lost else recorded.followed
     problems = missing_things(plan, catalog, found.existing)
     problems += [
@@ -140,6 +142,7 @@ class _History:
 
     connection: Connection
     options: CaptureOptions
+    present: slot.Slot | None
 
     def lost(
         self,
@@ -155,9 +158,8 @@ class _History:
         with closing(Replication(self.options.conninfo)) as replication:
             origin = replication.identify()
             server = lineage.server_of(self.connection, origin, replication.left_at)
-            found = slot.read(self.connection, self.options.slot)
             checkpoint = checkpoint_of(records, known)
-            reason = lineage.lost(known, checkpoint, found, server, self.options.slot)
+            reason = lineage.lost(known, checkpoint, self.present, server, self.options.slot)
         if reason is not None or recorded is None:
             return reason
         return coverage.gap(recorded.followed, now) or coverage.other_logs(

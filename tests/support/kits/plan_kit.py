@@ -188,8 +188,9 @@ class Deployed:
 
     def built(self, index: str) -> int:
         """Documents that the worker has written since its start."""
-        key = f'flusso_documents_built_total{{index="{index}"}}'
-        return int(self.worker.samples().get(key, 0))
+        name, label = "flusso_documents_built_total{", f'index="{index}"'
+        found = self.worker.samples().items()
+        return int(sum(value for key, value in found if key.startswith(name) and label in key))
 
     def count(self, table: str) -> int:
         """Rows of a table."""

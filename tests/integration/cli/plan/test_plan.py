@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support.documents import run
+from support.edits import steady_edits
 from support.processes import Site
 from support.scenario import Scenario
 from support.stores import dev as store
@@ -65,6 +66,10 @@ def test_a_deployment_of_flusso_run(site: Site, tmp_path: Path) -> None:
     scenario = Scenario.over("flusso run", site, tmp_path)
     with scenario.running():
         scenario.wait_until_live(DEADLINE)
+        with steady_edits(site.database_url, seed=1):
+            for _ in range(3):
+                # The slot and its record advance meanwhile.
+                plan(site, tmp_path, code=0)
         scenario.assert_equal(DEADLINE)
         announced = plan(site, tmp_path, code=0)
         assert actions(announced) == {"keep"}
