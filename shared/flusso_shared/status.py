@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from flusso_shared.health.servers import Servers
 
 Phase = Literal["starting", "backfilling", "live", "stopped"]
 IndexState = Literal["pending", "backfilling", "seeded", "standby", "stopped", "paused"]
+
+
+_NOT_RUNNING: frozenset[IndexState] = frozenset({"stopped", "paused"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,20 @@ class _Retried:
 class Status:
     """Mutable state of one process, read as one consistent dictionary."""
 
-    def __init__(self, stall_timeout: float = DEFAULT_STALL_TIMEOUT) -> None:
-        """`stall_timeout`: see `health.decide`."""
+    def __init__(
+        self,
+        stall_timeout: float = DEFAULT_STALL_TIMEOUT,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`stall_timeout`: see `health.decide`; `now` gives monotonic seconds."""
+        self._now = now
         self.id = uuid.uuid4().hex
         """Of this process: no other one, and no later start, has it."""
         self._stall_timeout = stall_timeout
-        self.servers = Servers()
-        self.backlogs = Backlogs()
+        self.servers = Servers(now)
+        self.backlogs = Backlogs(now)
         self._lock = threading.Lock()
-        self._started = time.monotonic()
+        self._started = self._now()
         self._phase: Phase = "starting"
         self._waiting_for: str | None = None
         self._indexes: dict[str, IndexState] = {}
@@ -83,7 +91,8 @@ class Status:
         self._index_errors: dict[str, str] = {}
         self._quarantine: dict[str, int] = {}
         self._retried: dict[str, _Retried] = {}
-        self._retried_ended_at = 0.0
+        self._hindered_until = 0.0
+        """Monotonic seconds: until when something was retried, or an index did not run: nothing could be acknowledged."""
         self._retries: Counter[str] = Counter()
         self._sinks: tuple[str, ...] = ()
         self._sink_retries: Counter[str] = Counter()
@@ -105,6 +114,8 @@ class Status:
 
     def set_index(self, name: str, state: IndexState, progress: Progress | None = None) -> None:
         with self._lock:
+            if self._indexes.get(name) in _NOT_RUNNING and state not in _NOT_RUNNING:
+                self._hindered_until = self._now()
             self._indexes[name] = state
             if state != "stopped":
                 self._index_errors.pop(name, None)
@@ -189,7 +200,7 @@ class Status:
         if self._retried:
             with self._lock:
                 if self._retried.pop(doing, None) is not None:
-                    self._retried_ended_at = time.monotonic()
+                    self._hindered_until = self._now()
 
     def thread_ended(self, name: str, error: BaseException) -> None:
         """A thread of the process has ended with an error."""
@@ -200,23 +211,24 @@ class Status:
         """Whether the process works (`health.decide`)."""
         outages = self.servers.outages()
         with self._lock:
+            states = dict(sorted(self._indexes.items()))
             stopped = {
                 name: self._index_errors.get(name)
-                for name, state in sorted(self._indexes.items())
+                for name, state in states.items()
                 if state == "stopped"
             }
-            paused = {name for name, state in self._indexes.items() if state == "paused"}
+            not_running = {name for name, state in states.items() if state in _NOT_RUNNING}
             retried = [item.message for item in self._retried.values()]
             slot = self._slot
             facts = Facts(
-                waiting=self.backlogs.waiting(paused.union(stopped)),
+                waiting=self.backlogs.waiting(not_running),
                 outages=tuple(dict.fromkeys([*outages.values(), *retried])),
-                outage_ended_at=max(self._retried_ended_at, self.servers.outage_ended_at),
+                outage_ended_at=max(self._hindered_until, self.servers.outage_ended_at),
                 stopped=stopped,
                 ended_threads=dict(self._ended_threads),
                 lost_slot=slot.name if slot is not None and slot.wal_status == "lost" else None,
             )
-        return decide(facts, time.monotonic(), self._stall_timeout)
+        return decide(facts, self._now(), self._stall_timeout)
 
     def progress(self) -> dict[str, Progress]:
         """Per index or table what is being seeded now."""
@@ -231,7 +243,7 @@ class Status:
             retried = [item.message for item in self._retried.values()]
             return {
                 "phase": self._phase,
-                "uptime_seconds": int(time.monotonic() - self._started),
+                "uptime_seconds": int(self._now() - self._started),
                 "indexes": dict(sorted(self._indexes.items())),
                 "changes_captured": n["changes_captured"],
                 "changes_committed": n["changes_committed"],

@@ -216,7 +216,7 @@ def test_a_write_that_is_never_answered_is_a_stall(
     found = await_health(
         world.worker,
         503,
-        r"failing: index orders: 1 changes wait, and none was acknowledged for \d+ s",
+        r"failing: index orders: 1 change waits, and none was acknowledged for \d+ s",
     )
     assert found["health"]["state"] == "failing"
     assert found["sinks"]["primary"]["state"] == "ok"

@@ -63,7 +63,8 @@ class Lag:
 class Backlogs:
     """The backlogs of a process.  Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._lock = threading.Lock()
         self._of_index: dict[str, dict[GenerationName, Backlog]] = {}
         self._capture: Backlog | None = None
@@ -72,12 +73,12 @@ class Backlogs:
         """The backlog of a generation, which stays when its pipeline ends, until `keep_only`."""
         with self._lock:
             of_index = self._of_index.setdefault(name.index, {})
-            return of_index.setdefault(name, Backlog(f"index {name.index}"))
+            return of_index.setdefault(name, Backlog(f"index {name.index}", self._now))
 
     def of_capture(self) -> Backlog:
         """What capture has published, and the change log has not acknowledged."""
         with self._lock:
-            self._capture = self._capture or Backlog("capture")
+            self._capture = self._capture or Backlog("capture", self._now)
             return self._capture
 
     def keep_only(self, index: str, names: set[GenerationName]) -> None:
@@ -100,7 +101,7 @@ class Backlogs:
             if not of_index:
                 return None
             backlog = of_index[min(of_index, key=lambda name: name.number)]
-        return _lag(backlog)
+        return _lag(backlog, self._now())
 
     def waiting(self, stopped: set[str]) -> list[Waiting]:
         """What waits, but for the indexes in `stopped`."""
@@ -117,9 +118,9 @@ class Backlogs:
         return [item for item in found if item is not None]
 
 
-def _lag(backlog: Backlog) -> Lag:
+def _lag(backlog: Backlog, now: float) -> Lag:
     records, oldest, at = backlog.records, backlog.oldest_commit, backlog.acknowledged_at
     seconds = None if records else 0.0
     if records and oldest is not None:
         seconds = max(0.0, time.time() - oldest)
-    return Lag(records, seconds, None if at is None else time.monotonic() - at)
+    return Lag(records, seconds, None if at is None else now - at)

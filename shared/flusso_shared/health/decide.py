@@ -77,7 +77,7 @@ def decide(facts: Facts, now: float, stall_timeout: float) -> Health:
         )
     if stall_timeout and not facts.outages:
         failing += [
-            f"{item.what}: {item.records} changes wait, and none was acknowledged for {now - begun:.0f} s"
+            f"{item.what}: {_changes(item.records)}, and none was acknowledged for {now - begun:.0f} s"
             for item in facts.waiting
             if now - (begun := max(item.since, facts.outage_ended_at)) >= stall_timeout
         ]
@@ -89,3 +89,7 @@ def decide(facts: Facts, now: float, stall_timeout: float) -> Health:
     if failing:
         return Health("failing", (*failing, *degraded))
     return Health("degraded", tuple(degraded)) if degraded else Health("ok")
+
+
+def _changes(number: int) -> str:
+    return "1 change waits" if number == 1 else f"{number} changes wait"
