@@ -75,6 +75,8 @@ def _seconds(lag: int | None, reports: Sequence[Mapping[str, Any]]) -> float | N
 
     Not known where the changes are in partitions of a process that does not answer.
     """
+    if lag == 0:
+        return 0.0
     seconds: float | None = max(_known(item.get("seconds") for item in reports), default=None)
     return None if lag and not seconds else seconds
 

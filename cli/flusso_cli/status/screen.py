@@ -73,7 +73,7 @@ def _listed(lines: Iterable[str], style: str) -> Table:
     """Lines with a mark before each, so that those that wrap are told apart."""
     table = Table.grid(padding=(0, 1))
     for line in lines:
-        table.add_row(Text("!", style=style), Text(line))
+        table.add_row(Text("!", style=style), Text(" ".join(line.split())))
     return table
 
 
@@ -114,11 +114,18 @@ def _notes(overview: Overview) -> Iterator[str]:
     for process in overview.processes:
         if process.waiting_for and process.waiting_for not in said:
             errors.setdefault(f"waits for {process.waiting_for}", []).append(process.name)
-        known = said + "".join(index.last_error or "" for index in overview.indexes)
-        if process.last_error and process.last_error not in known:
+        if process.last_error and not _is_known(process.last_error, overview):
             errors.setdefault(f"last error: {process.last_error}", []).append(process.name)
     for text, names in errors.items():
         yield f"{names[0] if len(names) == 1 else f'{len(names)} processes'}: {text}"
+
+
+def _is_known(error: str, overview: Overview) -> bool:
+    """Whether it is a reason of the health, or the error of an index, which a process reports with its name."""
+    of_indexes = [index.last_error for index in overview.indexes if index.last_error]
+    return any(error in reason for reason in overview.health.reasons) or any(
+        text in error for text in of_indexes
+    )
 
 
 def _seeding(index: Index, generation: Mapping[str, object]) -> Iterator[str]:

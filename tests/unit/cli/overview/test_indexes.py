@@ -72,7 +72,8 @@ def test_the_oldest_change_that_a_process_waits_with_is_the_lag_in_seconds() -> 
     # Its changes are in partitions of a process that does not answer.
     assert users(statuses=[report(records=0, seconds=0.0)]).lag_seconds is None
     none = [replace(LIVE, lag=0)]
-    assert users(none, [report(records=0, seconds=0.0)]).lag_seconds == 0.0
+    # A report may be older than the answer of the log.
+    assert users(none, [report(records=3, seconds=7.0)]).lag_seconds == 0.0
 
 
 def test_the_quarantine_is_counted_where_it_is_stored() -> None:

@@ -138,6 +138,20 @@ def test_an_error_is_shown_once() -> None:
     assert shown(known, 160).count(error) == 1
 
 
+def test_the_error_of_an_index_is_not_repeated_for_its_processes() -> None:
+    error = "the table lacks a column\n  of the schema"
+    text = shown(
+        replace(
+            BUSY,
+            health=Health("failing", (f"index users has stopped: {error}",)),
+            indexes=[replace(USERS, state="stopped", last_error=error)],
+            processes=[replace(WORKER, last_error=f"index users: {error}")],
+        ),
+        160,
+    )
+    assert text.count("the table lacks a column of the schema") == 1
+
+
 def test_what_cannot_be_found_out_is_marked() -> None:
     text = shown(
         replace(
