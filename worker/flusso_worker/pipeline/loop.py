@@ -97,7 +97,8 @@ class Loop:
             for built in tracing.each(pending.span, "build", chunks):
                 roots += len(built.operations)
                 self._flush(replace(built, cause=batch.cause), pending)
-            if batch.cause == "change":
+            # The rescan after a truncate has no changes of its own.
+            if batch.cause == "change" and batch.count:
                 self._roots.observe(roots / batch.count)
 
         records = self._poll(reader)

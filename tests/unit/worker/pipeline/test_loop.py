@@ -450,7 +450,7 @@ def test_in_flight_changes_are_counted_back_when_the_pipeline_fails(rig: Rig) ->
 def test_documents_are_built_again_after_a_truncate_once_others_have_flushed(rig: Rig) -> None:
     other = TopicPartition("t.users", 1)
     rig.log.groups.other[other] = 9
-    rig.reader.feed(0, op=Op.TRUNCATE)
+    rig.reader.feed(0, op=Op.TRUNCATE, xid=5)
     rig.assembly.finish_flush("1")
     rig.reader.feed(1)
     rig.assembly.finish_flush("2")
