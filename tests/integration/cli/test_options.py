@@ -509,6 +509,21 @@ def test_the_schema_that_is_printed(mode: str) -> None:
     assert (title == "flusso.toml") is (mode != "variables")
 
 
+@pytest.mark.parametrize("command", [("flusso", "run"), ("flusso-capture",), ("flusso-worker",)])
+def test_a_configuration_that_is_missing_leaves_the_lock_alone(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "flusso.lock").write_text("mine")
+    done = run_command(tmp_path, inherited_environment(), *command, "--config", "missing.toml")
+    assert done.returncode == 1
+    assert "missing.toml" in done.stderr
+    assert (tmp_path / "flusso.lock").read_text() == "mine"
+    (tmp_path / "flusso.lock").unlink()
+    done = run_command(tmp_path, inherited_environment(), *command)
+    assert done.returncode == 1
+    assert all(file in done.stderr for file in ("flusso.toml", "flusso.lock"))
+
+
 def test_the_lock_that_runs(tmp_path: Path) -> None:
     """`--locked` reads `--lock`, and nothing of the configuration."""
     write_files(tmp_path, "")

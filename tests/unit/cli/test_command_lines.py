@@ -169,6 +169,19 @@ def test_bash_completes_commands_options_and_choices(words: str, found: set[str]
     assert found <= set(done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [(("rnu",), "run"), (("run", "--solt"), "--slot"), (("slot", "remove"), "remove")],
+)
+def test_what_is_unknown_is_wrong_usage_with_the_usage_on_stderr(
+    arguments: tuple[str, ...], near: str
+) -> None:
+    done = run_command(Path(), inherited_environment(), "flusso", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: flusso" in done.stderr
+    assert near in done.stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_what_a_shell_reads_asks_each_program(shell: str) -> None:
     done = run_command(Path(), inherited_environment(), "flusso", "completion", shell)
