@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from opensearchpy import AsyncOpenSearch
 from opensearchpy.exceptions import OpenSearchException
 
 from flusso_query.aggregations.buckets import Bucket
@@ -19,6 +18,10 @@ from flusso_query.client.walk import Walk
 from flusso_query.document import Document
 from flusso_query.search.builder import Search
 from flusso_query.search.result import Hit, Result
+
+if TYPE_CHECKING:
+    # Without aiohttp opensearch-py has no such class, and the rest of this package works.
+    from opensearchpy import AsyncOpenSearch
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Document)
