@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from doclib import command_reference, json_schema_reference
+from doclib import client_reference, command_reference, json_schema_reference
 from flusso_shared import metrics
 from flusso_shared.process.log_actions import ACTIONS
 
@@ -43,6 +43,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "flusso-toml": json_schema_reference.config_keys,
     "schema-yml": json_schema_reference.index_keys,
     "command-line": command_reference.commands,
+    "client": client_reference.names,
     "environment": command_reference.variables,
     "log-actions": _log_actions,
     "metrics": _metrics,

@@ -1,4 +1,4 @@
-"""The quickstart and the tutorial, run as they are written in a fresh copy of the repository.
+"""The quickstart, the tutorial and the page about the query client, run as they are written in a fresh copy of the repository.
 
 Only the ports differ, so that servers that run already are left alone.
 """
@@ -86,7 +86,7 @@ def _copy(root: Path) -> None:
             shutil.copy2(ROOT / name, root / name)
 
 
-@pytest.mark.parametrize("page", ["quickstart", "tutorial"])
+@pytest.mark.parametrize("page", ["quickstart", "tutorial", "client"])
 def test_the_page_can_be_followed_to_the_letter(page: str, place: Place, tmp_path: Path) -> None:
     text = place.with_ports((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
     different = follow(text, place.root, place.environment, tmp_path)

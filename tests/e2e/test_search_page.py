@@ -1,21 +1,29 @@
-"""The search page of the example store over a real pipeline."""
+"""The search page of the example store over a real pipeline: its JSON routes, and the page in a headless Chromium.
+
+With `FLUSSO_PICTURES=docs/pictures` it makes the picture of the documentation.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from playwright.sync_api import Page, expect
 
 from services import Services
 from stacklib.layout import ROOT
 from stacklib.ports import free_ports
 from support import names, web
+from support.browser import chromium
 from support.commands import inherited_environment
 from support.processes import Site
 from support.scenario import Scenario
@@ -29,6 +37,8 @@ pytestmark = [
 ]
 
 _DEADLINE = 90.0
+_BROWSER_MILLISECONDS = 60_000
+_PICTURES = os.environ.get("FLUSSO_PICTURES")
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +158,54 @@ def test_what_cannot_be_asked_is_refused(site: tuple[Site, str], parameters: Any
     _, url = site
     with web.client(url) as client:
         assert client.get("/api/products", params=parameters).status_code == 400
+
+
+@pytest.fixture(scope="module")
+def page(site: tuple[Site, str]) -> Iterator[Page]:
+    _, url = site
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1100, "height": 820})
+        context.set_default_timeout(_BROWSER_MILLISECONDS)
+        expect.set_options(timeout=_BROWSER_MILLISECONDS)
+        failures: list[str] = []
+        page = context.new_page()
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(url)
+        yield page
+        assert failures == []
+        context.close()
+
+
+def test_type_choose_page_and_see_a_change_of_a_row(site: tuple[Site, str], page: Page) -> None:
+    found, _ = site
+    total, cards = page.locator("#total"), page.locator("#hits li")
+    expect(total).to_have_text("55 products")
+    expect(cards).to_have_count(12)
+
+    page.locator("#next").click()
+    expect(page.locator("#page")).to_have_text("page 2 of 5")
+    page.locator("#previous").click()
+    expect(page.locator("#page")).to_have_text("page 1 of 5")
+
+    page.get_by_label("Products").press_sequentially("catalog")
+    expect(page.locator("#hits mark").first).to_have_text("catalogue")
+    page.get_by_label("Products").fill("lost")
+    expect(cards).to_have_count(1)
+    expect(page.locator("#suggestions option")).to_have_attribute("value", "Atlas of Lost Islands")
+
+    page.get_by_label("Products").fill("")
+    expect(total).to_have_text("55 products")
+    page.get_by_label(re.compile("handmade")).check()
+    page.get_by_label("Sort by").select_option("price")
+    atlas = page.locator('[data-id="1"]')
+    expect(atlas).to_contain_text("48.00 USD")
+    if _PICTURES:
+        page.screenshot(path=Path(_PICTURES) / "search.png")
+    with psycopg.connect(found.database_url) as connection:
+        connection.execute("UPDATE products SET price = 51.50 WHERE id = 1")
+    expect(atlas).to_contain_text("51.50 USD")
+    with psycopg.connect(found.database_url) as connection:
+        connection.execute(
+            "DELETE FROM product_tags USING tags WHERE tags.id = tag_id AND label = 'handmade' AND product_id = 1"
+        )
+    expect(atlas).to_have_count(0)

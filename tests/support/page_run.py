@@ -1,6 +1,6 @@
 """Runs the shell blocks of a page in their order, and compares what they print with what the page shows.
 
-A block marked `sh` is run. It belongs to the terminal that its title names (`title="Terminal 2"`), the first terminal without one. A block
+A block marked `python` with the title `name.py` is written to that file. A block marked `sh` is run. It belongs to the terminal that its title names (`title="Terminal 2"`), the first terminal without one. A block
 of the first terminal is run to its end, which must be a success. One of another terminal runs on; the next one in that terminal interrupts
 it, as Ctrl-C does; one that is only a comment does no more than that. A `text`, `json` or `yaml` block after one of the first terminal shows
 its output: `...` stands for anything, and on a line of its own for any lines. A block that ends with `curl` is repeated until it prints what is
@@ -28,6 +28,7 @@ _BLOCK_SECONDS = 300.0
 _SHOWN_SECONDS = 90.0
 _PAUSE_SECONDS = 0.5
 _FIRST = "Terminal 1"
+_END = "END OF THE FILE"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def blocks(page: str) -> list[Block]:
     """The blocks of a page that are to be run."""
     found: list[Block] = []
     for language, title, text in _BLOCK.findall(page):
-        if language == "sh":
+        if language == "python" and title.endswith(".py"):
+            found.append(Block(_FIRST, f"cat > {title} <<'{_END}'\n{text}{_END}\n", None))
+        elif language == "sh":
             found.append(Block(title or _FIRST, text, None))
         elif language in ("text", "json", "yaml") and found and found[-1].shown is None:
             found[-1] = Block(found[-1].terminal, found[-1].text, text)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import flusso_query
 from doclib import command_reference, reference, repository, since
 from flusso_cli.json_schema.config import config_schema
 from flusso_cli.json_schema.index import index_schema
@@ -72,3 +73,11 @@ def test_links_to_the_repository_lead_to_pages_of_the_site() -> None:
     )
     assert "class Sink" in repository.page("shared/flusso_shared/seams.py")
     assert "* `checks.py`" in repository.page("dev/stacklib")
+
+
+def test_every_public_name_of_the_query_client_is_on_the_page() -> None:
+    shown = re.findall(r"^### `(\w+)`$", PARTS["client"], re.MULTILINE)
+    assert set(flusso_query.__all__) <= set(shown)
+    assert "IndexMissingError" in shown
+    assert "* `Client(opensearch, *, prefix='', inner_window=100)`: `prefix` is" in PARTS["client"]
+    assert "* `mget(type_, ids)`: The documents with these ids, in order" in PARTS["client"]
