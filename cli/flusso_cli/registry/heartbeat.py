@@ -17,10 +17,10 @@ from flusso_shared.retry import Backoff
 logger = logging.getLogger(__name__)
 
 _CLEANUP_INTERVAL_SECONDS = 60.0
-_MAX_PAUSE_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 30.0
 """Between two attempts, while they fail."""
 _LAST_ENTRY_SECONDS = 2.0
-"""How long the end of the process waits for the last entry."""
+"""How long the end of the process waits for the last entry, if OpenSearch has answered before."""
 
 
 class Heartbeat:
@@ -35,6 +35,9 @@ class Heartbeat:
         self._describe = describe
         self._stop = threading.Event()
         self._failed = False
+        """Whether the process ends with an error."""
+        self._reached = False
+        """Whether the last attempt reached OpenSearch."""
         self._thread = threading.Thread(target=self._run, name="process-entry", daemon=True)
         self._registry: Registry | None = None
         self._entry: Entry | None = None
@@ -47,12 +50,13 @@ class Heartbeat:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._failed = not (error is None or isinstance(error, StoppedError))
         self._stop.set()
-        self._thread.join(_LAST_ENTRY_SECONDS)
+        self._thread.join(_LAST_ENTRY_SECONDS if self._reached else 0.0)
 
     def _run(self) -> None:
         pause = Backoff(first=BEAT_SECONDS, ceiling=_MAX_PAUSE_SECONDS)
         while not self._stop.is_set():
-            if self._attempt(ended=False):
+            self._reached = self._attempt(ended=False)
+            if self._reached:
                 pause.reset()
                 self._stop.wait(BEAT_SECONDS)
             else:
