@@ -152,13 +152,13 @@ def test_no_output_of_a_full_run_has_a_secret(
         for daemon in pipeline.daemons:
             for route in ("status", "metrics", "healthz"):
                 said[f"{daemon.name} /{route}"] = web.get(f"{daemon.public_url()}/{route}").text
-            with web.client(daemon.private_url()) as client:
+            with web.client(f"http://{daemon.private_address()}") as client:
                 client.auth = ("admin", f"{PLANTED}Admin")
                 for route in ("", "overview", "generations", "page/data", "page/quarantine"):
                     answer = client.get(f"/{route}")
                     assert answer.status_code == HTTPStatus.OK
                     said[f"{daemon.name} private /{route}"] = answer.text
-        private = pipeline.daemons[-1].private_url()
+        private = pipeline.daemons[-1].private_address()
         command("check")
         command("check", "--format", "json")
         command("build")

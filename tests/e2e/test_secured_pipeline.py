@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from flusso_cli.overview.model import Overview
 from services import Services
 from support.edits import steady_edits
+from support.overviews import await_overview
 from support.processes import Daemon, Site, living_through
 from support.scenario import Scenario
 from support.servers import secured
@@ -45,6 +47,8 @@ def test_roles_that_may_no_more_than_they_need_are_enough(
         generations = scenario.wait_until_live(DEADLINE)
         store.run_changes(scenario.site.database_url)
         scenario.assert_equal(DEADLINE)
+        for daemon in pipeline.daemons:
+            await_overview(daemon, "it sees all servers", errors, DEADLINE)
         with living_through(pipeline):
             with steady_edits(scenario.site.database_url, 3):
                 replace_all(servers, scenario)
@@ -53,6 +57,13 @@ def test_roles_that_may_no_more_than_they_need_are_enough(
     assert not servers.role.missing
     said = "".join(daemon.log.read_text() for daemon in scenario.pipeline.daemons)
     assert not re.search(r"-(kafka|database)-\d|\bkey-\d", said), "a secret is in a log"
+
+
+def errors(found: Overview) -> list[str]:
+    """Why a process sees less of the deployment than all of it."""
+    told = [found.source.error, found.queue.error, *(sink.error for sink in found.sinks)]
+    unknown = [f"the lag of {index.index}" for index in found.indexes if index.lag is None]
+    return [error for error in told if error] + unknown
 
 
 def replace_all(servers: Servers, scenario: Scenario) -> None:

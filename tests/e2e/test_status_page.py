@@ -55,7 +55,7 @@ def served(
     scenario = Scenario.over(queue, site, folder)
     with scenario.running() as pipeline:
         scenario.wait_until_live(_DEADLINE)
-        with status_page(browser, pipeline.daemons[0].private_url()) as page:
+        with status_page(browser, f"http://{pipeline.daemons[0].private_address()}") as page:
             yield pipeline, page
 
 
@@ -104,7 +104,7 @@ def test_it_shows_the_whole_deployment_and_acts_on_it(
             _drops_and_retries(page, site)
             _is_red_without_opensearch(page, proxy)
             if _PICTURES:
-                url = pipeline.daemons[0].private_url()
+                url = f"http://{pipeline.daemons[0].private_address()}"
                 status_pictures.take(browser, url, site, Path(_PICTURES))
 
 
@@ -197,7 +197,7 @@ def test_one_process_shows_the_same(
 ) -> None:
     """`flusso run`: the reindex from its page ends, other sites change nothing, and no reader is kept out."""
     with served("flusso run", site, tmp_path, browser) as (pipeline, page):
-        url = pipeline.daemons[0].private_url()
+        url = f"http://{pipeline.daemons[0].private_address()}"
         _refuses_other_sites(url)
         expect(page.locator("#processes tbody tr")).to_have_count(1, timeout=_WAIT)
         press(page, cells(page, "users").get_by_role("button", name="Reindex users"))

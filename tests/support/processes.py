@@ -255,30 +255,18 @@ class Daemon:
 
     def public_url(self, deadline: float = 30.0) -> str:
         """The address of the public surface, as the log tells it."""
-        return self._url(_PUBLIC, deadline)
+        return f"http://{self._address(_PUBLIC, deadline)}"
 
-    def private_url(self, deadline: float = 30.0) -> str:
-        """The address of the private surface, likewise."""
-        return self._url(_PRIVATE, deadline)
+    def private_address(self, deadline: float = 30.0) -> str:
+        """`host:port` of the private surface, likewise."""
+        return self._address(_PRIVATE, deadline)
 
-    def _url(self, surface: re.Pattern[str], deadline: float) -> str:
+    def _address(self, surface: re.Pattern[str], deadline: float) -> str:
         found: list[str] = []
 
         def missing() -> str | None:
             self.check()
             found[:] = surface.findall(self.text())
-            return None if found else "no address in the log\n" + self.tail()
-
-        until_none(f"{self.name} listens", missing, deadline)
-        return f"http://{found[0]}"
-
-    def private_address(self, deadline: float = 30.0) -> str:
-        """`host:port` of the private surface, as the log tells it."""
-        found: list[str] = []
-
-        def missing() -> str | None:
-            self.check()
-            found[:] = re.findall(r'private surface listening on ([^\s"]+)', self.text())
             return None if found else "no address in the log\n" + self.tail()
 
         until_none(f"{self.name} listens", missing, deadline)
@@ -306,7 +294,7 @@ class Daemon:
 
 
 _PUBLIC = re.compile(r"(?=[^\n]*public)[^\n]*?(127\.0\.0\.\d+:[1-9]\d*)")
-_PRIVATE = re.compile(r"private surface listening on (127\.0\.0\.\d+:[1-9]\d*)")
+_PRIVATE = re.compile(r'private surface listening on ([^\s"]+)')
 
 
 @dataclass
