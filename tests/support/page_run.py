@@ -24,6 +24,8 @@ from pathlib import Path
 from support.waiting import until
 
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PROGRESS = re.compile(r"^[\w ]+: (?:not done after \d|[\d,]+ of [\d,]+ \().*\n", re.MULTILINE)
+"""Lines of `flusso_shared.process.progress_bar`."""
 _BLOCK_SECONDS = 300.0
 _SHOWN_SECONDS = 90.0
 _PAUSE_SECONDS = 0.5
@@ -59,7 +61,11 @@ def installation(page: str) -> str:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Whether the output is what a page shows; of JSON, whatever the order of its keys."""
+    """Whether the output is what a page shows; of JSON, whatever the order of its keys.
+
+    A page does not show how far commands are that take longer than two seconds.
+    """
+    printed = _PROGRESS.sub("", printed)
     with suppress(ValueError):
         return bool(json.loads(shown) == json.loads(printed))
     lines = [

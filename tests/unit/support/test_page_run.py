@@ -61,3 +61,9 @@ def test_dots_stand_for_anything_in_a_line_and_for_any_lines() -> None:
 def test_json_is_compared_as_json() -> None:
     assert matches('{"a": 1, "b": [2]}', '{ "b": [2],\n "a": 1 }\n')
     assert not matches('{"a": 1}', '{"a": 2}')
+
+
+def test_how_far_a_command_is_may_be_printed_too() -> None:
+    said = "checking: not done after 2 s\nverifying books: 1,000 of 5,000 (20 %), 500/s\nbooks: equal\n"
+    assert matches("books: equal\n", said)
+    assert not matches("books: equal\n", "books: 3 of them differ\nbooks: equal\n")
