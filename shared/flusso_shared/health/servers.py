@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 SILENCE_SECONDS = 3.0
 """After which a server that was asked and has not answered counts as one that does not answer."""
@@ -19,6 +20,8 @@ class _Server:
     """When the question was asked that it has not answered yet."""
     reason: str | None = None
     """Why it does not answer, or refuses; None since its last answer."""
+    out_since: str | None = None
+    """The time of day when it was asked first of what it has not answered; None since its last answer."""
     version: str | None = None
     was_out: bool = False
     """Whether `outages` has counted it since its last answer."""
@@ -36,7 +39,9 @@ class Servers:
     def asked(self, server: str) -> None:
         """The server is asked now; `answered` or `failed` follows."""
         with self._lock:
-            self._of(server).asked_at = self._now()
+            found = self._of(server)
+            found.asked_at = self._now()
+            found.out_since = found.out_since or _time_of_day()
 
     def answered(self, server: str, version: str | None) -> None:
         """It has answered, and does what it is asked for."""
@@ -45,6 +50,7 @@ class Servers:
             if found.reason is not None or found.was_out or self._silent(found):
                 self._ended_at = self._now()
             found.asked_at, found.reason, found.was_out = None, None, False
+            found.out_since = None
             found.version = version or found.version
 
     def failed(self, server: str, reason: str) -> None:
@@ -52,18 +58,17 @@ class Servers:
         with self._lock:
             found = self._of(server)
             found.asked_at, found.reason = None, reason
+            found.out_since = found.out_since or _time_of_day()
 
     def outages(self) -> dict[str, str]:
-        """The servers that do not answer or refuse now, and why."""
+        """The servers that do not answer or refuse now, why, and since when."""
         with self._lock:
             found: dict[str, str] = {}
             for name, server in self._servers.items():
                 if server.reason is not None:
-                    found[name] = server.reason
+                    found[name] = f"{server.reason} (since {server.out_since})"
                 elif self._silent(server):
-                    assert server.asked_at is not None
-                    waited = self._now() - server.asked_at
-                    found[name] = f"{name} has not answered for {waited:.0f} s"
+                    found[name] = f"{name} has not answered since {server.out_since}"
                 server.was_out = server.was_out or name in found
             return found
 
@@ -83,3 +88,7 @@ class Servers:
 
     def _silent(self, server: _Server) -> bool:
         return server.asked_at is not None and self._now() - server.asked_at >= SILENCE_SECONDS
+
+
+def _time_of_day() -> str:
+    return f"{datetime.now(UTC):%H:%M:%S} UTC"

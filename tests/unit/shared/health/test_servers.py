@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flusso_shared.health.servers import SILENCE_SECONDS, Servers
 
 
@@ -20,10 +22,13 @@ def test_a_server_is_out_from_its_first_failure_to_its_next_answer() -> None:
     servers = Servers(now)
     servers.asked("postgres")
     servers.failed("postgres", "connection refused")
-    assert servers.outages() == {"postgres": "connection refused"}
+    first = servers.outages()["postgres"]
+    assert re.fullmatch(r"connection refused \(since \d\d:\d\d:\d\d UTC\)", first)
     now.seconds += 10
     servers.asked("postgres")
-    assert servers.outages() == {"postgres": "connection refused"}
+    assert servers.outages() == {"postgres": first}
+    servers.failed("postgres", "no route to host")
+    assert servers.outages()["postgres"] == first.replace("connection refused", "no route to host")
     servers.answered("postgres", "17.1")
     assert servers.outages() == {}
     assert servers.outage_ended_at == now.seconds

@@ -78,7 +78,7 @@ def test_healthz_says_why(public: httpx.Client, status: Status) -> None:
         return found.status_code, found.text
 
     assert answer() == (200, "ok\n")
-    status.servers.failed("postgres", "Postgres does not answer")
+    status.retrying("read", "Postgres does not answer")
     assert answer() == (200, "degraded: Postgres does not answer\n")
     status.thread_ended("watch", ValueError("no such thing"))
     assert answer() == (
