@@ -60,7 +60,7 @@ class GenerationIndexes:
         )
         if reply.status == HTTPStatus.BAD_REQUEST and "resource_already_exists" not in reply.text:
             raise FatalError(
-                f"OpenSearch refuses to create {name.physical}: {reply.text[:1000]}; check `options` in"
+                f"OpenSearch refuses to create {name.physical}: {reply.reason()}; check `options` in"
                 f" {plan.schema_file or 'the schema'} and the sink's settings"
             )
 

@@ -91,6 +91,13 @@ class Reply(NamedTuple):
                 f"the answer is not from OpenSearch: {self.text[:_QUOTED_CHARACTERS]!r}"
             ) from error
 
+    def reason(self) -> str:
+        """Why OpenSearch refused the request: the reason of its error, else the beginning of the answer."""
+        try:
+            return str(json.loads(self.text)["error"]["reason"])
+        except (ValueError, LookupError, TypeError):
+            return self.text[:_QUOTED_REASON_CHARACTERS]
+
 
 class Cluster:
     """The cluster of one sink.  Thread-safe: requests share a pool of connections."""
@@ -211,7 +218,7 @@ def create_index(cluster: Cluster, name: str, body: Mapping[str, Any]) -> bool:
     if "resource_already_exists" in reply.text:
         return False
     raise RetryableError(
-        f"sink {cluster.name}: OpenSearch refuses to create {name}: {reply.text[:_QUOTED_REASON_CHARACTERS]}"
+        f"sink {cluster.name}: OpenSearch refuses to create {name}: {reply.reason()}"
     )
 
 
