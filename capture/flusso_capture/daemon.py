@@ -100,6 +100,7 @@ class Capture:
             status=self._context.status,
         )
         self._plan = self._source.plan
+        self._report_lost(self._source)
 
     def run(self) -> None:
         """Stream, and take the snapshots that are wanted, until a stop is requested; then drain and return.
@@ -232,7 +233,14 @@ class Capture:
         if self._source is None or self._stale:
             self._source = self._startup.prepare(self._lost_reason)
             self._stale, self._lost_reason = False, None
+            self._report_lost(self._source)
         return self._source
+
+    def _report_lost(self, source: PreparedSource) -> None:
+        """After the source is in place: snapshots that end for the one before do not count."""
+        if source.lost_reason is not None:
+            self._context.metrics.counter("flusso_errors_total").inc()
+            self._context.status.position_lost(source.lost_reason)
 
     def _relations(self, source: PreparedSource, tasks: BackgroundTasks) -> Relations:
         watch = tasks.watch

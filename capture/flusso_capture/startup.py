@@ -53,6 +53,8 @@ class PreparedSource:
     """The followed tables by their relation ids."""
     next_xid: int
     """The xmax of a current snapshot: 64 bits."""
+    lost_reason: str | None = None
+    """Why the stream does not resume where it was: a lineage has begun, and everything is to be read again."""
 
     @property
     def lineage(self) -> Lineage:
@@ -126,17 +128,25 @@ class Startup:
                 recorded.logs if recorded else {}, logs
             )
             two_phase.turn_off(connection, options.slot)
-            slot, checkpoint = lineages.resume_or_begin(
+            resumed = lineages.resume_or_begin(
                 connection,
                 control,
                 lineages.LineageOptions(options.slot, options.on_lost_position, lost_reason),
                 lineages.server_of(connection, origin, replication.left_at),
                 self._context.clock,
             )
+            checkpoint = resumed.checkpoint
             now = self._record_coverage(connection, recorded, checkpoint.lineage, logs)
             relations = {int(found.table): table for table, found in now.items()}
             return PreparedSource(
-                self._plan, catalog, slot, checkpoint, origin, relations, _next_xid(connection)
+                self._plan,
+                catalog,
+                resumed.slot,
+                checkpoint,
+                origin,
+                relations,
+                _next_xid(connection),
+                resumed.lost_reason,
             )
 
     def _bind(self, connection: Connection) -> None:

@@ -97,6 +97,7 @@ class Status:
         self._sinks: tuple[str, ...] = ()
         self._sink_retries: Counter[str] = Counter()
         self._ended_threads: dict[str, str] = {}
+        self._lost_position: str | None = None
 
     @property
     def phase(self) -> Phase:
@@ -202,6 +203,22 @@ class Status:
                 if self._retried.pop(doing, None) is not None:
                     self._hindered_until = self._now()
 
+    @property
+    def lost_position(self) -> str | None:
+        """Why everything is read again, while it is."""
+        return self._lost_position
+
+    def position_lost(self, reason: str) -> None:
+        """The position in the log was lost, and everything is read again, until `position_found`."""
+        self.failed(f"everything is read again: {reason}")
+        with self._lock:
+            self._lost_position = reason
+
+    def position_found(self) -> None:
+        """Everything has been read again."""
+        with self._lock:
+            self._lost_position = None
+
     def thread_ended(self, name: str, error: BaseException) -> None:
         """A thread of the process has ended with an error."""
         with self._lock:
@@ -218,14 +235,15 @@ class Status:
                 if state == "stopped"
             }
             not_running = {name for name, state in states.items() if state in _NOT_RUNNING}
-            retried = [item.message for item in self._retried.values()]
             slot = self._slot
             facts = Facts(
                 waiting=self.backlogs.waiting(not_running),
-                outages=tuple(dict.fromkeys([*outages.values(), *retried])),
+                outages=tuple(dict.fromkeys(outages.values())),
+                retried=tuple(dict.fromkeys(item.message for item in self._retried.values())),
                 outage_ended_at=max(self._hindered_until, self.servers.outage_ended_at),
                 stopped=stopped,
                 ended_threads=dict(self._ended_threads),
+                lost_position=self._lost_position,
                 lost_slot=slot.name if slot is not None and slot.wal_status == "lost" else None,
             )
         return decide(facts, self._now(), self._stall_timeout)

@@ -5,6 +5,7 @@ Capture runs in a thread against the real server; its change log is the test's.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -93,6 +94,20 @@ def test_a_slot_that_another_program_recreated_is_noticed(kit: Kit) -> None:
     recreate_slot(kit)
     assert_read_again(kit, first)
     assert ("2",) in {change.key for change in kit.log.take()}
+
+
+def test_that_everything_is_read_again_shows_while_it_lasts_and_why_stays(kit: Kit) -> None:
+    """As long as the change log acknowledges nothing, the snapshot is not complete."""
+    seed(kit)
+    recreate_slot(kit)
+    why = "everything is read again: replication slot .* another program recreated it or moved it"
+    kit.log.hold.set()
+    with kit.running():
+        assert re.fullmatch(f"degraded: {why}", str(kit.status.health()))
+        kit.log.hold.clear()
+        until("all is read", lambda: kit.status.health().state == "ok")
+        assert complete(kit)
+    assert re.fullmatch(why, kit.status.to_json()["last_error"])
 
 
 def test_a_slot_that_another_program_moved_is_noticed(kit: Kit) -> None:

@@ -104,10 +104,13 @@ class SnapshotScheduler:
         clock, status = self._context.clock, self._context.status
         while True:
             self._run_resyncs()
+            reading_again = status.lost_position is not None
             todo = retry.forever(
                 self._unserved, doing="read the control records", clock=clock, status=status
             )
             self.busy = bool(todo)
+            if reading_again and not todo:
+                status.position_found()
             for table in todo:
                 retry.forever(
                     lambda table=table: self._take_snapshot(table),  # type: ignore[misc]

@@ -57,9 +57,19 @@ class LineageOptions:
     """Why the stream cannot resume, if that is known already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Where the stream resumes."""
+
+    slot: slots.Slot
+    checkpoint: Checkpoint
+    lost_reason: str | None = None
+    """Why it does not resume where it was, but in a new lineage."""
+
+
 def resume_or_begin(
     connection: Connection, control: Control, options: LineageOptions, server: Server, clock: Clock
-) -> tuple[slots.Slot, Checkpoint]:
+) -> Resumed:
     """The slot, created if needed, and its checkpoint; both are recorded if they are new.
 
     Raises `FatalError` when changes are lost and the policy is to stop.
@@ -69,17 +79,18 @@ def resume_or_begin(
     records = control.load()
     recorded = lineage_of(records)
     pending = records.get(_PENDING_KEY, {})
-    drop = bool(pending.get("drop"))
+    drop, reason = bool(pending.get("drop")), None
     if recorded is not None and pending.get("slot") != options.slot:
         checkpoint = checkpoint_of(records, recorded)
         reason = options.lost_reason or lost(recorded, checkpoint, found, server, options.slot)
         if reason is None:
             assert found is not None, "`lost` gives a reason when there is no slot"
-            return found, checkpoint or _record(control, recorded, server, found)
+            return Resumed(found, checkpoint or _record(control, recorded, server, found))
         _refuse(reason, options.policy)
         # On another server, a slot of that name may belong to another program.
         drop = (recorded.system_id, recorded.slot) == (server.origin.system_id, options.slot)
-    return _begin(connection, control, options, server, found, drop, clock)
+    begun = _begin(connection, control, options, server, found, drop, clock)
+    return Resumed(*begun, reason)
 
 
 def lost(

@@ -14,7 +14,15 @@ from flusso_shared.names import GenerationName
 class Backlog:
     """What one pipeline, or capture, has not had acknowledged.  Any thread may write and read it, without a lock."""
 
-    __slots__ = ("_now", "acknowledged_at", "oldest_commit", "records", "waiting_since", "what")
+    __slots__ = (
+        "_now",
+        "acknowledged_at",
+        "oldest_commit",
+        "records",
+        "statement_since",
+        "waiting_since",
+        "what",
+    )
 
     def __init__(self, what: str, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -26,6 +34,8 @@ class Backlog:
         """Monotonic seconds of the last acknowledgement; None before the first."""
         self.waiting_since: float | None = None
         """Monotonic seconds: since when there has been something that waits."""
+        self.statement_since: Callable[[], float | None] = lambda: None
+        """Gives monotonic seconds: since when Postgres has worked on a statement for it; None while it does not."""
 
     def set(self, records: int, oldest_commit: float | None) -> None:
         """`records` wait now.  Without a commit time that of before stays, as long as something waits."""
@@ -46,7 +56,8 @@ class Backlog:
         since = self.waiting_since
         if since is None:
             return None
-        return Waiting(self.what, self.records, max(since, self.acknowledged_at or since))
+        since = max(since, self.acknowledged_at or since)
+        return Waiting(self.what, self.records, since, self.statement_since())
 
 
 @dataclass(frozen=True, slots=True)

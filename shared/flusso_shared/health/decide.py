@@ -2,8 +2,9 @@
 
 failing    restarting the process may help: it makes no progress and no server explains that, one of its threads has ended,
            or the slot is lost
-degraded   it waits: a server does not answer, refuses or is busy, an operation is retried, or an index has stopped at an
-           error that an operator has to repair.  Restarting it does not help
+degraded   it waits: a server does not answer, refuses or is busy, a statement takes long, an operation is retried, or an
+           index has stopped at an error that an operator has to repair.  Restarting it does not help.  Or everything is
+           read again, because the position in the log was lost
 ok         everything else
 """
 
@@ -17,6 +18,8 @@ State = Literal["ok", "degraded", "failing"]
 
 DEFAULT_STALL_TIMEOUT = 60.0
 """Seconds with a backlog and without an acknowledgement after which a process fails."""
+_LONG_STATEMENT_SECONDS = 5.0
+"""A statement that has run for so long explains why nothing was acknowledged."""
 _SHOWN_REASONS = 5
 
 
@@ -48,6 +51,8 @@ class Waiting:
     records: int
     since: float
     """Monotonic seconds: when it began to wait, or when something of it was acknowledged last, whichever is later."""
+    statement_since: float | None = None
+    """Monotonic seconds: since when Postgres has worked on a statement for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,17 @@ class Facts:
     waiting: Sequence[Waiting] = ()
     """What waits, without indexes that have stopped or are paused."""
     outages: Sequence[str] = ()
-    """Why servers do not answer, or refuse; operations that are retried."""
+    """Why servers do not answer, or refuse."""
+    retried: Sequence[str] = ()
+    """Operations that are retried, and why."""
     outage_ended_at: float = 0.0
     """Monotonic seconds: when the last outage ended.  Nothing could be acknowledged before."""
     stopped: Mapping[str, str | None] = field(default_factory=dict)
     """Indexes that have stopped at an error, and the error."""
     ended_threads: Mapping[str, str] = field(default_factory=dict)
     """Threads that ended although no stop was requested, and the error."""
+    lost_position: str | None = None
+    """Why everything is read again, while it is."""
     lost_slot: str | None = None
     """The name of a slot whose log the server has removed."""
 
@@ -75,13 +84,22 @@ def decide(facts: Facts, now: float, stall_timeout: float) -> Health:
         failing.append(
             f"replication slot {facts.lost_slot} is lost: the server removed log that it needs"
         )
-    if stall_timeout and not facts.outages:
-        failing += [
-            f"{item.what}: {_changes(item.records)}, and none was acknowledged for {now - begun:.0f} s"
-            for item in facts.waiting
-            if now - (begun := max(item.since, facts.outage_ended_at)) >= stall_timeout
-        ]
-    degraded = [*facts.outages]
+    degraded = [*facts.outages, *unexplained(facts.retried, facts.outages)]
+    if stall_timeout and not degraded:
+        for item in facts.waiting:
+            if now - (begun := max(item.since, facts.outage_ended_at)) < stall_timeout:
+                continue
+            stalled = f"{item.what}: {_changes(item.records)}, and none was acknowledged for {now - begun:.0f} s"
+            if item.statement_since is None or now - item.statement_since < _LONG_STATEMENT_SECONDS:
+                failing.append(f"{stalled}; a restart may help")
+            else:
+                ran = now - item.statement_since
+                degraded.append(
+                    f"{stalled}: Postgres has worked on a statement of it for {ran:.0f} s; `flusso explain` shows the plan of"
+                    " a document, pg_stat_activity what the statement waits for"
+                )
+    if facts.lost_position is not None:
+        degraded.append(f"everything is read again: {facts.lost_position}")
     degraded += [
         f"index {name} has stopped{f': {error}' if error else ''}"
         for name, error in facts.stopped.items()
@@ -93,3 +111,9 @@ def decide(facts: Facts, now: float, stall_timeout: float) -> Health:
 
 def _changes(number: int) -> str:
     return "1 change waits" if number == 1 else f"{number} changes wait"
+
+
+def unexplained(messages: Sequence[str], outages: Sequence[str]) -> list[str]:
+    """Those of the messages that end with the reason of no outage: the others would hide them."""
+    reasons = tuple(outage.partition(": ")[2] or outage for outage in outages)
+    return [message for message in messages if not message.endswith(reasons)]

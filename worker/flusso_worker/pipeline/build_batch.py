@@ -41,6 +41,10 @@ class Connections:
     later: Database
     """For later snapshots of the same batch."""
 
+    def statement_since(self) -> float | None:
+        """Monotonic seconds: since when the server has worked on a statement.  For any thread."""
+        return self.reading.statement_since or self.later.statement_since
+
     def close(self) -> None:
         self.reading.close()
         self.later.close()

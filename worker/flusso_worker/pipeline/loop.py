@@ -58,6 +58,7 @@ class Loop:
         self._offsets = OffsetTracker()
         self._spans = BatchSpans(spec, context.tracer)
         self._backlog = context.status.backlogs.of_generation(spec.generation)
+        self._backlog.statement_since = assembly.batch_builder.connections.statement_since
         self._write = assembly.flusher.flush
         self._requests = InFlightRequests(
             spec.generation.physical, spec.flushes, self._flush_acknowledged, context.byte_budget

@@ -71,6 +71,8 @@ class Database:
         self._clock = clock
         self._connection: psycopg.Connection | None = None
         self._system_id = ""
+        self.statement_since: float | None = None
+        """Monotonic seconds: since when the server has worked on a statement; None while it does not."""
 
     def connection(self) -> psycopg.Connection:
         """The open connection, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
@@ -152,7 +154,8 @@ class Database:
         """
         pgconn = self.connection().pgconn
         try:
-            result = pgconn.exec_params(sql, params) if params else pgconn.exec_(sql)
+            with self._statement():
+                result = pgconn.exec_params(sql, params) if params else pgconn.exec_(sql)
         except psycopg.Error as error:
             self.close()
             raise translate(error, "read from Postgres") from error
@@ -171,13 +174,14 @@ class Database:
         connection = self.connection()
         wanted, failed = True, None
         try:
-            for result in _arriving(connection.pgconn, sql, params):
-                if result.status == pq.ExecStatus.SINGLE_TUPLE:
-                    if wanted and not take(result):
-                        wanted = False
-                        connection.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
-                elif result.status not in _SUCCESS:
-                    failed = result
+            with self._statement():
+                for result in _arriving(connection.pgconn, sql, params):
+                    if result.status == pq.ExecStatus.SINGLE_TUPLE:
+                        if wanted and not take(result):
+                            wanted = False
+                            connection.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
+                    elif result.status not in _SUCCESS:
+                        failed = result
         except psycopg.Error as error:
             self.close()
             raise translate(error, "read from Postgres") from error
@@ -221,6 +225,14 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    @contextmanager
+    def _statement(self) -> Iterator[None]:
+        self.statement_since = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            self.statement_since = None
 
     def _connect(self) -> psycopg.Connection:
         connection = connect(self._conninfo, self._application, lock_timeout=_LOCK_TIMEOUT)

@@ -94,10 +94,14 @@ NOT_A_MEMBER = frozenset(
 """Answers to a commit whose partitions went, or are going, to another member."""
 
 
+_TALLY = re.compile(r" \(after \d+ms in state \w+(?:, \d+ identical error\(s\) suppressed)?\)")
+"""What librdkafka appends to an error of a connection: it differs from one to the next of the same kind."""
+
+
 def translate(error: KafkaError, doing: str) -> FlussoError:
     """The error to raise for `error`; `doing` completes "cannot ..."."""
     code = error.code()
-    reason = error.str()
+    reason = _TALLY.sub("", error.str())
     if code == TRANSPORT and _CERTIFICATE_REFUSED.search(reason):
         code = SSL
     if (remedy := _FATAL.get(code)) is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flusso_shared.health.decide import Facts, Health, Waiting, decide
@@ -26,8 +28,22 @@ def test_a_backlog_without_an_acknowledgement_fails_after_the_stall_timeout(
 
 def test_the_reason_of_a_stall_says_what_waits_and_since_when() -> None:
     found = decide(Facts(waiting=[STALLED]), NOW, TIMEOUT)
-    assert found.reasons == ("index users: 7 changes wait, and none was acknowledged for 61 s",)
+    assert found.reasons == (
+        "index users: 7 changes wait, and none was acknowledged for 61 s; a restart may help",
+    )
     assert str(found) == f"failing: {found.reasons[0]}"
+
+
+@pytest.mark.parametrize(("ran", "state"), [(4.0, "failing"), (5.0, "degraded")])
+def test_a_statement_that_takes_long_is_not_cured_by_a_restart(ran: float, state: str) -> None:
+    found = decide(Facts(waiting=[replace(STALLED, statement_since=NOW - ran)]), NOW, TIMEOUT)
+    assert found.state == state
+    assert ("for 5 s; `flusso explain`" in str(found)) == (state == "degraded")
+
+
+def test_a_position_that_was_lost_shows_while_everything_is_read_again() -> None:
+    found = decide(Facts(lost_position="the slot was dropped"), NOW, TIMEOUT)
+    assert found == Health("degraded", ("everything is read again: the slot was dropped",))
 
 
 def test_without_a_stall_timeout_nothing_is_a_stall() -> None:
@@ -43,6 +59,19 @@ def test_an_outage_explains_a_stall() -> None:
 def test_after_an_outage_the_stall_timeout_begins_again(ended: float, state: str) -> None:
     facts = Facts(waiting=[STALLED], outage_ended_at=NOW - ended)
     assert decide(facts, NOW, TIMEOUT).state == state
+
+
+def test_what_is_retried_because_of_an_outage_is_left_out() -> None:
+    why = "does not answer: connection refused"
+    outage = f"OpenSearch at http://127.0.0.1:9200 {why}"
+    retried = [f"cannot manage the generations of index users yet: {outage}", "cannot read: 502"]
+    found = decide(Facts(outages=[outage], retried=retried), NOW, TIMEOUT)
+    assert found == Health("degraded", (outage, "cannot read: 502"))
+
+
+def test_an_operation_that_is_retried_explains_a_stall() -> None:
+    found = decide(Facts(waiting=[STALLED], retried=["cannot read: 502"]), NOW, TIMEOUT)
+    assert found == Health("degraded", ("cannot read: 502",))
 
 
 def test_an_index_that_has_stopped_is_not_cured_by_a_restart() -> None:
