@@ -163,7 +163,7 @@ def _drops_and_retries(page: Page, site: Site) -> None:
     )
     listed = page.locator("#quarantine tbody tr")
     expect(listed).to_have_count(2, timeout=_WAIT)
-    expect(page.locator("#problem-list")).to_contain_text("Quarantine of products", timeout=_WAIT)
+    expect(page.locator("#problem-list")).to_contain_text("index products", timeout=_WAIT)
     press(page, page.get_by_role("button", name="Retry all of products"))
     expect(page.locator("#retry")).to_contain_text(
         "2 of 2 documents, 0 written, 2 kept", timeout=_WAIT

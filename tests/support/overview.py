@@ -12,6 +12,7 @@ def overview(*indexes: str, at: float = AT) -> dict[str, Any]:
     return {
         "at": at,
         "health": {"state": "ok", "reasons": []},
+        "problems": [],
         "source": {
             "slot": "flusso",
             "publication": "flusso",

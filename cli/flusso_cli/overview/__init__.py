@@ -12,6 +12,6 @@ In reading order:
 * `assumed`: the generations by the names of groups, where their records cannot be read.
 * `indexes`: what follows for each index.
 * `rates`: rates between two looks.
-* `health`: the health of the whole, and the reasons.
+* `problems`: what is wrong, what to do, and the health that follows.
 * `target`, `connect`: the deployment of a configuration, and how its parts are reached.
 """

@@ -119,12 +119,29 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong."""
+
+    level: Literal["degraded", "failing"]
+    where: str
+    """The server, the process or the index that it is about."""
+    what: str
+    todo: str
+    """What an operator does about it, and what happens by itself."""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """All of it."""
 
     at: float
     health: Health
-    """Each reason names the index, the process or the server that it is about."""
+    """Its reasons are the problems."""
+    problems: Sequence[Problem]
+    """Failures first."""
     source: Source
     queue: Queue
     sinks: Sequence[Sink]
@@ -145,6 +162,7 @@ class Overview:
         return cls(
             at=value["at"],
             health=Health(value["health"]["state"], tuple(value["health"]["reasons"])),
+            problems=[_read(Problem, item) for item in value["problems"]],
             source=_read(Source, value["source"]),
             queue=Queue(queue.kind, topics, queue.error),
             sinks=[_read(Sink, item) for item in value["sinks"]],

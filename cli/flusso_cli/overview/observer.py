@@ -12,9 +12,9 @@ from functools import partial
 from flusso_cli.overview import bookkeeping, indexes, processes, source
 from flusso_cli.overview.assumed import assumed
 from flusso_cli.overview.bookkeeping import Records
-from flusso_cli.overview.health import Parts, derive
 from flusso_cli.overview.model import Overview, Process, Queue, Sink
 from flusso_cli.overview.offsets import LogOffsets, read_offsets
+from flusso_cli.overview.problems import Parts, health, problems
 from flusso_cli.overview.question import Answer, Question
 from flusso_cli.overview.rates import Look, Looks, Position
 from flusso_cli.overview.target import Target
@@ -108,9 +108,11 @@ class Observer:
             indexes=found,
             registry_read=_has_registry(target) and records_error is None,
         )
+        wrong = problems(parts)
         return Overview(
             at=time.time(),
-            health=derive(parts),
+            health=health(wrong),
+            problems=wrong,
             source=parts.source,
             queue=parts.queue,
             sinks=parts.sinks,

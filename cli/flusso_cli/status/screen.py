@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from flusso_cli.overview.model import Index, Overview, Process, Queue, Sink, Source
+from flusso_cli.overview.model import Index, Overview, Problem, Process, Queue, Sink, Source
 from flusso_cli.status import words
 
 _STYLES = {
@@ -35,8 +35,8 @@ _STYLES = {
 def screen(overview: Overview) -> RenderableType:
     """All of it."""
     parts: list[RenderableType] = [_title(overview)]
-    if overview.health.reasons:
-        parts.append(_listed(overview.health.reasons, _style(overview.health.state)))
+    if overview.problems:
+        parts.append(_problems(overview.problems))
     parts += [Text(), _indexes(overview.indexes)]
     if notes := list(_notes(overview)):
         parts += [Text(), _listed(notes, "yellow")]
@@ -69,12 +69,25 @@ def _counted(number: int, part: str) -> str:
     return f"{number} {name}{'s' if number > 1 else ''}"
 
 
+def _problems(problems: Sequence[Problem]) -> Table:
+    """What is wrong, each with the next step below it."""
+    table = Table.grid(padding=(0, 1))
+    for problem in problems:
+        table.add_row(Text("!", style=_style(problem.level)), _line(str(problem)))
+        table.add_row("", Text(problem.todo, style="dim"))
+    return table
+
+
 def _listed(lines: Iterable[str], style: str) -> Table:
     """Lines with a mark before each, so that those that wrap are told apart."""
     table = Table.grid(padding=(0, 1))
     for line in lines:
-        table.add_row(Text("!", style=style), Text(" ".join(line.split())))
+        table.add_row(Text("!", style=style), _line(line))
     return table
+
+
+def _line(text: str) -> Text:
+    return Text(" ".join(text.split()))
 
 
 def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:

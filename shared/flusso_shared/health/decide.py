@@ -84,7 +84,7 @@ def decide(facts: Facts, now: float, stall_timeout: float) -> Health:
         failing.append(
             f"replication slot {facts.lost_slot} is lost: the server removed log that it needs"
         )
-    degraded = [*facts.outages, *unexplained(facts.retried, facts.outages)]
+    degraded = [*facts.outages, *_unexplained(facts.retried, facts.outages)]
     if stall_timeout and not degraded:
         for item in facts.waiting:
             if now - (begun := max(item.since, facts.outage_ended_at)) < stall_timeout:
@@ -113,7 +113,7 @@ def _changes(number: int) -> str:
     return "1 change waits" if number == 1 else f"{number} changes wait"
 
 
-def unexplained(messages: Sequence[str], outages: Sequence[str]) -> list[str]:
+def _unexplained(messages: Sequence[str], outages: Sequence[str]) -> list[str]:
     """Those of the messages that end with the reason of no outage: the others would hide them."""
     reasons = tuple(outage.partition(": ")[2] or outage for outage in outages)
     return [message for message in messages if not message.endswith(reasons)]

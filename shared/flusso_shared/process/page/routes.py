@@ -18,7 +18,6 @@ from flusso_shared.process.administration import (
     Quarantine,
 )
 from flusso_shared.process.page.browser_requests import ACTIONS, PageToken, refusal
-from flusso_shared.process.page.problems import problems
 from flusso_shared.process.page.recorder import Recorder
 from flusso_shared.process.page.static_files import static_files
 
@@ -60,7 +59,6 @@ def _data(request: Request, slot: AdministrationSlot, recorder: Recorder) -> Res
     return JSONResponse(
         {
             "overview": overview,
-            "problems": [problem.to_json() for problem in problems(overview)],
             "samples": [sample.to_json() for sample in recorder.history.since(since)],
             "no_actions": _NO_ACTIONS if quarantine is None else None,
             "retry": None if quarantine is None else quarantine.progress(),

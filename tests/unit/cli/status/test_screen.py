@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from flusso_cli.overview.model import Index, Overview, Process, Queue, Sink, Source, Topic
+from flusso_cli.overview.model import Index, Overview, Problem, Process, Queue, Sink, Source, Topic
 from flusso_cli.status.screen import screen
 from flusso_shared.health.decide import Health
 
@@ -41,7 +41,10 @@ USERS = Index(
 )
 BUSY = Overview(
     at=1_700_000_000.0,
-    health=Health("degraded", ("index users has 3 documents in quarantine",)),
+    health=Health("degraded", ("index users: 3 documents are in quarantine",)),
+    problems=[
+        Problem("degraded", "index users", "3 documents are in quarantine", "Repair the rows.")
+    ],
     source=Source(
         "flusso",
         "flusso",
@@ -73,7 +76,7 @@ def test_a_glance_says_what_is_furthest_behind() -> None:
 
 
 def test_a_glance_at_a_deployment_without_faults() -> None:
-    well = replace(BUSY, health=Health("ok"), indexes=BUSY.indexes[:1])
+    well = replace(BUSY, health=Health("ok"), problems=[], indexes=BUSY.indexes[:1])
     first, *_ = shown(well).splitlines()
     assert first == "ok: 1 capture, 1 worker; no index is behind by more than 5 s"
 
@@ -88,16 +91,19 @@ def test_each_index_has_its_numbers() -> None:
     assert " ".join(line.split()) == "users seeded 1,234,567 1 h 06 m 12,300 1 m 40 s 3"
 
 
-def test_reasons_come_before_the_tables() -> None:
+def test_problems_come_before_the_tables_with_what_to_do() -> None:
     text = shown(BUSY)
-    assert text.index("3 documents in quarantine") < text.index("caught up in")
+    lines = [line.rstrip() for line in text.splitlines()]
+    at = lines.index("! index users: 3 documents are in quarantine")
+    assert lines[at + 1] == "  Repair the rows."
+    assert text.index("Repair the rows.") < text.index("caught up in")
 
 
 def test_everything_fits_into_80_columns() -> None:
     long = "a reason of many words " * 20
     crowded = replace(
         BUSY,
-        health=Health("failing", (long,)),
+        problems=[Problem("failing", long, long, long)],
         indexes=[replace(USERS, index="an_index_with_a_long_name_of_its_own", last_error=long)],
     )
     text = shown(crowded)
@@ -134,7 +140,9 @@ def test_an_error_is_shown_once() -> None:
     text = shown(replace(BUSY, processes=processes), 160)
     assert text.count(error) == 1
     assert f"2 processes: last error: {error}" in text
-    known = replace(BUSY, processes=processes, health=Health("degraded", (error,)))
+    problem = Problem("degraded", "sink primary", error, "Start it.")
+    said = Health("degraded", (str(problem),))
+    known = replace(BUSY, processes=processes, health=said, problems=[problem])
     assert shown(known, 160).count(error) == 1
 
 
@@ -143,7 +151,8 @@ def test_the_error_of_an_index_is_not_repeated_for_its_processes() -> None:
     text = shown(
         replace(
             BUSY,
-            health=Health("failing", (f"index users has stopped: {error}",)),
+            health=Health("failing", (f"index users: it has stopped: {error}",)),
+            problems=[Problem("failing", "index users", f"it has stopped: {error}", "Repair.")],
             indexes=[replace(USERS, state="stopped", last_error=error)],
             processes=[replace(WORKER, last_error=f"index users: {error}")],
         ),

@@ -65,10 +65,11 @@ async function pollQuarantine() {
 }
 
 function render() {
-  const { overview, problems, no_actions: noActions } = latest;
-  const { state, reasons } = overview.health;
+  const { overview, no_actions: noActions } = latest;
+  const { health, problems } = overview;
+  const { state } = health;
   document.title = `${state} - flusso`;
-  show(at("health"), badge(state, state), reasons.length > 0 && html("span", {}, reasons.join("; ")));
+  show(at("health"), badge(state, state));
   at("health").dataset.level = state;
   show(at("updated"), `As of ${time(overview.at)}, every 2 s`);
   at("problems").hidden = !problems.length;
@@ -93,10 +94,10 @@ function renderCharts() {
   if (latest) draw(at("charts"), samples, latest.overview.at, renderCharts);
 }
 
-function problem({ level, where, what, todo }) {
+function problem({ level, where, what, todo }, place) {
   return html(
     "li",
-    { class: level, "data-key": where, "data-level": level },
+    { class: level, "data-key": `${where} ${place}`, "data-level": level },
     html("p", {}, badge(level, where)),
     html("p", { class: "what" }, what),
     html("p", { class: "todo" }, todo),

@@ -167,7 +167,6 @@ def test_it_asks_for_the_password(client: httpx.Client) -> None:
 def test_the_data_of_the_page(client: httpx.Client) -> None:
     found = client.get("/page/data").json()
     assert found["overview"] == overview()
-    assert found["problems"] == []
     assert [sample["at"] for sample in found["samples"]] == [AT]
     assert found["no_actions"] is None
     assert found["retry"] == {"index": "orders", "total": 3}

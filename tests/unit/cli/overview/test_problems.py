@@ -1,4 +1,4 @@
-"""The health of a deployment from its parts."""
+"""What is wrong with a deployment, what to do, and its health, from its parts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from flusso_cli.overview.health import Parts, derive
 from flusso_cli.overview.model import Index, Process, Queue, Sink, Source
+from flusso_cli.overview.problems import Parts, health, problems
+from flusso_shared.health.decide import Health
 
 
 def process(part: Any, **changes: Any) -> Process:
@@ -40,6 +41,10 @@ USERS = WELL.indexes[0]
 SILENT = process("worker", state="silent", answers=False, heartbeat_seconds_ago=42.4)
 
 
+def derive(parts: Parts) -> Health:
+    return health(problems(parts))
+
+
 def test_all_well() -> None:
     assert derive(WELL).to_json() == {"state": "ok", "reasons": []}
 
@@ -47,17 +52,21 @@ def test_all_well() -> None:
 @pytest.mark.parametrize(
     ("changes", "state", "reason"),
     [
-        ({"source": replace(WELL.source, wal_status="lost")}, "failing", "slot flusso is lost"),
+        ({"source": replace(WELL.source, wal_status="lost")}, "failing", "slot flusso: it is lost"),
         (
             {"source": replace(WELL.source, wal_status="unreserved")},
             "degraded",
             "about to be lost",
         ),
-        ({"source": replace(WELL.source, active=False)}, "degraded", "no process reads from slot"),
+        (
+            {"source": replace(WELL.source, active=False)},
+            "degraded",
+            "slot flusso: no process reads from it",
+        ),
         (
             {"source": Source("flusso", "flusso", error="Postgres is away")},
             "degraded",
-            "Postgres is away",
+            "Postgres: Postgres is away",
         ),
         ({"queue": Queue("kafka", error="Kafka is away")}, "degraded", "Kafka is away"),
         (
@@ -68,14 +77,19 @@ def test_all_well() -> None:
         (
             {"indexes": [replace(USERS, state="stopped", last_error="no column")]},
             "failing",
-            "index users has stopped: no column",
+            "index users: it has stopped: no column",
         ),
-        ({"indexes": [replace(USERS, paused=True)]}, "degraded", "flusso resume users"),
-        ({"indexes": [replace(USERS, quarantine=1)]}, "degraded", "1 document in quarantine"),
+        ({"indexes": [replace(USERS, paused=True)]}, "degraded", "index users: it is paused"),
+        ({"indexes": [replace(USERS, quarantine=1)]}, "degraded", "1 document is in quarantine"),
         (
             {"processes": [process("capture"), process("worker"), replace(SILENT, id="b")]},
             "degraded",
-            "worker one (PID 7) is silent: its last heartbeat was 42 s ago",
+            "worker one (PID 7): it is silent: its last heartbeat was 42 s ago",
+        ),
+        (
+            {"processes": [process("capture"), process("worker", answers=False)]},
+            "degraded",
+            "does not answer at its public address http://10.0.0.1:1",
         ),
         ({"processes": [process("capture"), SILENT]}, "failing", "no flusso-worker runs"),
         (
@@ -101,6 +115,7 @@ def test_what_is_wrong_is_a_reason(changes: dict[str, Any], state: str, reason: 
     found = derive(replace(WELL, **changes))
     assert found.state == state
     assert any(reason in text for text in found.reasons), found.reasons
+    assert all(problem.todo for problem in problems(replace(WELL, **changes)))
 
 
 def test_an_ended_worker_beside_a_living_one_is_no_reason() -> None:
@@ -124,7 +139,7 @@ def test_failures_come_first() -> None:
     indexes = [replace(USERS, paused=True), replace(USERS, index="orders", state="stopped")]
     found = derive(replace(WELL, indexes=indexes))
     assert found.state == "failing"
-    assert [text.split()[1] for text in found.reasons] == ["orders", "users"]
+    assert [text.split()[1] for text in found.reasons] == ["orders:", "users:"]
 
 
 def test_what_several_processes_report_is_one_reason() -> None:
@@ -143,4 +158,17 @@ def test_an_index_that_has_stopped_is_reported_once() -> None:
             indexes=[replace(USERS, state="stopped", last_error="no column")],
         )
     )
-    assert found.reasons == ("index users has stopped: no column",)
+    assert found.reasons == ("index users: it has stopped: no column",)
+
+
+def test_what_processes_say_of_a_server_that_is_away_is_said_once() -> None:
+    away = "cannot connect to Postgres: connection refused"
+    health = {"state": "degraded", "reasons": [away, f"cannot read the slot yet: {away}"]}
+    found = derive(
+        replace(
+            WELL,
+            source=replace(WELL.source, error=away),
+            processes=[process("capture", health=health), process("worker", health=health)],
+        )
+    )
+    assert found.reasons == (f"Postgres: {away}",)
