@@ -35,16 +35,15 @@ class Composite(Aggregation[S, Page]):
 
 
 def composite(
-    sources: Mapping[str, Handle[S] | Aggregation[S, Buckets[Any]]],
-    /,
     *subs: Aggregation[S, Any],
     size: int = 1000,
     direction: Direction | None = None,
     missing_bucket: bool | None = None,
+    **sources: Handle[S] | Aggregation[S, Buckets[Any]],
 ) -> Composite[S]:
     """One group for each combination of values that occurs; its key has one value for each source.
 
-    A source is a field, or a `histogram` or `date_histogram` of one.  With `missing_bucket` documents without a value count too, as None.
+    `composite(tier=u.account.tier, month=date_histogram(...))`: a source is a field, or a `histogram` or `date_histogram` of one.  With `missing_bucket` documents without a value count too, as None.
     """
     reach, bodies, readers = Reach(), [], {}
     options = given({"order": direction, "missing_bucket": missing_bucket})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from opensearchpy.exceptions import OpenSearchException
@@ -126,7 +126,7 @@ class AsyncClient:
 
     async def iterate(
         self, search: Search[D], /, *, page: int = 1000, keep_alive: str = "5m"
-    ) -> AsyncIterator[Hit[D]]:
+    ) -> AsyncGenerator[Hit[D]]:
         """All hits, however many, each document once, in the order of the search.
 
         They are those of the moment of the first page.  When the index is rebuilt meanwhile, or `keep_alive` passes between two pages, it goes on with
@@ -144,7 +144,7 @@ class AsyncClient:
 
     async def buckets(
         self, search: Search[Any], groups: Composite[Any], /
-    ) -> AsyncIterator[Bucket[dict[str, Any]]]:
+    ) -> AsyncGenerator[Bucket[dict[str, Any]]]:
         """All groups of a composite aggregation over the documents that a search finds, page by page."""
         after: Mapping[str, Any] | None = None
         while True:

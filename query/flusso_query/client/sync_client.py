@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from opensearchpy import OpenSearch
@@ -123,7 +123,7 @@ class Client:
 
     def iterate(
         self, search: Search[D], /, *, page: int = 1000, keep_alive: str = "5m"
-    ) -> Iterator[Hit[D]]:
+    ) -> Generator[Hit[D]]:
         """All hits, however many, each document once, in the order of the search.
 
         They are those of the moment of the first page.  When the index is rebuilt meanwhile, or `keep_alive` passes between two pages, it goes on with
@@ -140,7 +140,7 @@ class Client:
 
     def buckets(
         self, search: Search[Any], groups: Composite[Any], /
-    ) -> Iterator[Bucket[dict[str, Any]]]:
+    ) -> Generator[Bucket[dict[str, Any]]]:
         """All groups of a composite aggregation over the documents that a search finds, page by page."""
         after: Mapping[str, Any] | None = None
         while True:

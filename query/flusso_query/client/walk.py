@@ -156,7 +156,8 @@ class Walk(Generic[D]):
             "pit": {"id": self._point, "keep_alive": self._keep_alive},
             "sort": [*self._order, {"_doc": {"order": "asc"}}],
             "size": self._page,
-            "track_total_hits": False,
+            # Not False: OpenSearch then passes over shards that have only documents without a value left.
+            "track_total_hits": 1,
         }
         if len(self._slices) > 1:
             body["slice"] = {"id": slice_.number, "max": len(self._slices)}

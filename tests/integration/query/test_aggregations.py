@@ -215,10 +215,13 @@ def test_all_combinations_page_by_page(kinds: QueryKit) -> None:
     mean = avg(K.ratio)
     months = date_histogram(K.day, calendar_interval="month")
     groups = composite(
-        {"state": K.state, "unit": K.size.unit, "month": months, "wide": histogram(K.ratio, 10)},
         mean,
         size=7,
         missing_bucket=True,
+        state=K.state,
+        unit=K.size.unit,
+        month=months,
+        wide=histogram(K.ratio, 10),
     )
     found = list(kinds.client.buckets(Search(Kinds).filter(K.active.eq(True)), groups))
     expected: dict[Any, list[float]] = defaultdict(list)
@@ -252,4 +255,4 @@ def test_levels_and_names_do_not_mix() -> None:
     with pytest.raises(ValueError, match="either"):
         date_histogram(K.at)
     with pytest.raises(TypeError, match="a source of `composite`"):
-        composite({"state": terms(K.state)})
+        composite(state=terms(K.state))

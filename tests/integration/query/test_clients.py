@@ -243,7 +243,7 @@ def test_the_asynchronous_client_does_the_same(kinds: QueryKit) -> None:
                 "msearch_all": [result.total for result in await client.msearch_all([search])],
                 "iterate": [hit.id async for hit in client.iterate(search, page=7)],
                 "buckets": len(
-                    [b async for b in client.buckets(search, composite({"i": K.id}, size=7))]
+                    [b async for b in client.buckets(search, composite(i=K.id, size=7))]
                 ),
             }
 
