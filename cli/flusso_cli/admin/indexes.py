@@ -12,6 +12,7 @@ from flusso_cli.admin.deployment import Format, FormatOption, ServerCaOption, Se
 from flusso_cli.admin.generations import bookkeeping
 from flusso_cli.admin.remote import Access
 from flusso_shared.process import command_line
+from flusso_shared.process.progress_bar import Waiting
 from flusso_worker.generations.view import GenerationView, states
 
 
@@ -28,7 +29,10 @@ def indexes(
 ) -> None:
     """List indexes and their generations, with the lag and the progress of seeding."""
     access = Access(server, admin_user, admin_password, server_ca)
-    with bookkeeping(access, (config, lock, locked), index_prefix) as source:
+    with (
+        Waiting("reading generations"),
+        bookkeeping(access, (config, lock, locked), index_prefix) as source,
+    ):
         found = source.generations()
     console().print(_shown(found, format))
 

@@ -174,7 +174,8 @@ def _chosen(
     servers: Deployment, indexes: list[str] | None, ids: list[str] | None, *, brief: bool
 ) -> list[Entry]:
     names = [name.strip().lower() for name in indexes or ()]
-    found = servers.quarantine.entries(names, ids or (), brief=brief)
+    with Waiting("reading the quarantine"):
+        found = servers.quarantine.entries(names, ids or (), brief=brief)
     return sorted(found, key=lambda entry: (entry.generation.physical, entry.at, entry.id))
 
 

@@ -26,6 +26,7 @@ from flusso_shared.postgres.errors import translate
 from flusso_shared.process import command_line
 from flusso_shared.process.commands import App
 from flusso_shared.process.environment import environment
+from flusso_shared.process.progress_bar import Waiting
 
 slot = App(
     no_args_is_help=True,
@@ -47,7 +48,7 @@ def status(
 
     Exit code 1 when it does not exist.
     """
-    with _source(config, lock, locked=locked) as source:
+    with Waiting("asking Postgres"), _source(config, lock, locked=locked) as source:
         found = read(source.connection, slot)
     if as_json:
         state = {} if found is None else found.to_json()
