@@ -20,6 +20,9 @@ from flusso_shared.plan.model import (
     JoinField,
 )
 
+_ANY = ("json", "map", "geo")
+"""Types of fields whose values may be lists in themselves."""
+
 
 def check_fields(index: IndexPlan, facts: DatabaseFacts) -> list[Diagnostic]:
     """Types and nullability of everything that is there."""
@@ -54,6 +57,7 @@ def _column(
     if type_ is None:
         return
     yield from _accepted(known, field, table, type_, path)
+    yield from _array(known, field, table, type_, path)
     required = not field.nullable and field.default is None and field.column not in key
     if required and not field.path:
         cure = "add NOT NULL to the column or a `default` to the field, or write `required: false`"
@@ -78,6 +82,20 @@ def _accepted(
         message = f"`{field.kind}` does not take {column}"
         cure = f"for this column write {types.fitting(type_)}"
         yield known.finding("error", "column-type", path, message, cure)
+
+
+def _array(
+    known: ColumnFacts, field: ColumnField, table: TableName, type_: ValueType, path: str
+) -> Iterator[Diagnostic]:
+    """What generated models go by; to Postgres and OpenSearch it is all one."""
+    if field.path or field.kind in _ANY or type_.array == field.array:
+        return
+    column = known.named(table, field.column)
+    if type_.array:
+        message, cure = f"models would have one value of {column}, an array", "add `array: true`"
+    else:
+        message, cure = f"`array: true`, but {column}, is no array", "leave `array` out"
+    yield known.finding("warning", "array-column", path, message, cure)
 
 
 def _geo(known: ColumnFacts, field: GeoField, table: TableName, path: str) -> Iterator[Diagnostic]:

@@ -333,6 +333,7 @@ def test_geometries_are_found_by_place(desk: Desk, database: str) -> None:
         "postgres": ["ext.geography"],
         "opensearch": "geo_shape",
         "options": {"doc_values": False, "ignore_malformed": True},
+        "array": True,
     }
     desk.assert_clean("geometries_")
 

@@ -90,7 +90,28 @@ def test_every_type_against_every_tag(database: str, tmp_path: Path) -> None:
         type_: " ".join(tag for tag in _TAGS if tag in tags.split())
         for type_, tags in _TAKEN.items()
     }
-    assert told(report, "column-type") == []
+    assert told(report, "column-type", "array-column") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "warned"),
+    [
+        ("{ keyword: tags }", ["models would have one value of column `tags`"]),
+        ("{ keyword: tags, array: true }", []),
+        ("{ custom: tags, postgres: [text], opensearch: keyword, array: true }", []),
+        ("{ keyword: name, array: true }", ["`array: true`, but column `name`"]),
+        ("{ keyword: name }", []),
+        ("{ json: extra }", []),
+        ("{ keyword: first, column: extra, path: [0], array: true }", []),
+    ],
+)
+def test_arrays_are_declared(database: str, tmp_path: Path, field: str, warned: list[str]) -> None:
+    run(database, "CREATE TABLE things (id int PRIMARY KEY, name text, tags text[], extra jsonb)")
+    schema = f"table: things\nprimary_key: id\nfields:\n  - {field}"
+    report = checked(tmp_path, database, schema)
+    found = [item.message for item in report.diagnostics if item.rule == "array-column"]
+    assert len(found) == len(warned)
+    assert all(wanted in text for wanted, text in zip(warned, found, strict=True))
 
 
 _CUSTOM = [
@@ -127,7 +148,7 @@ def test_custom_takes_the_types_it_names(database: str, tmp_path: Path) -> None:
         for at, (_, names, _) in enumerate(_CUSTOM)
     ]
     report = checked(tmp_path, database, "\n".join(["table: things", "fields:", *fields]))
-    assert told(report) == [
+    assert told(report, "array-column") == [
         ("error", "column-type", f"things.c{at}")
         for at, (*_, taken) in enumerate(_CUSTOM)
         if not taken
