@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))
 
 from measure import Measure  # noqa: E402  (the folder is no package)
-from measures import capture, growth, indexes, live, seeding, workers  # noqa: E402
+from measures import capture, growth, indexes, live, reading, seeding, workers  # noqa: E402
 from results import Result, page, plot  # noqa: E402
 from world import ROOT, World  # noqa: E402
 
@@ -36,6 +36,7 @@ MEASURES: Sequence[Measure] = [
     *indexes.MEASURES[1:],
     *growth.MEASURES,
     *workers.MEASURES[1:],
+    *reading.MEASURES,
 ]
 
 

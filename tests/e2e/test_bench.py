@@ -33,6 +33,9 @@ _MEASURES = (
     "growth-rows",
     "growth-indexes",
     "scaling",
+    "read-typed",
+    "read-nested",
+    "read-untyped",
 )
 
 
