@@ -119,7 +119,7 @@ def _of_index(index: Index) -> Iterator[Problem]:
         yield Problem(
             "failing",
             where,
-            f"it has stopped: {index.last_error or 'see the log'}",
+            f"it has stopped: {(index.last_error or 'see the log').removeprefix(f'{where}: ')}",
             "Repair what the message names. The index keeps its position, and goes on by itself within a minute.",
         )
     if index.paused:

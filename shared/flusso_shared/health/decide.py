@@ -115,5 +115,7 @@ def _changes(number: int) -> str:
 
 def _unexplained(messages: Sequence[str], outages: Sequence[str]) -> list[str]:
     """Those of the messages that end with the reason of no outage: the others would hide them."""
-    reasons = tuple(outage.partition(": ")[2] or outage for outage in outages)
+    # Without the time that `Servers` appends.
+    plain = [outage.rpartition(" (since ")[0] or outage for outage in outages]
+    reasons = tuple(outage.partition(": ")[2] or outage for outage in plain)
     return [message for message in messages if not message.endswith(reasons)]

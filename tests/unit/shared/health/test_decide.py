@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flusso_shared.health.decide import Facts, Health, Waiting, decide
+from flusso_shared.health.servers import Servers
 
 NOW = 1000.0
 TIMEOUT = 60.0
@@ -62,11 +63,13 @@ def test_after_an_outage_the_stall_timeout_begins_again(ended: float, state: str
 
 
 def test_what_is_retried_because_of_an_outage_is_left_out() -> None:
-    why = "does not answer: connection refused"
-    outage = f"OpenSearch at http://127.0.0.1:9200 {why}"
-    retried = [f"cannot manage the generations of index users yet: {outage}", "cannot read: 502"]
-    found = decide(Facts(outages=[outage], retried=retried), NOW, TIMEOUT)
-    assert found == Health("degraded", (outage, "cannot read: 502"))
+    why = "OpenSearch at http://127.0.0.1:9200 does not answer: connection refused"
+    servers = Servers()
+    servers.failed("opensearch primary", why)
+    outages = [*servers.outages().values()]
+    retried = [f"cannot manage the generations of index users yet: {why}", "cannot read: 502"]
+    found = decide(Facts(outages=outages, retried=retried), NOW, TIMEOUT)
+    assert found == Health("degraded", (*outages, "cannot read: 502"))
 
 
 def test_an_operation_that_is_retried_explains_a_stall() -> None:
