@@ -162,6 +162,10 @@ soak minutes="60" *args:
 doc: install
     .venv/bin/mkdocs serve
 
+# Record again what the views say of ten faults
+faults:
+    FLUSSO_RECORD_FAULTS=1 ./dev/test tests/failure/test_ten_faults.py
+
 # Make the pictures of the status page again
 pictures:
     FLUSSO_PICTURES=docs/pictures ./dev/test tests/e2e/test_status_page.py -k whole

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from doclib import client_reference, command_reference, json_schema_reference
+from doclib import client_reference, command_reference, faults, json_schema_reference
 from flusso_shared import metrics
 from flusso_shared.process.log_actions import ACTIONS
 
@@ -47,5 +48,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "environment": command_reference.variables,
     "log-actions": _log_actions,
     "metrics": _metrics,
+    "faults": faults.overview,
+    **{f"fault-{name}": partial(faults.table, name) for name in faults.recorded()},
 }
 """Name of a part -> what makes it, as Markdown."""

@@ -20,8 +20,8 @@ def opensearch_url(request: pytest.FixtureRequest) -> Iterator[str]:
         services: Services = request.getfixturevalue("services")
         yield services.opensearch_url
     else:
-        with own_opensearch_2() as url:
-            yield url
+        with own_opensearch_2() as node:
+            yield node.url
 
 
 @pytest.fixture(scope="module")

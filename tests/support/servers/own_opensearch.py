@@ -1,4 +1,4 @@
-"""An OpenSearch of the older line, 2.19, beside that of the run."""
+"""An OpenSearch of the older line, 2.19, beside that of the run: to be stopped and started again."""
 
 from __future__ import annotations
 
@@ -18,26 +18,41 @@ _OPTIONS = ("-Xms384m", "-Xmx512m", *programs.BRIEF_JAVA)
 _GRACE = 30.0
 
 
+class OwnOpenSearch:
+    """One node."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service = OpenSearch(Layout.temporary(folder))
+        self._daemon = Daemon(folder / "run")
+        self._port, self._transport = free_ports(2)
+        self.url = f"http://{HOST}:{self._port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._daemon.start(_launch(self._folder, self._port, self._transport), self._port)
+        until_none("OpenSearch 2.19 answers", self._missing, 180.0)
+
+    def stop(self) -> None:
+        """A clean shutdown; the data stays."""
+        self._daemon.stop(self._service.stop_signal, _GRACE)
+
+    def _missing(self) -> str | None:
+        if self._daemon.running() is None:
+            return f"it stopped: {self._daemon.tail()}"
+        return None if self._service.ready(self._port) else "it does not answer"
+
+
 @contextmanager
-def own_opensearch_2() -> Iterator[str]:
-    """The address of a node that runs, gone at the end."""
+def own_opensearch_2() -> Iterator[OwnOpenSearch]:
+    """A node that runs, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="flusso-test-", ignore_cleanup_errors=True) as folder:
-        place = Path(folder)
-        service = OpenSearch(Layout.temporary(place))
-        daemon = Daemon(place / "run")
-        port, transport = free_ports(2)
-        daemon.start(_launch(place, port, transport), port)
-
-        def missing() -> str | None:
-            if daemon.running() is None:
-                return f"it stopped: {daemon.tail()}"
-            return None if service.ready(port) else "it does not answer"
-
+        node = OwnOpenSearch(Path(folder))
         try:
-            until_none("OpenSearch 2.19 answers", missing, 180.0)
-            yield f"http://{HOST}:{port}"
+            node.start()
+            yield node
         finally:
-            daemon.stop(service.stop_signal, _GRACE)
+            node.stop()
 
 
 def _launch(folder: Path, port: int, transport: int) -> Launch:

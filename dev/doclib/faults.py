@@ -1,0 +1,54 @@
+"""What the views of a deployment say of a fault: `faults.json`, which `tests/failure/test_ten_faults.py` records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("faults.json")
+
+
+def recorded() -> dict[str, Any]:
+    """By fault: `views` (by name `seconds` and `said`), and `well_after_seconds`."""
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def table(fault: str) -> str:
+    """One row per view: what it said, and after how many seconds."""
+    found = recorded()[fault]
+    rows = [
+        f"| {view} | {seen['seconds']:.0f} s | {'<br>'.join(map(_code, seen['said']))} |"
+        for view, seen in found["views"].items()
+    ]
+    head = ["| view | after | what it says |", "|---|---|---|"]
+    after = f"All views were well {found['well_after_seconds']:.0f} s after the cure."
+    return "\n".join([*head, *rows, "", after])
+
+
+def overview() -> str:
+    """One row per fault: the seconds until each view says it."""
+    found = recorded()
+    views = list(dict.fromkeys(view for fault in found.values() for view in fault["views"]))
+    head = [f"| fault | {' | '.join(views)} |", f"|---{'|---' * len(views)}|"]
+    rows = [
+        f"| [{_title(name)}](#{name}) | {' | '.join(_seconds(fault, view) for view in views)} |"
+        for name, fault in found.items()
+    ]
+    return "\n".join([*head, *rows])
+
+
+def _title(name: str) -> str:
+    return name.replace("-", " ").capitalize()
+
+
+def _seconds(fault: dict[str, Any], view: str) -> str:
+    seen = fault["views"].get(view)
+    return "-" if seen is None else f"{seen['seconds']:.0f} s"
+
+
+def _code(line: str) -> str:
+    fence = "``" if "`" in line else "`"
+    space = " " if "`" in line else ""
+    return f"{fence}{space}{line.replace('|', chr(92) + '|')}{space}{fence}"
