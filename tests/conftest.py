@@ -21,6 +21,9 @@ from stacklib.layout import cache_folder
 from support import names
 from support.processes import Site
 
+# The models of tests are of no configuration, also where `flusso run` has left a lock in the folder of the repository.
+os.environ["FLUSSO_MODELS_CHECK"] = "off"
+
 _WITHOUT_SERVERS = {Path(__file__).parent / name for name in ("unit", "deploy")}
 _TIME_TO_CLEAN_UP = 30.0
 """Seconds until an interrupted process is killed; after 5 it is interrupted, and it ends what its test started."""

@@ -71,6 +71,8 @@ def start_page(addresses: Mapping[str, str], folder: Path) -> Program:
     environment = _environment(addresses) | {
         "PYTHONPATH": str(ROOT / "dev"),
         "OPENSEARCH_URL": addresses["opensearch"],
+        # A lock in the folder of the repository may be of another configuration.
+        "FLUSSO_MODELS_CHECK": "off",
         "BIND": f"{HOST}:{port}",
     }
     command: list[str | Path] = [sys.executable, "-m", "searchlib.main"]

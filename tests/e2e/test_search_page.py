@@ -64,6 +64,7 @@ def served(site: Site) -> Iterator[str]:
         "PYTHONPATH": os.pathsep.join([str(ROOT / "dev"), os.environ.get("PYTHONPATH", "")]),
         "OPENSEARCH_URL": site.opensearch_url,
         "INDEX_PREFIX": site.index_prefix,
+        "FLUSSO_MODELS_CHECK": "off",
         "BIND": f"127.0.0.1:{port}",
     }
     process = subprocess.Popen([sys.executable, "-m", "searchlib.main"], env=environment)

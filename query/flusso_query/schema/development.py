@@ -24,7 +24,7 @@ def check(model: type[BaseModel], binding: Binding) -> None:
     Generated models are not checked here: `flusso models check` does that, and importing them must not fail between a
     change of the schema and `flusso models generate`.
     """
-    if binding.complete or _off.get():
+    if binding.complete or _off.get() or lock.is_off():
         return
     path = lock.find(_folder(model))
     if path is None:

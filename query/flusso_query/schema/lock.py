@@ -11,7 +11,9 @@ from flusso_query.errors import SchemaMismatchError
 from flusso_query.schema.shape import IndexShape, index_shape
 
 VARIABLE = "FLUSSO_LOCK"
-"""Path of the lock file; empty: models are not checked when they are imported."""
+"""Path of the lock file."""
+CHECK_VARIABLE = "FLUSSO_MODELS_CHECK"
+"""`off`: models are not checked when they are imported."""
 NAME = "flusso.lock"
 _FORMAT = 1
 
@@ -19,9 +21,12 @@ _FORMAT = 1
 def find(near: Path) -> Path | None:
     """The file that the variable names, or else the first `flusso.lock` in the folder `near` or one above it."""
     named = os.environ.get(VARIABLE)
-    if named is not None:
-        return Path(named) if named else None
-    return _above(near)
+    return Path(named) if named else _above(near)
+
+
+def is_off() -> bool:
+    """Whether models are not checked when they are imported."""
+    return os.environ.get(CHECK_VARIABLE, "").lower() == "off"
 
 
 @cache
