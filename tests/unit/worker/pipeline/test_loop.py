@@ -139,9 +139,12 @@ class HeldAssembly:
         self.build_errors: list[Exception] = []
         self.ended_transactions = 0
         self.closed = self.finishing = False
-        self.batch_builder = self.flusher = self
+        self.batch_builder = self.flusher = self.connections = self
         self.flushing: Clock = SystemClock(threading.Event())
         """The pipeline's: its waits end when the pipeline gives up what is in flight."""
+
+    def statement_since(self) -> float | None:
+        return None
 
     def open_visibility_gate(self, batch: ChangeBatch) -> None:
         pass
