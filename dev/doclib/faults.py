@@ -19,11 +19,11 @@ def table(fault: str) -> str:
     """One row per view: what it said, and after how many seconds."""
     found = recorded()[fault]
     rows = [
-        f"| {view} | {seen['seconds']:.0f} s | {'<br>'.join(map(_code, seen['said']))} |"
+        f"| {view} | {_time(seen['seconds'])} | {'<br>'.join(map(_code, seen['said']))} |"
         for view, seen in found["views"].items()
     ]
     head = ["| view | after | what it says |", "|---|---|---|"]
-    after = f"All views were well {found['well_after_seconds']:.0f} s after the cure."
+    after = f"All views were well {_time(found['well_after_seconds'])} after the cure."
     return "\n".join([*head, *rows, "", after])
 
 
@@ -40,15 +40,17 @@ def overview() -> str:
 
 
 def _title(name: str) -> str:
-    return name.replace("-", " ").capitalize()
+    return name.replace("-", " ").capitalize().replace("Opensearch", "OpenSearch")
 
 
 def _seconds(fault: dict[str, Any], view: str) -> str:
     seen = fault["views"].get(view)
-    return "-" if seen is None else f"{seen['seconds']:.0f} s"
+    return "-" if seen is None else _time(seen["seconds"])
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
 
 
 def _code(line: str) -> str:
-    fence = "``" if "`" in line else "`"
-    space = " " if "`" in line else ""
-    return f"{fence}{space}{line.replace('|', chr(92) + '|')}{space}{fence}"
+    return f"`` {line} ``" if "`" in line else f"`{line}`"

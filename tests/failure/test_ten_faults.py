@@ -40,7 +40,7 @@ WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
             r"! sink primary: OpenSearch at .* does not answer: .*refused",
             r"Check that it runs at the address of \[sinks\.primary\].*",
         ],
-        "status page": [r"sink primary: OpenSearch at .* does not answer: .*refused \| Check .*"],
+        "status page": [r"sink primary: OpenSearch at .* does not answer: .*refused -> Check .*"],
     },
     "mapping-refused": {
         "`/healthz`": [
@@ -57,7 +57,7 @@ WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
             r"Repair what the message names\..*",
         ],
         "status page": [
-            r"index products: it has stopped: OpenSearch refuses to create .* \| Repair .*"
+            r"index products: it has stopped: OpenSearch refuses to create .* -> Repair .*"
         ],
     },
     "kafka-stopped": {
@@ -76,7 +76,7 @@ WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
             r"Check that the brokers of \[queue\] run.*",
         ],
         "status page": [
-            r"Kafka: .*Kafka at \S+ has not answered for N s \| Check that the brokers of \[queue\] run.*"
+            r"Kafka: .*Kafka at \S+ has not answered for N s -> Check that the brokers of \[queue\] run.*"
         ],
     },
     "postgres-stopped": {
@@ -94,7 +94,7 @@ WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
             r"! Postgres: cannot connect to Postgres: .*refused.*",
             r"Check that Postgres runs.*",
         ],
-        "status page": [r"Postgres: cannot connect to Postgres: .*refused.* \| Check that .*"],
+        "status page": [r"Postgres: cannot connect to Postgres: .*refused.* -> Check that .*"],
     },
     "slot-invalidated": {
         "`/healthz`": [r"capture: no answer"],
@@ -106,7 +106,7 @@ WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
             r"Raise max_slot_wal_keep_size.*",
             r"! capture HOST \(PID N\): it is silent: .*",
         ],
-        "status page": [r"slot shop: it is lost: .* \| Raise max_slot_wal_keep_size.*"],
+        "status page": [r"slot shop: it is lost: .* -> Raise max_slot_wal_keep_size.*"],
     },
     "publication-lost": {
         "`/status`": [r"capture: last_error = everything is read again: .*publication .*"],
@@ -125,7 +125,7 @@ WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
             r"! worker HOST \(PID N\): it is silent: .*",
             r"It hangs, .*",
         ],
-        "status page": [r"worker HOST \(PID N\): it is silent: .* \| It hangs, .*"],
+        "status page": [r"worker HOST \(PID N\): it is silent: .* -> It hangs, .*"],
     },
     "build-takes-minutes": {
         "`/healthz`": [
@@ -161,7 +161,7 @@ WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ],
         "status page": [
             r"index users: it has stopped: .* which is its quarantine_limit",
-            r"index users: N documents are in quarantine: .* \| .*",
+            r"index users: N documents are in quarantine: .* -> .*",
         ],
     },
     "topic-deleted": {
@@ -194,6 +194,7 @@ FAULTS: Mapping[str, Callable[[Deployment], AbstractContextManager[None]]] = {
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with deployed(tmp_path_factory.mktemp("faults")) as made:
         made.scenario.wait_until_live(DEADLINE)
+        await_well(made)
         yield made
 
 
@@ -201,7 +202,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 def test_every_view_says_what_is_wrong_and_the_cure_works(
     name: str, deployment: Deployment
 ) -> None:
-    await_well(deployment)
     views = Views(deployment)
     with FAULTS[name](deployment):
         seen = await_words(views, WORDS[name])
@@ -246,7 +246,7 @@ def await_well(deployment: Deployment) -> None:
         deployment.scenario.pipeline.check()
         if unwell := [line for line in views.healthz() if not line.endswith(": 200 ok")]:
             return str(unwell)
-        if wrong := [line for line in views.page() if "|" in line]:
+        if wrong := [line for line in views.page() if " -> " in line]:
             return str(wrong)
         first, *_ = views.command()
         return None if first.startswith("ok: ") else first

@@ -77,7 +77,7 @@ class Views:
             answer.raise_for_status()
         overview = answer.json()["overview"]
         lines = [
-            f"{item['where']}: {item['what']} | {item['todo']}" for item in overview["problems"]
+            f"{item['where']}: {item['what']} -> {item['todo']}" for item in overview["problems"]
         ]
         lines += [
             f"{item['part']}: {item['last_error']}"

@@ -14,9 +14,9 @@ def test_each_view_has_its_seconds() -> None:
     rows = faults.overview().splitlines()[2:]
     assert len(rows) == 10
     for row in rows:
-        assert re.fullmatch(rf"\| \[[\w ]+\]\(#[a-z-]+\)( \| (\d+ s|-)){{{len(VIEWS)}}} \|", row), (
-            row
-        )
+        assert re.fullmatch(
+            rf"\| \[[\w ]+\]\(#[a-z-]+\)( \| (\d+ s|under 1 s|-)){{{len(VIEWS)}}} \|", row
+        ), row
 
 
 def test_each_fault_has_a_section_with_the_words_and_the_cure() -> None:
@@ -31,4 +31,4 @@ def test_each_fault_has_a_section_with_the_words_and_the_cure() -> None:
         assert set(recorded["views"]) <= set(VIEWS)
         for seen in recorded["views"].values():
             for line in seen["said"]:
-                assert line.replace("|", "\\|") in table
+                assert line in table
