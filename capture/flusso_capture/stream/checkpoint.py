@@ -15,6 +15,7 @@ from flusso_shared.clock import Clock
 from flusso_shared.seams import Control
 
 _RECORD_INTERVAL_SECONDS = 0.5
+_ACKNOWLEDGEMENT_SECONDS = 0.05
 
 
 class CheckpointRecorder:
@@ -34,10 +35,7 @@ class CheckpointRecorder:
             self._recorded = self._wanted = recorded
 
     def advance(self, lsn: int, timeline: int, acknowledged: int) -> None:
-        """The log was received up to `lsn`, and its changes are acknowledged up to `acknowledged`.
-
-        The thread records both once the second has advanced: before that nothing can be confirmed.
-        """
+        """The log was received up to `lsn`, and its changes are acknowledged up to `acknowledged`; the thread records both."""
         wanted = self._wanted
         if wanted is None:
             return
@@ -82,11 +80,16 @@ class CheckpointRecorder:
     def _next(self) -> Checkpoint | None:
         """The checkpoint to be recorded; None after `close`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._advanced())
+            self._changed.wait_for(lambda: self._closed or self._wanted != self._recorded)
+            # What was received is mostly acknowledged at once: one record has both.
+            self._changed.wait_for(
+                lambda: self._closed or self._acknowledged(), _ACKNOWLEDGEMENT_SECONDS
+            )
             return None if self._closed else self._wanted
 
-    def _advanced(self) -> bool:
+    def _acknowledged(self) -> bool:
+        """Whether more is acknowledged than was recorded."""
         wanted, recorded = self._wanted, self._recorded
-        if wanted is None or recorded is None:
-            return wanted != recorded
-        return (wanted.timeline, wanted.acknowledged) != (recorded.timeline, recorded.acknowledged)
+        return wanted is not None and (
+            recorded is None or wanted.acknowledged > recorded.acknowledged
+        )
