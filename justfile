@@ -164,11 +164,11 @@ doc: install
 
 # Record again what the views say of ten faults
 faults:
-    FLUSSO_RECORD_FAULTS=1 ./dev/test tests/failure/test_ten_faults.py
+    FLUSSO_RECORD_FAULTS=1 ./dev/test tests/failure/operator/test_ten_faults.py
 
 # Make the pictures of the status page again
 pictures:
-    FLUSSO_PICTURES=docs/pictures ./dev/test tests/e2e/test_status_page.py -k whole
+    FLUSSO_PICTURES=docs/pictures ./dev/test tests/e2e/operator/test_status_page.py -k whole
 
 # ruff, mypy, pyright, import-linter, mkdocs
 lint:

@@ -1,4 +1,4 @@
-"""What the views of a deployment say of a fault: `faults.json`, which `tests/failure/test_ten_faults.py` records."""
+"""What the views of a deployment say of a fault: `faults.json`, which `tests/failure/operator/test_ten_faults.py` records."""
 
 from __future__ import annotations
 

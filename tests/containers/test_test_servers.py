@@ -34,7 +34,7 @@ def test_a_test_passes_on_servers_in_containers() -> None:
             "-q",
             "-p",
             "no:cacheprovider",
-            "tests/e2e/test_metrics.py",
+            "tests/e2e/operator/test_metrics.py",
             "-k",
             "kafka",
         ],

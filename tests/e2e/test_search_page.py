@@ -23,11 +23,11 @@ from services import Services
 from stacklib.layout import ROOT
 from stacklib.ports import free_ports
 from support import names, web
-from support.browser import chromium
 from support.commands import inherited_environment
 from support.processes import Site
 from support.scenario import Scenario
 from support.stores import dev as store
+from support.views.browser import chromium
 from support.waiting import until_none
 
 pytestmark = [

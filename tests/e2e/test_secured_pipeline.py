@@ -14,12 +14,12 @@ import pytest
 from flusso_cli.overview.model import Overview
 from services import Services
 from support.edits import steady_edits
-from support.overviews import await_overview
 from support.processes import Daemon, Site, living_through
 from support.scenario import Scenario
 from support.servers import secured
 from support.servers.secured import Servers
 from support.stores import dev as store
+from support.views.overviews import await_overview
 from support.waiting import until
 
 pytestmark = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flusso_shared.process.page.history import WINDOW_SECONDS, History, Sample
-from support.overview import AT, overview
+from support.views.overview import AT, overview
 
 
 def test_a_sample_has_what_the_charts_show() -> None:

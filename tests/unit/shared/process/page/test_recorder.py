@@ -11,7 +11,7 @@ import pytest
 from flusso_shared.errors import RetryableError
 from flusso_shared.process.overview_route import OverviewSlot
 from flusso_shared.process.page.recorder import Recorder
-from support.overview import AT, overview
+from support.views.overview import AT, overview
 from support.waiting import until
 
 

@@ -18,7 +18,7 @@ from flusso_shared.process.page.browser_requests import HEADER
 from flusso_shared.process.page.recorder import Recorder
 from flusso_shared.process.page.static_files import HEADERS
 from flusso_shared.status import Status
-from support.overview import AT, overview
+from support.views.overview import AT, overview
 
 
 class FakeQuarantine:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from flusso_cli.overview.model import Overview
-from support.overviews import StdoutSite, await_overview
 from support.processes import Site, cleaned_up, embedded_pipeline
 from support.scenario import Scenario
 from support.stores import dev
-from support.terminal import on_terminal
+from support.views.overviews import StdoutSite, await_overview
+from support.views.terminal import on_terminal
 from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]

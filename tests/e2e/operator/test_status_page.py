@@ -19,12 +19,12 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from support import status_pictures
-from support.browser import DESKTOP, PHONE, Scheme, chromium, serious_findings, status_page
 from support.processes import Pipeline, Site
 from support.proxies.tcp_proxy import TcpProxy
 from support.scenario import Scenario
 from support.stores import dev as store
+from support.views import status_pictures
+from support.views.browser import DESKTOP, PHONE, Scheme, chromium, serious_findings, status_page
 from support.waiting import until
 
 _PICTURES = os.environ.get("FLUSSO_PICTURES")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from support.browser import PHONE, Scheme, status_page
 from support.processes import Site
 from support.stores import dev as store
+from support.views.browser import PHONE, Scheme, status_page
 
 _BURSTS = (1500, 300, 3000, 600, 2000)
 """Operations of each."""

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from flusso_cli.overview.model import Overview
-from support.overviews import StdoutSite, await_overview
 from support.processes import Pipeline, Site, cleaned_up, embedded_pipeline
 from support.proxies.tcp_proxy import TcpProxy
 from support.scenario import Scenario
 from support.stores import dev
+from support.views.overviews import StdoutSite, await_overview
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
