@@ -190,6 +190,7 @@ def _key(values: list[bytes]) -> bytes:
 
 
 _sequence = lru_cache(maxsize=4096)(avro.encode_long)
+_high_part = lru_cache(maxsize=64)(avro.encode_varint)
 
 
 def _lsn(lsn: int) -> bytes:
@@ -199,13 +200,3 @@ def _lsn(lsn: int) -> bytes:
         return avro.encode_long(lsn)
     low = bytes((rest & 0x7F | 0x80, rest >> 7 & 0x7F | 0x80, rest >> 14 & 0x7F | 0x80))
     return low + _high_part(rest >> 21)
-
-
-@lru_cache(maxsize=64)
-def _high_part(rest: int) -> bytes:
-    digits = bytearray()
-    while rest >= 0x80:
-        digits.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    digits.append(rest)
-    return bytes(digits)

@@ -42,8 +42,11 @@ def write_body(change: Change) -> bytes:
 def encode_long(number: int) -> bytes:
     """A zigzag varint."""
     rest = number << 1 if number >= 0 else (~number << 1) | 1
-    if rest < 0x80:
-        return _BYTES[rest]
+    return _BYTES[rest] if rest < 0x80 else encode_varint(rest)
+
+
+def encode_varint(rest: int) -> bytes:
+    """A number from 0 on, seven bits to a byte, the lowest first."""
     digits = bytearray()
     while rest >= 0x80:
         digits.append(rest & 0x7F | 0x80)
