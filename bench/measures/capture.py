@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from measure import Measure, Reading
 from world import DEADLINE, World, running, settle
 
 from stacklib import programs
-from support.processes import Pipeline, peak_memory
+from support.processes import Pipeline, Site, peak_memory
 
 _TRANSACTION = 1000
 _TABLE = """
@@ -52,15 +51,15 @@ _Connection = psycopg.Connection[tuple[object, ...]]
 def backlog(world: World) -> list[Reading]:
     """Decoded, produced, acknowledged and confirmed, against `pg_recvlogical` that reads the same to /dev/null."""
     rows = world.sized(500_000, 2_000)
-    with _capture(world) as (pipeline, connection, slot):
+    with _capture(world) as (pipeline, connection, site):
         readings = []
         for number in range(world.uncounted + world.rounds):
             pipeline.stop()
             connection.execute("CALL fill(%s, %s, %s)", (number * rows, rows, _TRANSACTION))
             settle(connection)
             end = _end_of_log(connection)
-            bare = _read_by_pg_recvlogical(world, connection, slot, end)
-            product = _worked_off(pipeline, connection, slot, end)
+            bare = _read_by_pg_recvlogical(connection, site, end)
+            product = _worked_off(pipeline, connection, site.slot, end)
             readings.append(Reading(product, bare, {"rows": rows}))
         return readings[world.uncounted :]
 
@@ -68,11 +67,11 @@ def backlog(world: World) -> list[Reading]:
 def memory(world: World) -> list[Reading]:
     """The most memory that capture holds, in MB, when one transaction has a million rows."""
     rows = world.sized(1_000_000, 2_000)
-    with _capture(world) as (pipeline, connection, slot):
+    with _capture(world) as (pipeline, connection, site):
         readings = []
         for number in range(world.rounds):
             connection.execute("CALL fill(%s, %s, %s)", (number * rows, rows, rows))
-            _await_confirmed(pipeline, connection, slot, _end_of_log(connection))
+            _await_confirmed(pipeline, connection, site.slot, _end_of_log(connection))
             peak = peak_memory(pipeline.daemons[0].pid)
             readings.append(Reading(peak / 1024 / 1024, None, {"rows": rows}))
             pipeline.stop()
@@ -81,8 +80,8 @@ def memory(world: World) -> list[Reading]:
 
 
 @contextmanager
-def _capture(world: World) -> Iterator[tuple[Pipeline, _Connection, str]]:
-    """Capture of one table, streaming; a connection, and the name of the slot."""
+def _capture(world: World) -> Iterator[tuple[Pipeline, _Connection, Site]]:
+    """Capture of one table, streaming; a connection, and its names."""
     with (
         world.database() as database_url,
         psycopg.connect(database_url, autocommit=True) as connection,
@@ -98,7 +97,7 @@ def _capture(world: World) -> Iterator[tuple[Pipeline, _Connection, str]]:
         ):
             del pipeline.daemons[1:]  # capture alone
             _start(pipeline)
-            yield pipeline, connection, site.slot
+            yield pipeline, connection, site
 
 
 def _start(pipeline: Pipeline) -> None:
@@ -129,17 +128,17 @@ def _await_confirmed(pipeline: Pipeline, connection: _Connection, slot: str, end
         time.sleep(0.02)
 
 
-def _read_by_pg_recvlogical(world: World, connection: _Connection, slot: str, end: int) -> float:
+def _read_by_pg_recvlogical(connection: _Connection, site: Site, end: int) -> float:
     """Seconds in which `pg_recvlogical` reads the same from a copy of the slot."""
-    copy = f"{slot}_copy"
-    connection.execute("SELECT pg_copy_logical_replication_slot(%s, %s)", (slot, copy))
+    copy = f"{site.slot}_copy"
+    connection.execute("SELECT pg_copy_logical_replication_slot(%s, %s)", (site.slot, copy))
     try:
         started = time.monotonic()
         subprocess.run(
             [
                 programs.require_postgres(None) / "pg_recvlogical",
-                *("--dbname", _url(world, connection), "--slot", copy, "--start", "--no-loop"),
-                *("-o", "proto_version=1", "-o", f"publication_names={slot}"),
+                *("--dbname", site.database_url, "--slot", copy, "--start", "--no-loop"),
+                *("-o", "proto_version=1", "-o", f"publication_names={site.slot}"),
                 *("--file", "/dev/null", "--endpos", f"{end >> 32:X}/{end & 0xFFFFFFFF:X}"),
             ],
             check=True,
@@ -147,10 +146,6 @@ def _read_by_pg_recvlogical(world: World, connection: _Connection, slot: str, en
         return time.monotonic() - started
     finally:
         connection.execute("SELECT pg_drop_replication_slot(%s)", (copy,))
-
-
-def _url(world: World, connection: _Connection) -> str:
-    return urlunsplit(urlsplit(world.postgres)._replace(path=f"/{connection.info.dbname}"))
 
 
 def _end_of_log(connection: _Connection) -> int:
