@@ -20,6 +20,7 @@ from stacklib import axe, helm
 from stacklib.layout import cache_folder
 from support import names
 from support.processes import Site
+from support.waiting import patient
 
 # The models of tests are of no configuration, also where `flusso run` has left a lock in the folder of the repository.
 os.environ["FLUSSO_MODELS_CHECK"] = "off"
@@ -44,6 +45,14 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     found = servers.enter_context(provided())
     addresses = (found.postgres_url, found.kafka, found.opensearch_url)
     os.environ.update(zip(VARIABLES.values(), addresses, strict=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give the test the time that this machine may need."""
+    mark = item.get_closest_marker("timeout")
+    seconds = mark.args[0] if mark is not None else float(item.config.getini("timeout"))
+    item.add_marker(pytest.mark.timeout(patient(seconds)), append=False)
 
 
 @pytest.hookimpl(trylast=True)

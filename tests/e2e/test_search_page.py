@@ -28,7 +28,7 @@ from support.processes import Site
 from support.scenario import Scenario
 from support.stores import dev as store
 from support.views.browser import chromium
-from support.waiting import until_none
+from support.waiting import patient, until_none
 
 pytestmark = [
     pytest.mark.services,
@@ -37,7 +37,7 @@ pytestmark = [
 ]
 
 _DEADLINE = 90.0
-_BROWSER_MILLISECONDS = 60_000
+_BROWSER_MILLISECONDS = patient(60_000)
 _PICTURES = os.environ.get("FLUSSO_PICTURES")
 
 

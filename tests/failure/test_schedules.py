@@ -45,6 +45,7 @@ from support.random_schedules.transactions import Transactions, changes_catalog
 from support.random_schedules.world import World, own_url, worlds
 from support.scenario import Scenario
 from support.soak import SOAK
+from support.waiting import patient
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -312,7 +313,7 @@ class Machine(RuleBasedStateMachine):
     def _alter(self, statements: tuple[str, ...]) -> None:
         """In transactions of their own; each as soon as it gets its locks."""
         self._writers.settle()
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + patient(DEADLINE)
         with psycopg.connect(self._scenario.site.database_url, autocommit=True) as connection:
             for statement in statements:
                 while True:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from support.waiting import patient
+
 _BIN = Path(sys.executable).parent
 
 
@@ -33,7 +35,7 @@ def run_command(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=deadline,
+        timeout=patient(deadline),
         check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr

@@ -12,9 +12,9 @@ import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from support.waiting import until_none
+from support.waiting import patient, until_none
 
-_TIMEOUT = 10.0
+_TIMEOUT = patient(10.0)
 _NO_LEADER_YET = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,

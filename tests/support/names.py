@@ -13,8 +13,9 @@ from psycopg import conninfo, sql
 from services import Services
 from support import web
 from support.processes import Site
+from support.waiting import patient
 
-_TIMEOUT = 30.0
+_TIMEOUT = patient(30.0)
 
 
 @contextmanager

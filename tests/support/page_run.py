@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.waiting import until
+from support.waiting import patient, until
 
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROGRESS = re.compile(r"^[\w ]+: (?:not done after \d|[\d,]+ of [\d,]+ \().*\n", re.MULTILINE)
@@ -177,7 +177,7 @@ def run_block(block: Block, terminal: Terminal) -> str | None:
     printed = terminal.run(block.text)
     if block.shown is None:
         return None
-    deadline = time.monotonic() + _SHOWN_SECONDS
+    deadline = time.monotonic() + patient(_SHOWN_SECONDS)
     while not matches(block.shown, printed):
         last = block.text.strip().rpartition("\n")[2]
         if not last.startswith("curl") or time.monotonic() > deadline:

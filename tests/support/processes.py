@@ -19,7 +19,7 @@ from typing import IO, Any
 from support import exposition, web
 from support.commands import inherited_environment, program, run_command
 from support.stores.dev import ROOT
-from support.waiting import until_none
+from support.waiting import patient, until_none
 
 _GRACE = 30.0
 _TAIL = 60
@@ -186,7 +186,7 @@ class Daemon:
         assert process is not None
         assert output is not None
         try:
-            code = process.wait(deadline)
+            code = process.wait(patient(deadline))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end by itself:\n{self.tail()}") from None
         self._process = None
@@ -233,7 +233,7 @@ class Daemon:
         self._process = None
         process.send_signal(number)
         try:
-            return process.wait(_GRACE)
+            return process.wait(patient(_GRACE))
         except subprocess.TimeoutExpired:
             # Its log then contains the stack of every thread, also when one of them holds the interpreter.
             process.send_signal(signal.SIGABRT)

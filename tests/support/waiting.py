@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
 DEADLINE = 60.0
 _PAUSE = 0.05
+_PATIENCE = float(os.environ.get("FLUSSO_TEST_PATIENCE", "1"))
+"""A machine may be slow, and its time shared; a deadline is there for what would never come."""
+
+
+def patient(seconds: float) -> float:
+    """A deadline for this machine: `FLUSSO_TEST_PATIENCE` times as long."""
+    return seconds * _PATIENCE
 
 
 def until(
@@ -31,6 +39,7 @@ def until_none(
     step: Callable[[], object] = lambda: time.sleep(_PAUSE),
 ) -> None:
     """Wait until `missing` gives None.  What it gives otherwise says what is missing, for the failure."""
+    seconds = patient(seconds)
     end = time.monotonic() + seconds
     while (left := missing()) is not None:
         assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s{left and f': {left}'}"

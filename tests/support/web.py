@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import httpx
 
-_TIMEOUT = 60.0
+from support.waiting import patient
+
+_TIMEOUT = patient(60.0)
 
 
 def client(base_url: str = "") -> httpx.Client:

@@ -209,7 +209,7 @@ def test_every_view_says_what_is_wrong_and_the_cure_works(
     await_well(deployment)
     well_after = time.monotonic() - cured
     deployment.scenario.assert_equal(DEADLINE)
-    record.compare(name, seen, well_after)
+    record.compare(name, WORDS[name], seen, well_after)
 
 
 def await_words(views: Views, words: Mapping[str, Sequence[str]]) -> dict[str, record.Seen]:

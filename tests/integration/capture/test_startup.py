@@ -15,7 +15,7 @@ from flusso_shared.changelog.control_records import lineage_of
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError, StoppedError
 from support.kits.capture_kit import ORDERS, USERS, Kit, create_tables
-from support.waiting import until
+from support.waiting import patient, until
 
 pytestmark = pytest.mark.services
 
@@ -184,7 +184,7 @@ def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:
         # It gives way to a later reader within its lock_timeout.
         until("capture giving way", lambda: not kit.one(waiting))
         busy.commit()
-    worker.join(30)
+    worker.join(patient(30))
     assert kit.one(IDENTITY) == "f"
 
 
@@ -204,7 +204,7 @@ def test_tables_added_later_wait_for_transactions_that_wrote_before(kit: Kit) ->
         until("the publication", lambda: covered(kit) == {"users", "orders"})
         assert kit.log.prepared == []
         earlier.commit()
-    worker.join(30)
+    worker.join(patient(30))
     assert kit.log.prepared == [ORDERS, USERS]
 
 
@@ -236,7 +236,7 @@ def test_writers_to_a_partition_are_waited_for(kit: Kit, write: str) -> None:
         assert kit.log.prepared == []
         assert worker.is_alive()
         earlier.commit()
-    worker.join(30)
+    worker.join(patient(30))
     assert kit.log.prepared == [ORDERS, USERS]
 
 
@@ -261,7 +261,7 @@ def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
         later.execute("INSERT INTO unrelated VALUES (2)")
         assert not over.is_set()
         earlier.commit()
-        waiter.join(20)
+        waiter.join(patient(20))
         assert over.is_set()
 
 
@@ -288,7 +288,7 @@ def test_a_stop_ends_a_wait_for_a_slot(kit: Kit) -> None:
             ),
         )
         stop.set()
-        worker.join(10)
+        worker.join(patient(10))
     assert len(failures) == 1
 
 

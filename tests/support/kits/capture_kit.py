@@ -28,7 +28,7 @@ from flusso_shared.plan.model import (
 )
 from flusso_shared.status import Status
 from support.documents import run
-from support.waiting import until
+from support.waiting import patient, until
 
 USERS = TableName("public", "users")
 ORDERS = TableName("public", "orders")
@@ -120,7 +120,7 @@ class Kit:
             yield capture
         finally:
             stop.set()
-            thread.join(30)
+            thread.join(patient(30))
             assert not thread.is_alive()
             if failures:
                 raise failures[0]

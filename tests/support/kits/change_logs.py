@@ -19,7 +19,7 @@ from flusso_shared.seams import (
     Offsets,
     TopicPartition,
 )
-from support.waiting import until
+from support.waiting import patient, until
 
 USERS = TableName("public", "users")
 ORDERS = TableName("public", "orders")
@@ -54,7 +54,7 @@ def publish(writer: ChangeWriter, changes: Iterable[AnyChange]) -> list[AnyChang
         return writer.publish(each, lambda: acknowledged.append(each))
 
     for each in changes:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patient(PATIENCE)
         while not taken(each):
             assert time.monotonic() < deadline, "the buffer stays full"
             writer.poll(0.1)

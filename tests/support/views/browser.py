@@ -10,11 +10,12 @@ from typing import Literal
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from stacklib import programs
+from support.waiting import patient
 
 Scheme = Literal["light", "dark"]
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
-_DEADLINE_MILLISECONDS = 60_000
+_DEADLINE_MILLISECONDS = patient(60_000)
 _RUN_AXE = """async () => {
   const found = await axe.run(document);
   return found.violations

@@ -34,6 +34,7 @@ from support.stores.small import (
     USERS,
     change,
 )
+from support.waiting import patient
 
 pytestmark = pytest.mark.services
 
@@ -113,14 +114,14 @@ class Kit:
         self.acknowledged += 1
 
     def await_acknowledged(self) -> None:
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + patient(DEADLINE)
         while self.acknowledged < self.published:
             assert time.monotonic() < deadline, f"{self.acknowledged} of {self.published}"
             assert all(pipeline.failure is None for pipeline in self.pipelines)
             self.writer.poll(0.05)
 
     def await_failure(self, pipeline: Pipeline) -> BaseException:
-        pipeline.join(DEADLINE)
+        pipeline.join(patient(DEADLINE))
         self.pipelines.remove(pipeline)
         assert pipeline.failure is not None
         return pipeline.failure
@@ -133,7 +134,7 @@ class Kit:
         for pipeline in self.pipelines:
             pipeline.stop()
         for pipeline in self.pipelines:
-            pipeline.join(DEADLINE)
+            pipeline.join(patient(DEADLINE))
         self.index.close()
 
 
@@ -208,7 +209,7 @@ def test_a_stop_commits_what_is_flushed_and_the_next_goes_on(kit: Kit) -> None:
     pipeline = kit.start()
     kit.publish(*snapshot(20))
     pipeline.stop()
-    pipeline.join(DEADLINE)
+    pipeline.join(patient(DEADLINE))
     assert pipeline.failure is None
     kit.publish(*snapshot(50))
     kit.start()
