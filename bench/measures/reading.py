@@ -1,4 +1,4 @@
-"""Reading: what the query client takes beside plain opensearch-py, for the same 1,000 hits of 1.4 KB.
+"""Reading: what the query client takes, with the fast serializer, beside plain opensearch-py, for the same 1,000 hits of 1.4 KB.
 
 Models cost what pydantic takes for each object: a document with three orders of three lines is 17 of them, one with few related rows is 4.
 """
@@ -16,7 +16,7 @@ from measure import Measure, Reading
 from opensearchpy import OpenSearch
 from world import ROOT, World
 
-from flusso_query import Search
+from flusso_query import Client, FastSerializer, Search
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.schema.compile import compile_index
 from flusso_shared.schema.reader import load_schema
@@ -30,35 +30,37 @@ _PAIRS = 20
 
 def typed(world: World) -> list[Reading]:
     """Processor time of one search whose hits become models, of 4 objects each."""
-    return _compared(world, _plain, lambda kit, search: kit.client.search(search))
+    return _compared(world, _plain, Client.search)
 
 
 def nested(world: World) -> list[Reading]:
     """Processor time of one search whose hits become models, of 17 objects each."""
-    return _compared(world, _deep, lambda kit, search: kit.client.search(search))
+    return _compared(world, _deep, Client.search)
 
 
 def untyped(world: World) -> list[Reading]:
     """Processor time of one search whose hits stay JSON."""
-    return _compared(world, _deep, lambda kit, search: kit.client.search(search.untyped()))
+    return _compared(world, _deep, lambda client, search: client.search(search.untyped()))
 
 
 def _compared(
     world: World,
     document: Callable[[int], dict[str, Any]],
-    call: Callable[[QueryKit, Search[Users]], Any],
+    call: Callable[[Client, Search[Users]], Any],
 ) -> list[Reading]:
     kit = QueryKit(world.opensearch, f"flusso_bench_{uuid.uuid4().hex[:12]}_")
     try:
         count = world.sized(_HITS, 10)
         kit.seed(_plan(), (document(number) for number in range(1, count + 1)))
         plain = OpenSearch(world.opensearch, timeout=60)
+        fast = OpenSearch(world.opensearch, timeout=60, serializer=FastSerializer())
+        client = Client(fast, prefix=kit.prefix)
         search = Search(Users).size(count)
         index, body = Users.__binding__.alias(kit.prefix), search.body()
         size = len(json.dumps(document(1)))
 
         def ours() -> None:
-            assert len(call(kit, search).hits) == count
+            assert len(call(client, search).hits) == count
 
         def theirs() -> None:
             assert len(plain.search(index=index, body=body)["hits"]["hits"]) == count
@@ -74,6 +76,7 @@ def _compared(
                 details = {"bytes of a document": float(size)}
                 readings.append(Reading(product * milliseconds, yardstick * milliseconds, details))
         plain.close()
+        fast.close()
         return readings
     finally:
         kit.remove_all()

@@ -16,7 +16,7 @@ from flusso_query import errors
 _SECTIONS = (
     ("Clients", ("client",)),
     ("Searches and results", ("search",)),
-    ("Models", ("document", "binding", "projection", "point", "schema", "exact_json")),
+    ("Models", ("document", "binding", "projection", "point", "schema", "serializers")),
     ("Handles of fields", ("fields", "scope")),
     ("Queries", ("query", "queries")),
     ("Orders", ("sorting",)),

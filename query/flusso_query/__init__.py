@@ -4,7 +4,7 @@ In reading order:
 
 * `document`, `binding`, `projection`, `point`: models, the index and the parts of documents that each reads, and a type of their values.
 * `schema`: what the schema says of documents, and whether a model fits it.
-* `exact_json`: numbers with all their digits.
+* `serializers`: how opensearch-py reads replies: with all digits of numbers, or sooner.
 * `scope`, `query`: conditions, and which go together.
 * `fields`: handles of fields, which make conditions.
 * `queries`: conditions that are not of one field.
@@ -44,7 +44,7 @@ from flusso_query.binding import Binding
 from flusso_query.client.async_client import AsyncClient
 from flusso_query.client.sync_client import Client
 from flusso_query.document import Document, Fragment
-from flusso_query.exact_json import ExactSerializer
+from flusso_query.serializers import ExactSerializer, FastSerializer
 from flusso_query.fields.geo import Distance, Geo, Vector
 from flusso_query.fields.levels import Fields, Nested, Object, Projection
 from flusso_query.fields.maps import DateMap, KeywordMap, NumberMap, TextMap
@@ -93,6 +93,7 @@ __all__ = [
     "Document",
     "Enum",
     "ExactSerializer",
+    "FastSerializer",
     "Fields",
     "Fragment",
     "Function",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, overload
 
 from flusso_query.aggregations.aggregation import Aggregation, moment
-from flusso_query.exact_json import optional_float
+from flusso_query.serializers import optional_float
 from flusso_query.fields.handle import Handle
 from flusso_query.fields.ordered import Date, Number
 from flusso_query.options import given

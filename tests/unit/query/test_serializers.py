@@ -1,4 +1,4 @@
-"""What is OpenSearch's own in a reply has the same type with either serializer."""
+"""What is OpenSearch's own in a reply has the same type with each serializer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from opensearchpy.serializer import JSONSerializer
 from flusso_query import (
     Aggregation,
     ExactSerializer,
+    FastSerializer,
     avg,
     cardinality,
     histogram,
@@ -22,7 +23,7 @@ from flusso_query import (
     sum_,
     terms,
 )
-from flusso_query.exact_json import optional_float
+from flusso_query.serializers import optional_float
 from searchlib.documents import Products
 
 p = Products.f
@@ -46,14 +47,14 @@ REPLIES: list[tuple[Aggregation[Any, Any], str]] = [
 
 
 @pytest.mark.parametrize(("aggregation", "reply"), REPLIES)
-def test_results_are_the_same_with_either_serializer(
+def test_results_are_the_same_with_each_serializer(
     aggregation: Aggregation[Any, Any], reply: str
 ) -> None:
-    plain, exact = (
-        aggregation.read(serializer.loads(reply))
-        for serializer in (JSONSerializer(), ExactSerializer())
+    plain, exact, fast = (
+        without_rest(aggregation.read(serializer.loads(reply)))
+        for serializer in (JSONSerializer(), ExactSerializer(), FastSerializer())
     )
-    assert without_rest(plain) == without_rest(exact)
+    assert plain == exact == fast
 
 
 def without_rest(value: Any) -> str:
@@ -68,6 +69,27 @@ def test_documents_keep_all_digits() -> None:
     assert ExactSerializer().loads(text) == {"a": Decimal("12345678901234567890.123456789"), "b": 5}
     with pytest.raises(SerializationError):
         ExactSerializer().loads("{")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1, -0.0, 1e400, 1.7976931348623157e308, 5e-324, 0.1], "a": {"": "\\u00e9\\ud83d\\ude00"}}',
+        f"[{2**63}, -{2**200}, true, false, null]",
+        '"\\ud800"',
+        "NaN",
+        " [] ",
+    ],
+)
+def test_the_fast_one_reads_what_python_reads(text: str) -> None:
+    found, expected = (each.loads(text) for each in (FastSerializer(), JSONSerializer()))
+    assert repr(found) == repr(expected)
+
+
+@pytest.mark.parametrize("text", ["{", "", "[1,]", '{"a": 01}'])
+def test_the_fast_one_refuses_what_python_refuses(text: str) -> None:
+    with pytest.raises(SerializationError):
+        FastSerializer().loads(text)
 
 
 def test_a_score_is_a_float() -> None:
