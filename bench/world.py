@@ -77,6 +77,7 @@ class World:
             indexes=indexes,
             partitions=partitions,
             more=more,
+            fresh=True,
         )
         try:
             yield site

@@ -35,7 +35,9 @@ def test_memory_stays_small_at_every_start(site: Site, tmp_path: Path, queue: st
         connection.execute(
             "INSERT INTO doc SELECT n, 1, repeat('x', 4000000) FROM generate_series(1, 150) n"
         )
-    scenario = Scenario.over(queue, replace(site, schemas=tmp_path, indexes=("docs",)), tmp_path)
+    scenario = Scenario.over(
+        queue, replace(site, schemas=tmp_path, indexes=("docs",), fresh=True), tmp_path
+    )
 
     def written(number: int, count: int) -> str | None:
         scenario.pipeline.check()

@@ -88,7 +88,7 @@ def test_a_huge_transaction_is_streamed_through_and_confirmed_once(
     site: Site, tmp_path: Path
 ) -> None:
     store.load_store(site.database_url)
-    site = replace(site, indexes=("users",))
+    site = replace(site, indexes=("users",), fresh=True)
     with cleaned_up(kafka_pipeline(site, tmp_path, workers=0)) as pipeline:
         pipeline.start()
         (capture,) = pipeline.daemons

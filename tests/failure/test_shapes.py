@@ -53,7 +53,9 @@ def shapes(
     shapes_store.write_schemas(folder)
     with names.site(services) as found:
         indexes = (*found.indexes, *shapes_store.INDEXES)
-        site = Site(**{**vars(found), "schemas": folder, "indexes": indexes, "partitions": 2})
+        site = Site(
+            **{**vars(found), "schemas": folder, "indexes": indexes, "partitions": 2, "fresh": True}
+        )
         store.load_store(site.database_url)
         shapes_store.create(site.database_url)
         scenario = Shapes.over(request.param, site, folder)

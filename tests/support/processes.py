@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from support import exposition, web
-from support.commands import inherited_environment, program, run_command
+from support.commands import Process, inherited_environment, program, run_command, start
 from support.stores.dev import ROOT
 from support.waiting import patient, until_none
 
@@ -75,6 +75,8 @@ class Site:
     """Text of `flusso.toml` that goes before the indexes."""
     of_index: str = ""
     """The same that goes to each of them."""
+    fresh: bool = False
+    """`Daemon.fresh` of its processes."""
 
     def environment(self) -> dict[str, str]:
         """The environment of the commands."""
@@ -133,7 +135,9 @@ class Daemon:
     """Where it runs; by default where the tests do."""
     supervised: str = ""
     """A process that refused to start with a match of this in its log is started again, as a supervisor does."""
-    _process: subprocess.Popen[bytes] | None = None
+    fresh: bool = False
+    """Whether Python is started for it (`support.commands`)."""
+    _process: Process | None = None
     _output: IO[bytes] | None = None
     _log_start: int = 0
 
@@ -142,13 +146,9 @@ class Daemon:
         assert self._process is None, f"{self.name} runs already"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._output = self.log.open("ab")
-        self._process = subprocess.Popen(
-            [*self.command],
-            cwd=self.folder,
-            env=self.environment | ({"FLUSSO_FAILPOINT": failpoint} if failpoint else {}),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
+        environment = self.environment | ({"FLUSSO_FAILPOINT": failpoint} if failpoint else {})
+        self._process = start(
+            self.command, environment, self.folder, self._output, self._output, fresh=self.fresh
         )
 
     @property
@@ -387,11 +387,12 @@ def _daemon(site: Site, folder: Path, name: str, command: list[str]) -> Daemon:
         [program(command[0]), *command[1:], *common],
         site.environment(),
         folder / f"{name}.log",
+        fresh=site.fresh,
     )
 
 
 def peak_memory(pid: int) -> int:
-    """The most memory that the process ever held, in bytes."""
+    """The most memory that the process ever held, in bytes.  A fork had that of its parent."""
     status = Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found is not None

@@ -20,7 +20,7 @@ from flusso_shared.config.project import load_project
 from flusso_shared.names import TableName
 from flusso_shared.plan.bind import read_bound
 from services import Services
-from support.commands import inherited_environment, program
+from support.commands import inherited_environment, program, run_command
 from support.documents import built, run
 from support.expected.json_casts import SHAPES
 from support.stores import dev as store
@@ -46,18 +46,8 @@ class Desk:
         return self.run("init", *arguments, **more)
 
     def run(self, *arguments: str, **more: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [_FLUSSO, *arguments],
-            cwd=self.folder,
-            env=self.environment | more,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_DEADLINE,
-        )
-        assert "Traceback" not in done.stdout
-        return done.returncode, done.stdout
+        done = run_command(self.folder, self.environment | more, "flusso", *arguments)
+        return done.returncode, done.stdout + done.stderr
 
     def files(self) -> set[str]:
         return {
