@@ -1,9 +1,11 @@
-"""Readings as a page and as plots."""
+"""Readings as a page and as plots, and the file that keeps them from run to run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from measure import Measure, Reading
@@ -15,6 +17,8 @@ class Result:
 
     measure: Measure
     readings: Sequence[Reading]
+    origin: str
+    """The command, the revision and the machine."""
 
     def line(self) -> str:
         """For the terminal."""
@@ -62,11 +66,45 @@ def measure_goal(measure: Measure) -> str:
     return f"at {'most' if measure.at_most else 'least'} {_number(measure.goal)}"
 
 
-def page(results: Sequence[Result], machine: str, revision: str, command: str) -> str:
-    """The text of the results."""
+def load(file: Path, measures: Sequence[Measure]) -> dict[str, Result]:
+    """What earlier runs have kept, by measure."""
+    if not file.exists():
+        return {}
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    return {
+        measure.name: Result(
+            measure,
+            [Reading(**reading) for reading in kept[measure.name]["readings"]],
+            kept[measure.name]["origin"],
+        )
+        for measure in measures
+        if measure.name in kept
+    }
+
+
+def keep(file: Path, results: Sequence[Result]) -> None:
+    """Write them for later runs."""
+    kept = {
+        result.measure.name: {
+            "origin": result.origin,
+            "readings": [asdict(reading) for reading in result.readings],
+        }
+        for result in results
+    }
+    file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def notes(file: Path) -> dict[str, str]:
+    """What people have found out about a measure, by its name."""
+    found: dict[str, str] = tomllib.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def page(results: Sequence[Result], remarks: Mapping[str, str]) -> str:
+    """The text of the results, with what is remarked on them."""
     parts = [
         "# Results",
-        f"Written by `{command}` at revision {revision}, on {machine}. Servers, product and load share the machine, so only"
+        "Made by `bench/run.py` of the readings in results.json and the remarks in notes.toml. Servers, product and load share the machine, so only"
         " the ratios say something: each yardstick ran in the same round as what it is for. [README.md](README.md) says what"
         " is measured.",
         "\n".join(
@@ -84,7 +122,10 @@ def page(results: Sequence[Result], machine: str, revision: str, command: str) -
             result.measure.title,
             f"![{name}](plots/{name}.svg)",
             result.rounds(),
+            result.origin,
         ]
+        if name in remarks:
+            parts.append(remarks[name].strip())
     return "\n\n".join(parts) + "\n"
 
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(FOLDER))
 
 from measure import Measure  # noqa: E402  (the folder is no package)
 from measures import capture, growth, indexes, live, reading, seeding, workers  # noqa: E402
-from results import Result, page, plot  # noqa: E402
+from results import Result, keep, load, notes, page, plot  # noqa: E402
 from world import ROOT, World  # noqa: E402
 
 from stacklib.layout import Layout  # noqa: E402
@@ -48,21 +48,25 @@ def main() -> None:
         measure for measure in MEASURES if not options.measures or measure.name in options.measures
     ]
     with _servers(options) as servers:
-        world = World(*servers, rounds=options.rounds, scale=options.scale)
-        results = []
+        world = World(*servers, rounds=options.rounds, scale=options.scale, forked=options.forked)
         for measure in chosen:
             print(f"{measure.name}: {measure.title}", flush=True)
-            results.append(Result(measure, measure.run(world)))
-            print(results[-1].line(), flush=True)
-    if options.out is not None:
-        plots = options.out.parent / "plots"
-        plots.mkdir(exist_ok=True)
-        for result in results:
-            plot(result, plots / f"{result.measure.name}.svg")
-        text = page(
-            results, _machine(), _revision(), " ".join(["python bench/run.py", *sys.argv[1:]])
-        )
-        options.out.write_text(text, encoding="utf-8")
+            result = Result(measure, measure.run(world), _origin(measure, options))
+            print(result.line(), flush=True)
+            if options.out is not None:
+                _write(options.out, result)
+
+
+def _write(place: Path, result: Result) -> None:
+    """Put a result into the page, beside what earlier runs have measured."""
+    kept = place.with_name("results.json")
+    found = load(kept, MEASURES) | {result.measure.name: result}
+    results = [found[measure.name] for measure in MEASURES if measure.name in found]
+    keep(kept, results)
+    plots = place.parent / "plots"
+    plots.mkdir(exist_ok=True)
+    plot(result, plots / f"{result.measure.name}.svg")
+    place.write_text(page(results, notes(FOLDER / "notes.toml")), encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -72,7 +76,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="part of the sizes, above 0")
     parser.add_argument(
-        "--out", type=Path, help="the page to write, with a folder `plots` beside it"
+        "--out",
+        type=Path,
+        help="the page to write, with `results.json` and a folder `plots` beside it; other measures in it stay",
+    )
+    parser.add_argument(
+        "--forked",
+        action="store_true",
+        help="fork processes from one with all imports: starts are quick, memory is shared",
     )
     env = os.environ.get
     parser.add_argument("--postgres", default=env("FLUSSO_TEST_POSTGRES_URL"))
@@ -99,6 +110,13 @@ def _servers(options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
             yield found["postgres"], found["kafka"], found["opensearch"]
         finally:
             stack.down()
+
+
+def _origin(measure: Measure, options: argparse.Namespace) -> str:
+    command = (
+        f"python bench/run.py {measure.name} --rounds={options.rounds} --scale={options.scale:g}"
+    )
+    return f"`{command}` at revision {_revision()}, on {_machine()}."
 
 
 def _machine() -> str:

@@ -38,6 +38,8 @@ class World:
     rounds: int
     scale: float
     """1 for the sizes of the results; less for a run that only shows that a measure works."""
+    forked: bool = False
+    """Whether processes are forks (`support.commands`): what they take to start, and their memory, is not theirs then."""
 
     def sized(self, full: int, least: int) -> int:
         """A number of rows, documents or changes at this scale."""
@@ -77,7 +79,7 @@ class World:
             indexes=indexes,
             partitions=partitions,
             more=more,
-            fresh=True,
+            fresh=not self.forked,
         )
         try:
             yield site
