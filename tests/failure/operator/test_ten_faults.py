@@ -226,7 +226,7 @@ def await_words(views: Views, words: Mapping[str, Sequence[str]]) -> dict[str, r
             absent = [pattern for pattern, line in found.items() if line is None]
             return f"no {absent} in {lines}" if absent else None
 
-        until_none(f"{view} says it", missing, DEADLINE, step=breathe)
+        until_none(f"{view} says it", missing, DEADLINE)
         return record.Seen(time.monotonic() - began, said)
 
     with ThreadPoolExecutor(len(words)) as pool:
@@ -251,9 +251,4 @@ def await_well(deployment: Deployment) -> None:
         first, *_ = views.command()
         return None if first.startswith("ok: ") else first
 
-    until_none("all is well", missing, DEADLINE, step=breathe)
-
-
-def breathe() -> None:
-    """Each look takes a part of what the deployment could do meanwhile."""
-    time.sleep(0.5)
+    until_none("all is well", missing, DEADLINE)
