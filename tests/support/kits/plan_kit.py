@@ -124,6 +124,13 @@ class Deployed:
             capture, worker = self.capture.status(), self.worker.status()
             if capture["phase"] != "live" or worker["indexes"] != enabled:
                 return f"capture is {capture['phase']}, indexes are {worker['indexes']}"
+            unfinished = {
+                name: found
+                for name, found in self.state().generations.items()
+                if [state for _, state in found] not in ([], ["live"])
+            }
+            if unfinished:
+                return f"generations are {unfinished}"
             code, announced = self.plan()
             return None if code == 0 else json.dumps(announced)
 
