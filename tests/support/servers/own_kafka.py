@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,16 +13,14 @@ from types import MappingProxyType
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from stacklib import jars, programs
 from stacklib.daemon import Daemon, Launch
 from stacklib.kafka import Kafka
 from stacklib.layout import Layout
 from stacklib.ports import HOST, free_ports
+from support.servers.kafka_files import kafka_files
 from support.waiting import until_none
 
-_CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _GRACE = 30.0
-_OPTIONS = ("-Xmx384m", *programs.BRIEF_JAVA)
 
 
 @dataclass
@@ -60,18 +57,12 @@ class Broker:
         return None if self.service.ready(self.port) else "it does not answer"
 
     def _launch(self) -> Launch:
-        place = jars.fetch("kafka", self.cache)
-        java: list[str | Path] = [programs.require_jdk().program, *_OPTIONS, "-cp", f"{place}/*"]
-        file = self.folder / "server.properties"
-        if not file.exists():
-            file.write_text(self.settings)
-            subprocess.run(
-                [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", file],
-                cwd=self.folder,
-                check=True,
-                capture_output=True,
-            )
-        return Launch([*java, "kafka.Kafka", file], self.folder)
+        files = kafka_files(self.cache)
+        settings = self.folder / "server.properties"
+        if not settings.exists():
+            settings.write_text(self.settings)
+            files.format(self.folder / "data", self.number)
+        return Launch([*files.java(), "kafka.Kafka", settings], self.folder)
 
 
 @dataclass(frozen=True)
