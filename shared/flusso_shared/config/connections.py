@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -52,7 +53,12 @@ _PARAMETERS = (
 
 _SECRET_PARAMETER = re.compile(r"\w*(?:password|secret|token)\w*=", re.IGNORECASE)
 _NO_PORT = re.compile(r"^[^\[:]*:(?!\d*(?:/|$))")
-_OVERRIDE = {"action": "override"}
+
+
+@cache
+def _tell(override: str) -> None:
+    """Log once per process that a variable overrides the configuration: connections are made again and again."""
+    logger.info("%s", override, extra={"action": "override"})
 
 
 def without_secrets(url: str) -> str:
@@ -111,7 +117,7 @@ def _source_url(source: Source, env: Environment) -> str:
         return _required(given, env, "source.connection_url")
     if "DATABASE_URL" in env:
         url = env["DATABASE_URL"]
-        logger.info("DATABASE_URL sets the source: %s", redacted(url), extra=_OVERRIDE)
+        _tell(f"DATABASE_URL sets the source: {redacted(url)}")
         return url
     if isinstance(given, SecretStr):
         return given.get_secret_value()
@@ -199,7 +205,7 @@ def _override(
     reserved = f"{sink.upper()}_OPENSEARCH_{what.upper()}"
     if reserved in env:
         shown = redacted(env[reserved]) if what == "url" else "***"
-        logger.info("%s sets %s of sink %s: %s", reserved, what, sink, shown, extra=_OVERRIDE)
+        _tell(f"{reserved} sets {what} of sink {sink}: {shown}")
         return SecretStr(env[reserved])
     return SecretStr(value) if isinstance(value, str) else value
 
@@ -210,7 +216,7 @@ def queue_connection(queue: Queue, env: Environment) -> QueueConnection:
         servers = _given(queue.bootstrap_servers, env, "queue.bootstrap_servers")
     elif "KAFKA_BOOTSTRAP_SERVERS" in env:
         servers = env["KAFKA_BOOTSTRAP_SERVERS"]
-        logger.info("KAFKA_BOOTSTRAP_SERVERS sets the brokers", extra=_OVERRIDE)
+        _tell("KAFKA_BOOTSTRAP_SERVERS sets the brokers")
     else:
         servers = queue.bootstrap_servers
     if not servers.strip():

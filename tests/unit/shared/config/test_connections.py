@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ def test_the_reserved_variable_beats_everything_else() -> None:
     parts = source(ConnectionParts(database="a", password=EnvRef(env="UNSET")))
     for given in (literal, parts, source(None)):
         assert source_conninfo(given, OVERRIDE) == "postgresql://env/db"
+
+
+def test_an_override_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    variables = {"DATABASE_URL": "postgresql://u:secret@told-once/db"}
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            source_conninfo(source(None), variables)
+    (line,) = (text for text in caplog.messages if "told-once" in text)
+    assert line == "DATABASE_URL sets the source: postgresql://u:***@told-once/db"
 
 
 def test_parts_are_encoded() -> None:
