@@ -140,11 +140,14 @@ class Daemon:
     _process: Process | None = None
     _output: IO[bytes] | None = None
     _log_start: int = 0
+    _addresses: dict[re.Pattern[str], str] = field(default_factory=dict)
+    """What the log has told since the last start."""
 
     def start(self, failpoint: str = "") -> None:
         """Start the process; it need not be ready when this returns.  `failpoint`: see `failpoints`."""
         assert self._process is None, f"{self.name} runs already"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._addresses.clear()
         self._output = self.log.open("ab")
         environment = self.environment | ({"FLUSSO_FAILPOINT": failpoint} if failpoint else {})
         self._process = start(
@@ -262,15 +265,14 @@ class Daemon:
         return self._address(_PRIVATE, deadline)
 
     def _address(self, surface: re.Pattern[str], deadline: float) -> str:
-        found: list[str] = []
-
         def missing() -> str | None:
             self.check()
-            found[:] = surface.findall(self.text())
-            return None if found else "no address in the log\n" + self.tail()
+            if surface not in self._addresses and (found := surface.search(self.text())):
+                self._addresses[surface] = found[1]
+            return None if surface in self._addresses else "no address in the log\n" + self.tail()
 
         until_none(f"{self.name} listens", missing, deadline)
-        return found[0]
+        return self._addresses[surface]
 
     def status(self) -> dict[str, Any]:
         """The `/status` document."""
