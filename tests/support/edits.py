@@ -39,7 +39,7 @@ def background(name: str, work: Callable[[threading.Event], None]) -> Iterator[N
 
 @contextmanager
 def steady_edits(
-    database_url: str, seed: int, *, pause: float = 0.01, patient: bool = False
+    database_url: str, seed: int, *, pause: float = 0.03, patient: bool = False
 ) -> Iterator[None]:
     """Edit all the time, from another thread, until the block ends.
 
