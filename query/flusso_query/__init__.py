@@ -44,7 +44,6 @@ from flusso_query.binding import Binding
 from flusso_query.client.async_client import AsyncClient
 from flusso_query.client.sync_client import Client
 from flusso_query.document import Document, Fragment
-from flusso_query.serializers import ExactSerializer, FastSerializer
 from flusso_query.fields.geo import Distance, Geo, Vector
 from flusso_query.fields.levels import Fields, Nested, Object, Projection
 from flusso_query.fields.maps import DateMap, KeywordMap, NumberMap, TextMap
@@ -74,6 +73,7 @@ from flusso_query.scope import Place, Root
 from flusso_query.search.builder import Search
 from flusso_query.search.highlight import Highlight
 from flusso_query.search.result import Hit, Result, Shards
+from flusso_query.serializers import ExactSerializer, FastSerializer
 from flusso_query.sorting import Sort, by_score, by_script
 
 __all__ = [

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, TypeVar, overload
 
 from flusso_query.aggregations.aggregation import Aggregation, moment
-from flusso_query.serializers import optional_float
 from flusso_query.fields.handle import Handle
 from flusso_query.fields.ordered import Date, Number
 from flusso_query.options import given
 from flusso_query.scope import Reach
+from flusso_query.serializers import optional_float
 
 S = TypeVar("S")
 N = TypeVar("N", int, float, Decimal)

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from flusso_query.document import Document
 from flusso_query.errors import DecodeError, PartialResultError, UnexpectedIndexError
-from flusso_query.serializers import optional_float
 from flusso_query.search.builder import Search
 from flusso_query.search.inner_hits import Tree, shape
 from flusso_query.search.result import Hit, Result, Shards
+from flusso_query.serializers import optional_float
 
 Json = dict[str, Any]
 
