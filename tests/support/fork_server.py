@@ -120,6 +120,8 @@ def _entry(
     if "PYTHONFAULTHANDLER" in order["environment"]:
         faulthandler.enable()
     sys.argv = order["command"]
+    # Where click looks for the name of the command: this is no `python -m`.
+    sys.modules["__main__"].__package__ = None
     main: Callable[[], object] = importlib.import_module(
         COMMANDS[os.path.basename(order["command"][0])]
     ).main
