@@ -33,7 +33,7 @@ def test_memory_stays_small_at_every_start(site: Site, tmp_path: Path, queue: st
     with psycopg.connect(site.database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE doc (id int PRIMARY KEY, round int, body text)")
         connection.execute(
-            "INSERT INTO doc SELECT n, 1, repeat('x', 4000000) FROM generate_series(1, 110) n"
+            "INSERT INTO doc SELECT n, 1, repeat('x', 4000000) FROM generate_series(1, 150) n"
         )
     scenario = Scenario.over(
         queue, replace(site, schemas=tmp_path, indexes=("docs",), fresh=True), tmp_path
@@ -57,7 +57,7 @@ def test_memory_stays_small_at_every_start(site: Site, tmp_path: Path, queue: st
         assert max(peaks.values()) < MOST, f"round {number}: {peaks}"
 
     with cleaned_up(scenario.pipeline):
-        run(1, 110)
+        run(1, 150)
         with psycopg.connect(site.database_url, autocommit=True) as connection:
             connection.execute("UPDATE doc SET round = 2 WHERE id <= 40")
         run(2, 40)

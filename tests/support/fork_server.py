@@ -24,7 +24,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from typing import NoReturn, TypedDict
+from typing import TypedDict
 
 COMMANDS = {
     "flusso": "flusso_cli.main",
@@ -46,7 +46,7 @@ class Order(TypedDict):
     folder: str
 
 
-def main() -> Callable[[], object]:
+def main() -> Callable[[], None]:
     """Serve; gives the entry point in each fork."""
     for package in _PACKAGES:
         for module in pkgutil.walk_packages(
@@ -101,7 +101,7 @@ def _reap(waiting: dict[int, socket.socket]) -> None:
 
 def _entry(
     order: Order, outputs: list[int], inherited: list[socket.socket], connection: int
-) -> Callable[[], object]:
+) -> Callable[[], None]:
     """Become the process that was ordered."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -122,17 +122,11 @@ def _entry(
     sys.argv = order["command"]
     # Where click looks for the name of the command: this is no `python -m`.
     sys.modules["__main__"].__package__ = None
-    main: Callable[[], object] = importlib.import_module(
+    main: Callable[[], None] = importlib.import_module(
         COMMANDS[os.path.basename(order["command"][0])]
     ).main
     return main
 
 
-def run() -> NoReturn:
-    """What the module does as a program."""
-    entry = main()
-    sys.exit(entry())  # type: ignore[arg-type]
-
-
 if __name__ == "__main__":
-    run()
+    main()()

@@ -5,23 +5,21 @@ from __future__ import annotations
 import base64
 import fcntl
 import shutil
-import signal
-import subprocess
 import tempfile
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stacklib import jars, programs
-from stacklib.daemon import Daemon, Launch
+from stacklib.daemon import Daemon
 from stacklib.kafka import Kafka
 from stacklib.layout import Layout
-from stacklib.ports import HOST, free_ports
+from stacklib.ports import free_ports
 from support.waiting import until
 
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _OPTIONS = ("-Xmx384m", *programs.BRIEF_JAVA)
-_GRACE = 30.0
+_GRACE = 120.0
 
 
 @dataclass(frozen=True)
@@ -59,36 +57,24 @@ def kafka_files(cache: Path) -> KafkaFiles:
     with (cache / f"{made.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.is_dir():
-            _make(found.classes, made)
+            _make(made)
     return found
 
 
-def _make(classes: str, place: Path) -> None:
-    java: list[str | Path] = [programs.require_jdk().program, *_OPTIONS, "-cp", classes]
+def _make(place: Path) -> None:
+    """Run a broker of the development stack once."""
     with tempfile.TemporaryDirectory(dir=place.parent) as name:
         folder = Path(name)
         files = folder / "files"
         files.mkdir()
-        settings = folder / "server.properties"
-        port, controller = free_ports(2)
-        settings.write_text(
-            f"process.roles=broker,controller\nnode.id=1\nlog.dirs={folder / 'data'}\n"
-            f"controller.quorum.voters=1@{HOST}:{controller}\ncontroller.listener.names=CONTROLLER\n"
-            f"listeners=PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}\n"
-        )
-        subprocess.run(
-            [*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", settings],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-        )
-        shutil.copy(folder / "data" / "bootstrap.checkpoint", files)
+        service, (port,) = Kafka(Layout.temporary(folder)), free_ports(1)
+        launch = service.launch(port)
+        java, *rest = launch.command
         recording = f"-XX:ArchiveClassesAtExit={files / 'classes.jsa'}"
         daemon = Daemon(folder / "run")
-        daemon.start(
-            Launch([*java[:-2], recording, *java[-2:], "kafka.Kafka", settings], folder), port
-        )
-        service = Kafka(Layout.temporary(folder))
+        daemon.start(replace(launch, command=[java, recording, *rest]), port)
         until("the broker answers", lambda: service.ready(port), 180.0)
-        daemon.stop(signal.SIGTERM, _GRACE * 4)
+        (checkpoint,) = folder.glob("**/bootstrap.checkpoint")
+        shutil.copy(checkpoint, files)
+        daemon.stop(service.stop_signal, _GRACE)
         files.rename(place)
