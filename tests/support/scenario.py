@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 
-from flusso_worker.generations.store import GenerationStore
-from flusso_worker.sinks.cluster import Cluster
 from support import processes, web
 from support.expected import compare, oracle
+from support.generation_records import recorded
 from support.idle import Progress
-from support.kits.index_kit import connection
 from support.processes import Daemon, Pipeline, Site, cleaned_up
 from support.waiting import until_none
 
@@ -76,21 +74,16 @@ class Scenario:
             if not found:
                 return "an alias is missing"
             # It is set before the record of its generation, which commands look at.
+            records = recorded(self.site.opensearch_url, self.site.index_prefix)
             unrecorded = [
                 name
                 for name in self.site.indexes
-                if found[self._alias(name)] not in self._live(name)
+                if (found[self._alias(name)], "live") not in records.get(name, [])
             ]
             return f"not live: {unrecorded}" if unrecorded else None
 
         until_none("live", missing, deadline)
         return found
-
-    def _live(self, index: str) -> list[str]:
-        """The generations of an index that are live by their records."""
-        with closing(Cluster(connection(self.site.opensearch_url))) as cluster:
-            kept = GenerationStore(cluster, self.site.index_prefix).load(index)
-        return [item.generation.name.physical for item in kept if item.generation.state == "live"]
 
     def _check(self, only: Sequence[Daemon] | None) -> None:
         for daemon in self.pipeline.daemons if only is None else only:

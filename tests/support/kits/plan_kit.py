@@ -13,11 +13,9 @@ from typing import Any
 import psycopg
 from confluent_kafka.admin import AdminClient
 
-from flusso_worker.generations.store import GenerationStore
-from flusso_worker.sinks.cluster import Cluster
 from services import Services
 from support import names, web
-from support.kits.index_kit import connection
+from support.generation_records import recorded
 from support.processes import Site, cleaned_up, kafka_pipeline
 from support.stores import dev as store
 from support.stores.dev import ROOT
@@ -126,7 +124,7 @@ class Deployed:
                 return f"capture is {capture['phase']}, indexes are {worker['indexes']}"
             unfinished = {
                 name: found
-                for name, found in self.state().generations.items()
+                for name, found in self._generations().items()
                 if [state for _, state in found] not in ([], ["live"])
             }
             if unfinished:
@@ -138,21 +136,14 @@ class Deployed:
 
     def state(self) -> State:
         """What the servers have now."""
-        generations: dict[str, list[tuple[str, str]]] = {}
-        cluster = Cluster(connection(self.site.opensearch_url))
-        try:
-            book = GenerationStore(cluster, self.site.index_prefix)
-            for name in book.indexes():
-                generations[name] = [
-                    (item.generation.name.physical, item.generation.state)
-                    for item in book.load(name)
-                ]
-        finally:
-            cluster.close()
+        generations = self._generations()
         listed = AdminClient({"bootstrap.servers": self.site.kafka}).list_topics(timeout=30)
         topics = {name for name in listed.topics if name.startswith(self.site.topic_prefix)}
         with psycopg.connect(self.site.database_url) as database:
             return State(generations, *self.catalog(database), frozenset(topics))
+
+    def _generations(self) -> dict[str, list[tuple[str, str]]]:
+        return recorded(self.site.opensearch_url, self.site.index_prefix)
 
     def catalog(
         self, database: psycopg.Connection[Any]
