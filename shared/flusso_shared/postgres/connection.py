@@ -88,8 +88,11 @@ Without it `=`, `<`, `min()` and the like of such a type, in a schema that is no
 a type that it is cast to: of `text` for `citext`.
 """
 
+_PATIENT: Final = b"SET statement_timeout TO 0"
+"""The first statement: a role's time limit may be shorter than what the others take on a busy server."""
+
 _UTF8: Final = b"SET client_encoding TO 'UTF8'"
-"""Before any other statement: psycopg sends no text in an encoding that Python lacks, such as EUC_TW."""
+"""Before any statement with text: psycopg sends none in an encoding that Python lacks, such as EUC_TW."""
 
 _CANNOT_CHANGE: Final = "55P02"
 """`cant_change_runtime_param`: of its class the one error that does not pass."""
@@ -129,6 +132,7 @@ def connect(conninfo: Conninfo, application: str, **settings: str) -> Connection
     """
     connection = _connect(conninfo, "connect to Postgres", application)
     try:
+        _without_limit(connection)
         _speak_utf8(connection)
         backend = _set_all(connection, _SETTINGS | settings)
         connection.execute(_OPERATORS)
@@ -210,15 +214,30 @@ def _set_up(connection: Connection, settings: dict[str, str]) -> int:
     return int(row[0])
 
 
-def _speak_utf8(connection: Connection) -> None:
-    """Raises `RefusedSettingsError` where the server cannot give what it stores in UTF-8, and `psycopg.Error`."""
-    connection.pgconn.send_query(_UTF8)
+def _told(connection: Connection, statement: bytes) -> psycopg.Error | None:
+    """The server's refusal of a statement, sent as bytes.  Raises `psycopg.OperationalError` without a connection."""
+    connection.pgconn.send_query(statement)
     (result,) = connection.wait(generators.execute(connection.pgconn))
     if result.status == psycopg.pq.ExecStatus.COMMAND_OK:
-        return
+        return None
     error = psycopg.errors.error_from_result(result)
     if error.sqlstate is None:
         raise psycopg.OperationalError(str(error))
+    return error
+
+
+def _without_limit(connection: Connection) -> None:
+    """A refusal is left to `_set_all`, which tells them all."""
+    error = _told(connection, _PATIENT)
+    if error is not None and not _refuses(error):
+        raise error
+
+
+def _speak_utf8(connection: Connection) -> None:
+    """Raises `RefusedSettingsError` where the server cannot give what it stores in UTF-8, and `psycopg.Error`."""
+    error = _told(connection, _UTF8)
+    if error is None:
+        return
     if not _refuses(error):
         raise error
     raise RefusedSettingsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal, LiteralString
@@ -30,14 +31,15 @@ from support import names
 from support.documents import run
 from support.kits.check_kit import STORE, checked, role, things
 from support.servers.own_pgbouncer import own_pgbouncer
+from support.waiting import until
 
 pytestmark = pytest.mark.services
 
 SETTINGS = {
-    "statement_timeout": "10ms",
-    "lock_timeout": "10ms",
-    "idle_in_transaction_session_timeout": "10ms",
-    "idle_session_timeout": "10ms",
+    "statement_timeout": "300ms",
+    "lock_timeout": "300ms",
+    "idle_in_transaction_session_timeout": "300ms",
+    "idle_session_timeout": "300ms",
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "serializable",
     "default_transaction_deferrable": "on",
@@ -70,10 +72,10 @@ def test_what_a_role_is_set_to_does_not_concern_our_sessions(database: str) -> N
         with connect(database, "flusso-test") as usual:
             expected = usual.execute(ROW).fetchone()
         with connect(url, "flusso-test", lock_timeout="500ms") as connection:
-            assert connection.execute("SELECT pg_sleep(0.1)").fetchone() is not None
+            assert connection.execute("SELECT pg_sleep(0.5)").fetchone() is not None
             with connection.transaction():
                 connection.execute("CREATE TEMPORARY TABLE t (id int)")
-                connection.execute("SELECT pg_sleep(0.1)")
+                connection.execute("SELECT pg_sleep(0.5)")
             assert connection.execute(ROW).fetchone() == expected
             left = {
                 setting: found[0]
@@ -83,6 +85,31 @@ def test_what_a_role_is_set_to_does_not_concern_our_sessions(database: str) -> N
             }
             assert left == {}
             assert connection.execute("SHOW lock_timeout").fetchone() == ("500ms",)
+
+
+def test_a_limit_shorter_than_the_setup_on_a_busy_server_does_not_end_it(database: str) -> None:
+    name = names.unique("flusso_test_")
+    waiting = """
+    SELECT FROM pg_stat_activity
+    WHERE usename = %s AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > '300ms'
+    """
+    with (
+        role(database, name) as url,
+        psycopg.connect(database, autocommit=True) as admin,
+        psycopg.connect(database) as busy,
+        ThreadPoolExecutor() as threads,
+    ):
+        limit = sql.SQL("ALTER ROLE {} SET statement_timeout = '50ms'")
+        admin.execute(limit.format(sql.Identifier(name)))
+        busy.execute("LOCK TABLE pg_catalog.pg_settings")
+        opening = threads.submit(connect, url, "flusso-test")
+        until(
+            "the setup has waited longer than the limit, or has ended",
+            lambda: opening.done() or bool(admin.execute(waiting, (name,)).fetchall()),
+        )
+        busy.rollback()
+        with opening.result() as connection:
+            assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
 
 
 def test_rows_that_a_policy_hides_are_an_error_with_its_cure(database: str) -> None:
