@@ -21,6 +21,10 @@ from support.processes import Pipeline, Site
 
 _SCHEMA = ROOT / "dev" / "schemas" / "users.schema.yml"
 _SAMPLE = 500
+_LOOKED_AT = 20
+_PAUSE_SECONDS = 0.05
+"""The last of the sample are looked at until they are right, then the others: a realtime get makes OpenSearch refresh, which
+takes from the product what the yardstick keeps."""
 _PER_SECOND = 20
 
 _UPDATES = """
@@ -85,10 +89,13 @@ def _updated(
     connection.execute("CALL single_updates(%s, %s)", (len(users), amount))
     with httpx.Client(base_url=site.opensearch_url) as client:
         while sample:
-            sample = _behind(client, site, sample, amount)
+            behind = _behind(client, site, sample[-_LOOKED_AT:], amount)
+            sample[-_LOOKED_AT:] = behind
             pipeline.check()
             if time.monotonic() - started > DEADLINE:
                 raise TimeoutError(f"{len(sample)} documents stay behind")
+            if behind:
+                time.sleep(_PAUSE_SECONDS)
     return time.monotonic() - started
 
 
