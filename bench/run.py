@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import signal
@@ -48,7 +49,14 @@ def main() -> None:
         measure for measure in MEASURES if not options.measures or measure.name in options.measures
     ]
     with _servers(options) as servers:
-        world = World(*servers, rounds=options.rounds, scale=options.scale, forked=options.forked)
+        world = World(
+            *servers,
+            rounds=options.rounds,
+            scale=options.scale,
+            forked=options.forked,
+            sink=dict(options.sink),
+            queue=dict(options.queue),
+        )
         for measure in chosen:
             print(f"{measure.name}: {measure.title}", flush=True)
             result = Result(measure, measure.run(world), _origin(measure, options))
@@ -85,11 +93,29 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="fork processes from one with all imports: starts are quick, memory is shared",
     )
+    for section in ("sink", "queue"):
+        parser.add_argument(
+            f"--{section}",
+            action="append",
+            default=[],
+            type=_setting,
+            metavar="KEY=VALUE",
+            help=f"a setting of the {section} that is not the default",
+        )
     env = os.environ.get
     parser.add_argument("--postgres", default=env("FLUSSO_TEST_POSTGRES_URL"))
     parser.add_argument("--kafka", default=env("FLUSSO_TEST_KAFKA"))
     parser.add_argument("--opensearch", default=env("FLUSSO_TEST_OPENSEARCH_URL"))
     return parser.parse_args()
+
+
+def _setting(text: str) -> tuple[str, str | int | bool]:
+    """`batch_size=250` -> its key and its value: JSON, or else a text."""
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 @contextmanager
@@ -113,9 +139,12 @@ def _servers(options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
 
 
 def _origin(measure: Measure, options: argparse.Namespace) -> str:
-    command = (
-        f"python bench/run.py {measure.name} --rounds={options.rounds} --scale={options.scale:g}"
+    settings = "".join(
+        f" --{section} '{key}={value}'"
+        for section in ("sink", "queue")
+        for key, value in getattr(options, section)
     )
+    command = f"python bench/run.py {measure.name} --rounds={options.rounds} --scale={options.scale:g}{settings}"
     return f"`{command}` at revision {_revision()}, on {_machine()}."
 
 

@@ -6,9 +6,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "dev")]
 
 from support import processes  # noqa: E402  (the two folders are no packages)
 from support.idle import end_offsets  # noqa: E402
-from support.processes import Pipeline, Site, cleaned_up  # noqa: E402
+from support.processes import Pipeline, Settings, Site, cleaned_up  # noqa: E402
 from support.stores import dev as store  # noqa: E402
 
 DEADLINE = 900.0
@@ -40,6 +40,10 @@ class World:
     """1 for the sizes of the results; less for a run that only shows that a measure works."""
     forked: bool = False
     """Whether processes are forks (`support.commands`): what they take to start, and their memory, is not theirs then."""
+    sink: Settings = field(default_factory=dict)
+    """What differs from the defaults of `[sinks.NAME]`."""
+    queue: Settings = field(default_factory=dict)
+    """What differs from the defaults of `[queue]`, and from the partitions of a measure."""
 
     def sized(self, full: int, least: int) -> int:
         """A number of rows, documents or changes at this scale."""
@@ -78,6 +82,8 @@ class World:
             index_prefix=f"{name}_",
             indexes=indexes,
             partitions=partitions,
+            sink=self.sink,
+            queue=self.queue,
             more=more,
             fresh=not self.forked,
         )
@@ -131,11 +137,28 @@ def await_aliases(site: Site, pipeline: Pipeline, *indexes: str) -> None:
                 time.sleep(0.05)
 
 
-def count_documents(site: Site, index: str) -> int:
+def await_documents(
+    site: Site, pipeline: Pipeline, index: str, field: str, value: str, many: int
+) -> None:
+    """Wait until so many documents have this value."""
+    started = time.monotonic()
+    query = {"query": {"bool": {"filter": [{"match_phrase": {field: value}}]}}}
+    while count_documents(site, f"{site.index_prefix}{index}", query) < many:
+        pipeline.check()
+        waited = time.monotonic() - started
+        if waited > DEADLINE:
+            raise TimeoutError(f"documents of {index} stay behind")
+        # Each look is a refresh.
+        time.sleep(min(1.0, 0.05 + waited / 50))
+
+
+def count_documents(site: Site, index: str, query: Mapping[str, object] | None = None) -> int:
     """How many documents a refresh shows."""
     with httpx.Client(base_url=site.opensearch_url, timeout=60) as client:
         client.post(f"/{index}/_refresh").raise_for_status()
-        return int(client.get(f"/{index}/_count").json()["count"])
+        answer = client.post(f"/{index}/_count", json=query or {})
+        answer.raise_for_status()
+        return int(answer.json()["count"])
 
 
 def records_of(site: Site, table: str) -> int:

@@ -7,10 +7,17 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import psycopg
 from measure import Measure, Reading
-from world import DEADLINE, World, await_aliases, records_of, running, settle
+from world import (
+    DEADLINE,
+    World,
+    await_aliases,
+    await_documents,
+    records_of,
+    running,
+    settle,
+)
 
 from support.waiting import until
 
@@ -86,14 +93,7 @@ def _backlog(world: World, many: int) -> float:
         )
         started = time.monotonic()
         worker.start()
-        with httpx.Client(base_url=world.opensearch, timeout=60) as client:
-            where = f"/{seeded.site.index_prefix}things_0/_count"
-            query = {"query": {"match": {"name": "changed"}}}
-            until(
-                "all documents are changed",
-                lambda: client.post(where, json=query).json().get("count") == many,
-                DEADLINE,
-            )
+        await_documents(seeded.site, seeded.pipeline, "things_0", "name", "changed", many)
         return time.monotonic() - started
 
 

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import psycopg
 from measure import Measure, Reading
-from world import DEADLINE, World, await_aliases, large_store, running, settle
+from world import World, await_aliases, await_documents, large_store, running, settle
 
-from support.processes import Pipeline, Site, peak_memory
+from support.processes import peak_memory
 from support.stores import dev as store
 
 _SCHEMA = """\
@@ -65,7 +64,7 @@ def fan_out(world: World) -> list[Reading]:
             name = f"category {number}"
             started = time.monotonic()
             connection.execute("UPDATE categories SET name = %s WHERE id = 1", (name,))
-            _await_all(site, pipeline, "category.name", name, products)
+            await_documents(site, pipeline, "products", "category.name", name, products)
             seconds = time.monotonic() - started
             peak = peak_memory(pipeline.daemons[1].pid) / 1024 / 1024
             readings.append(Reading(peak, None, {"documents": products, "s": seconds}))
@@ -127,22 +126,6 @@ def _throttled(processes: Sequence[int]) -> Iterator[None]:
         for pid in processes:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-
-
-def _await_all(site: Site, pipeline: Pipeline, field: str, value: str, many: int) -> None:
-    """Wait until so many documents have the value."""
-    started = time.monotonic()
-    query = {"query": {"match_phrase": {field: value}}}
-    with httpx.Client(base_url=site.opensearch_url, timeout=60) as client:
-        while True:
-            answer = client.post(f"/{site.index_prefix}products/_count", json=query)
-            answer.raise_for_status()
-            if answer.json()["count"] >= many:
-                return
-            pipeline.check()
-            if time.monotonic() - started > DEADLINE:
-                raise TimeoutError("documents stay behind")
-            time.sleep(0.2)
 
 
 MEASURES = [

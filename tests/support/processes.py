@@ -6,6 +6,7 @@ with cleaned_up(kafka_pipeline(site, folder, workers=2)) as pipeline:
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -31,16 +32,12 @@ type = "postgres"
 [sinks.primary]
 type = "opensearch"
 url = "http://127.0.0.1:9200"
-number_of_replicas = 0
-refresh_interval = "1s"
-batch_size = {batch_size}
-
+{sink}
 [queue]
 type = "kafka"
-topic_prefix = "{topic_prefix}"
-partitions = {partitions}
-replication_factor = {replicas}
-"""
+{queue}"""
+
+Settings = Mapping[str, str | int | bool]
 
 _INDEX = """
 [[index]]
@@ -70,6 +67,10 @@ class Site:
     replicas: int = 1
     batch_size: int = 1000
     """Documents per bulk request."""
+    sink: Settings = field(default_factory=lambda: {"refresh_interval": "1s"})
+    """More of `[sinks.primary]`."""
+    queue: Settings = field(default_factory=dict)
+    """More of `[queue]`."""
     schemas: Path = ROOT / "dev" / "schemas"
     more: str = ""
     """Text of `flusso.toml` that goes before the indexes."""
@@ -108,19 +109,25 @@ class Site:
 
     def write_config(self, folder: Path) -> Path:
         """A `flusso.toml` in `folder` over the dev schemas."""
-        text = _CONFIG.format(
-            topic_prefix=self.topic_prefix,
-            partitions=self.partitions,
-            replicas=self.replicas,
-            batch_size=self.batch_size,
-        )
-        text += self.more
+        sink = {"number_of_replicas": 0, "batch_size": self.batch_size, **self.sink}
+        queue = {
+            "topic_prefix": self.topic_prefix,
+            "partitions": self.partitions,
+            "replication_factor": self.replicas,
+            **self.queue,
+        }
+        text = _CONFIG.format(sink=_lines(sink), queue=_lines(queue)) + self.more
         for name in self.indexes:
             schema = self.schemas / f"{name}.schema.yml"
             text += _INDEX.format(name=name, schema=schema) + self.of_index
         path = folder / "flusso.toml"
         path.write_text(text)
         return path
+
+
+def _lines(settings: Settings) -> str:
+    """Lines of TOML.  A name with a dot is that of a key in a table."""
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
 
 
 @dataclass
