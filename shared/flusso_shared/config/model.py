@@ -124,7 +124,7 @@ class OpenSearchSinkConfig(Model):
     proxy: Secret | None = None
     """The URL of an HTTP proxy."""
     batch_size: Annotated[int, Field(ge=1)] = 1000
-    """The most documents in one bulk request."""
+    """The most documents in one bulk request; fewer where OpenSearch takes longer than 50 ms for them."""
     max_bytes: Annotated[int, Field(ge=1)] = 10 * 1024 * 1024
     """The most bytes in one bulk request; a larger document is sent alone."""
     timeout_secs: Annotated[int, Field(ge=1)] = 30

@@ -24,6 +24,7 @@ from flusso_shared.status import Status
 from flusso_worker.sinks import bulk, bulk_reply
 from flusso_worker.sinks.bulk_reply import RetryReason, Wait
 from flusso_worker.sinks.cluster import BlockedError, BusyError, Cluster, CutError, Reply, path
+from flusso_worker.sinks.pace import Pace
 from flusso_worker.sinks.scan import hits
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class OpenSearchSink:
         self._clock = clock
         self._max_age = max_age
         self._limit = _Limit(cluster.config.max_bytes, cluster.config.max_bytes)
+        self._pace = Pace(cluster.config.batch_size)
         self._params = {"require_alias": "true", "timeout": "0s"}
         if cluster.config.pipeline:
             self._params["pipeline"] = cluster.config.pipeline
@@ -85,7 +87,7 @@ class OpenSearchSink:
     def write(self, batch: Batch) -> Written:
         operations, refused = bulk.sort_out(batch.operations)
         outcome = _Outcome(rejected=refused)
-        size = self._cluster.config.batch_size
+        size = self._pace.operations
         if failpoints.watched("mid_bulk"):
             size = max(1, min(size, len(operations) // 2))
         for number, chunk in enumerate(bulk.chunks(operations, size, self._limit.bytes)):
@@ -131,7 +133,9 @@ class OpenSearchSink:
 
     def _write_once(self, batch: Batch, chunk: bulk.Chunk, outcome: _Outcome) -> _Next:
         """Send one request; return the operations still to write, in requests, and the reason to wait, if any."""
+        began = self._clock.monotonic()
         reply = self._send(batch, chunk.body)
+        seconds = self._clock.monotonic() - began
         if reply.status == HTTPStatus.NOT_FOUND:
             raise self._gone(batch, reply.text[:_QUOTED_CHARACTERS])
         if reply.status in _REFUSALS:
@@ -146,6 +150,7 @@ class OpenSearchSink:
                 f" [sinks.{self.name}]"
             )
         self._limit.passed(len(chunk.body))
+        self._pace.learn(len(chunk.operations), seconds)
         again = outcome.take(verdicts)
         return ([again], verdicts.wait) if again else ((), None)
 
