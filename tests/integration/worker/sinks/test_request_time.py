@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
@@ -42,11 +42,18 @@ class PacedCluster(Cluster):
         """Of each document."""
         self.sizes: list[int] = []
 
-    def request(self, method: str, path: str, body: Any = None, **options: Any) -> Reply:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        allow: Collection[int] = (),
+    ) -> Reply:
         size = body.count(b'{"index":')
         self.sizes.append(size)
         self._clock.now += size * self.seconds
-        return super().request(method, path, body, **options)
+        return super().request(method, path, body, params, allow)
 
 
 @pytest.fixture
