@@ -227,7 +227,7 @@ def _told(connection: Connection, statement: bytes) -> psycopg.Error | None:
 
 
 def _without_limit(connection: Connection) -> None:
-    """A refusal is left to `_set_all`, which tells them all."""
+    """Lift the time limit of the role.  A refusal is left to `_set_all`, which tells all of them."""
     error = _told(connection, _PATIENT)
     if error is not None and not _refuses(error):
         raise error
