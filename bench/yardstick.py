@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -69,10 +69,24 @@ class BareScript:
             refresh_interval="-1",
         )
 
-    def run(self, index: str, keys: Sequence[str] | None = None) -> Bare:
-        """Create `index` and fill it, with the documents of these keys or of all users."""
+    def create(self, index: str) -> None:
+        """Create the index."""
         with httpx.Client(base_url=self._opensearch_url, timeout=60) as client:
             client.put(f"/{index}", json=self.body()).raise_for_status()
+
+    @contextmanager
+    def writing(self, index: str) -> Iterator[Callable[[list[tuple[str, ...]]], None]]:
+        """Gives what builds and posts the documents of keys, in one request."""
+        with (
+            closing(connect(self._database_url, "flusso-bench")) as connection,
+            closing(HTTPConnection(urlsplit(self._opensearch_url).netloc, timeout=60)) as http,
+        ):
+            yield lambda keys: post(http, index, self._build(connection.pgconn, keys))
+
+    def run(self, index: str, keys: Sequence[str] | None = None) -> Bare:
+        """Create `index` and fill it, with the documents of these keys or of all users."""
+        self.create(index)
+        with httpx.Client(base_url=self._opensearch_url, timeout=60) as client:
             started = time.monotonic()
             chunks = self._chunks(keys)
             with ThreadPoolExecutor(THREADS) as threads:
@@ -96,16 +110,13 @@ class BareScript:
         return chunks
 
     def _work(self, index: str, chunks: queue.SimpleQueue[list[tuple[str, ...]]]) -> None:
-        with (
-            closing(connect(self._database_url, "flusso-bench")) as connection,
-            closing(HTTPConnection(urlsplit(self._opensearch_url).netloc, timeout=60)) as http,
-        ):
+        with self.writing(index) as write:
             while True:
                 try:
                     keys = chunks.get_nowait()
                 except queue.Empty:
                     return
-                post(http, index, self._build(connection.pgconn, keys))
+                write(keys)
 
     def _build(self, pgconn: pq.abc.PGconn, keys: list[tuple[str, ...]]) -> bytes:
         columns = [array_literal(values) for values in zip(*keys, strict=True)]

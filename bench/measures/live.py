@@ -113,23 +113,25 @@ def _behind(client: httpx.Client, site: Site, ids: list[str], amount: int) -> li
 
 
 def latency(world: World, workers: int, *, beside_seeding: bool = False) -> list[Reading]:
-    """Milliseconds from a commit until the document can be read by its id: the 99th percentile, and the median beside it."""
+    """Milliseconds from a commit until the document can be read by its id: the 99th percentile, and more beside it."""
     seconds = world.sized(20, 2)
     with ExitStack() as stack:
         database_url = stack.enter_context(world.database())
         large_store(database_url, world.sized(100_000 if beside_seeding else 5_000, 200))
         names = ("users", "orders") if beside_seeding else ("users",)
+        script = BareScript(database_url, world.opensearch, _SCHEMA)
         site = stack.enter_context(world.site(database_url, *names))
         pipeline, folder = stack.enter_context(running(site, workers))
         pipeline.start()
         await_aliases(site, pipeline, *names)
+        script.create(f"{site.index_prefix}bare")
         readings = []
         for _ in range(world.rounds):
             if beside_seeding:
                 with _seeding(site, folder):
-                    readings.append(_latencies(site, seconds))
+                    readings.append(_latencies(site, script, seconds))
             else:
-                readings.append(_latencies(site, seconds))
+                readings.append(_latencies(site, script, seconds))
         return readings
 
 
@@ -151,9 +153,12 @@ def _seeding(site: Site, folder: Path) -> Iterator[None]:
         thread.join()
 
 
-def _latencies(site: Site, seconds: int) -> Reading:
+def _latencies(site: Site, script: BareScript, seconds: int) -> Reading:
+    """Beside each change, what it takes to build and post the same document with nothing in between."""
     waits: list[float] = []
+    bare: list[float] = []
     with (
+        script.writing(f"{site.index_prefix}bare") as write,
         psycopg.connect(site.database_url, autocommit=True) as connection,
         httpx.Client(base_url=site.opensearch_url) as client,
     ):
@@ -165,17 +170,35 @@ def _latencies(site: Site, seconds: int) -> Reading:
             next_at += 1 / _PER_SECOND
             email = f"latency-{number}-{time.monotonic_ns()}@example.com"
             connection.execute("UPDATE users SET email = %s WHERE id = %s", (email, user))
-            committed = time.monotonic()
-            while _email(client, site, user) != email:
-                if time.monotonic() - committed > DEADLINE:
-                    raise TimeoutError(f"user {user} stays behind")
-            waits.append(1000 * (time.monotonic() - committed))
-    p99 = statistics.quantiles(waits, n=100)[98] if len(waits) > 1 else waits[0]
-    return Reading(p99, None, {"p50, ms": statistics.median(waits), "changes": len(waits)})
+            waits.append(_until_there(client, f"{site.index_prefix}users", user, email))
+            began = time.monotonic()
+            write([(user,)])
+            _until_there(client, f"{site.index_prefix}bare", user, email)
+            bare.append(1000 * (time.monotonic() - began))
+    details = {
+        "p50, ms": statistics.median(waits),
+        "bare, p50, ms": statistics.median(bare),
+        "bare, p99, ms": _p99(bare),
+        "changes": len(waits),
+    }
+    return Reading(_p99(waits), None, details)
 
 
-def _email(client: httpx.Client, site: Site, user: str) -> object:
-    answer = client.get(f"/{site.index_prefix}users/_source/{user}?_source_includes=email")
+def _p99(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100)[98] if len(values) > 1 else values[0]
+
+
+def _until_there(client: httpx.Client, index: str, user: str, email: str) -> float:
+    """Milliseconds from now until the user's document has this address."""
+    began = time.monotonic()
+    while _email(client, index, user) != email:
+        if time.monotonic() - began > DEADLINE:
+            raise TimeoutError(f"user {user} stays behind")
+    return 1000 * (time.monotonic() - began)
+
+
+def _email(client: httpx.Client, index: str, user: str) -> object:
+    answer = client.get(f"/{index}/_source/{user}?_source_includes=email")
     return answer.json().get("email") if answer.status_code == httpx.codes.OK else None
 
 
