@@ -6,7 +6,7 @@ One pipeline per queue lives through all of it, and through stops in between; th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import psycopg
@@ -17,7 +17,7 @@ from support import names
 from support.expected.oracle import Documents
 from support.processes import Site
 from support.scenario import Scenario
-from support.waiting import until_none
+from support.waiting import until, until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -156,7 +156,11 @@ def stopped(scenario: Scenario, *statements: str) -> None:
 
 def await_stopped(scenario: Scenario, reason: str) -> None:
     """Wait until the indexes that read `goods` have stopped for `reason`, and the other goes on."""
-    wanted = {"goods": "stopped", "shops": "stopped", "open": "seeded"}
+    await_states(scenario, {"goods": "stopped", "shops": "stopped", "open": "seeded"}, reason)
+
+
+def await_states(scenario: Scenario, wanted: Mapping[str, str], reason: str) -> None:
+    """Wait until the indexes have these states, some of them for `reason`."""
 
     def missing() -> str | None:
         status = scenario.pipeline.daemons[-1].status()
@@ -252,6 +256,34 @@ def test_a_table_that_replaces_another_is_followed(scenario: Scenario) -> None:
     run(scenario, "UPDATE goods SET price = 8 WHERE shop_id = 5")
     scenario.await_equal(DEADLINE)
     assert scenario.generations() == generations
+
+
+def test_an_index_that_has_stopped_holds_up_no_resync_of_others(scenario: Scenario) -> None:
+    """In one process its changes are not applied before it goes on, those of the first resync either."""
+    run(
+        scenario,
+        "ALTER TABLE goods DROP COLUMN label, DROP COLUMN double",
+        "UPDATE goods SET price = 9",
+    )
+    await_states(scenario, {"goods": "stopped", "shops": "seeded", "open": "seeded"}, "label")
+    run(scenario, "ALTER TABLE goods ALTER COLUMN price TYPE numeric(12,1) USING price + 1")
+    until("the shops have the new prices", lambda: prices_of_shops(scenario) == {10}, DEADLINE)
+    run(scenario, "ALTER TABLE shops ALTER COLUMN kind TYPE mood USING 'glad'")
+    until(
+        "the shops have the new kind",
+        lambda: {shop["kind"] for shop in scenario.read("shops").values()} == {"glad"},
+        DEADLINE,
+    )
+    run(
+        scenario,
+        "ALTER TABLE goods ADD COLUMN label text DEFAULT 'y'",
+        "ALTER TABLE goods ADD COLUMN double numeric GENERATED ALWAYS AS (price * 2) STORED",
+    )
+    scenario.await_equal(DEADLINE)
+
+
+def prices_of_shops(scenario: Scenario) -> set[object]:
+    return {item["price"] for shop in scenario.read("shops").values() for item in shop["goods"]}
 
 
 def test_child_tables_stop_the_indexes_that_need_their_parent(scenario: Scenario) -> None:

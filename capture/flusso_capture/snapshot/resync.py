@@ -21,7 +21,7 @@ _INSERT_LSN = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 
 
 class Resync:
-    """One attempt at one request."""
+    """One attempt at one request: `publish`, then ask `acknowledged`, then `close`."""
 
     def __init__(
         self,
@@ -33,21 +33,21 @@ class Resync:
         context: CaptureContext,
     ) -> None:
         """`links` are the table's link columns."""
+        self.request = request
         self._table = request.table
-        self._request = request
         self._links = links
         self._origin = origin
-        self._log = log
         self._options = options
         self._context = context
         self._outstanding = 0
         self._tally = Tally(context.status)
+        self._writer = log.writer()
+        self._publisher = Publisher(self._writer, context.stop, on_wait=lambda: None)
 
-    def run(self) -> bool:
-        """Publish; returns True once everything is acknowledged.
+    def publish(self) -> bool:
+        """Publish; False while the table does not exist, or has no primary key or not all link columns.
 
-        Returns False while the table does not exist, or has no primary key or not all link columns.
-        Raises `RetryableError` (try again), `StoppedError`.
+        Raises `RetryableError` (make another attempt), `StoppedError`.
         """
         if not self._can_be_followed():
             return False
@@ -56,18 +56,20 @@ class Resync:
             self._table,
             extra={"action": "resync", "table": str(self._table)},
         )
-        writer = self._log.writer()
-        publisher = Publisher(writer, self._context.stop, on_wait=lambda: None)
-        try:
-            lsn = self._publish_tables(publisher)
-            if self._request.truncate:
-                self._publish(publisher, self._change(Op.TRUNCATE, (), None, lsn))
-            while self._outstanding:
-                publisher.await_acknowledgements()
-        finally:
-            writer.close(_CLOSE_TIMEOUT_SECONDS)
-            self._tally.give_up()
+        lsn = self._publish_tables()
+        if self.request.truncate:
+            self._publish(self._change(Op.TRUNCATE, (), None, lsn))
         return True
+
+    def acknowledged(self) -> bool:
+        """Whether everything is acknowledged.  Does not wait.  Raises `RetryableError` (make another attempt)."""
+        self._publisher.serve_acknowledgements()
+        return not self._outstanding
+
+    def close(self) -> None:
+        """Give up what is not acknowledged."""
+        self._writer.close(_CLOSE_TIMEOUT_SECONDS)
+        self._tally.give_up()
 
     def _can_be_followed(self) -> bool:
         options, stop = self._options, self._context.stop
@@ -75,26 +77,26 @@ class Resync:
             table = read_catalog(connection, [self._table]).tables.get(self._table)
             return table is not None and not missing_for_stream(table, self._links)
 
-    def _publish_tables(self, publisher: Publisher) -> int:
+    def _publish_tables(self) -> int:
         """Publish the rows of the tables to be read; returns an LSN after all changes that were missed."""
         options, stop = self._options, self._context.stop
         with session(options.conninfo, stop, f"read table {self._table}") as connection:
             row = connection.execute(_INSERT_LSN).fetchone()
             assert row is not None
             # A partition that does not exist any more has a request of its own.
-            for table in read_catalog(connection, self._request.read).tables.values():
+            for table in read_catalog(connection, self.request.read).tables.values():
                 reader = Reader(connection, table, self._links, options.snapshot_chunk)
                 last: tuple[str, ...] = ()
                 while rows := reader.after(last):
-                    last = self._publish_rows(publisher, reader, rows)
+                    last = self._publish_rows(reader, rows)
             return int(row[0])
 
-    def _publish_rows(self, publisher: Publisher, reader: Reader, rows: Rows) -> tuple[str, ...]:
+    def _publish_rows(self, reader: Reader, rows: Rows) -> tuple[str, ...]:
         width = len(reader.key)
         for row in reader.readable(rows):
             key = _key(row, width)
             image = dict(zip(reader.columns, row, strict=True))
-            self._publish(publisher, self._change(Op.READ, key, image, 0))
+            self._publish(self._change(Op.READ, key, image, 0))
         return _key(rows[-1], width)
 
     def _change(
@@ -104,8 +106,8 @@ class Resync:
         # No transaction id: all that was missed was visible before the resync began.
         return Change(op, self._table, key, None, image, (), lsn, 0, now, 0, 0, self._origin)
 
-    def _publish(self, publisher: Publisher, change: Change) -> None:
-        publisher.publish(change, self._on_acknowledged)
+    def _publish(self, change: Change) -> None:
+        self._publisher.publish(change, self._on_acknowledged)
         self._outstanding += 1
         self._context.metrics.counter("flusso_changes_captured_total").inc()
         self._tally.take(1)

@@ -15,6 +15,7 @@ from flusso_shared import retry
 from flusso_shared.change import Origin
 from flusso_shared.changelog.control_records import Lineage, TableSnapshot, snapshots_of
 from flusso_shared.clock import Clock
+from flusso_shared.errors import RetryableError
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import Plan
 from flusso_shared.postgres.errors import DeniedError
@@ -94,6 +95,8 @@ class SnapshotScheduler:
         self._denied: set[TableName] = set()
         """Tables with a pending resync request that may not be read."""
         self._resync_requests = resync_requests
+        self._published: dict[TableName, Resync] = {}
+        """Resyncs that are not acknowledged yet.  A log in memory acknowledges what every index has applied, and one may have stopped."""
         self._retry_at = math.inf
         """When resyncs that could not be run are tried again, in monotonic seconds."""
         self.busy = True
@@ -101,26 +104,52 @@ class SnapshotScheduler:
 
     def work(self) -> None:
         """Run resyncs and snapshots until a stop is requested (`StoppedError`)."""
+        try:
+            while True:
+                self._run_round()
+        finally:
+            for resync in self._published.values():
+                resync.close()
+
+    def _run_round(self) -> None:
         clock, status = self._context.clock, self._context.status
-        while True:
-            self._run_resyncs()
-            reading_again = status.lost_position is not None
-            todo = retry.forever(
-                self._unserved, doing="read the control records", clock=clock, status=status
+        self._complete_resyncs()
+        self._run_resyncs()
+        reading_again = status.lost_position is not None
+        todo = retry.forever(
+            self._unserved, doing="read the control records", clock=clock, status=status
+        )
+        self.busy = bool(todo)
+        if reading_again and not todo:
+            status.position_found()
+        for table in todo:
+            retry.forever(
+                lambda table=table: self._take_snapshot(table),  # type: ignore[misc]
+                doing=f"snapshot table {table}",
+                clock=clock,
+                status=status,
             )
-            self.busy = bool(todo)
-            if reading_again and not todo:
-                status.position_found()
-            for table in todo:
-                retry.forever(
-                    lambda table=table: self._take_snapshot(table),  # type: ignore[misc]
-                    doing=f"snapshot table {table}",
-                    clock=clock,
-                    status=status,
+        self._waiting &= set(todo)
+        if not todo or self._waiting:
+            clock.wait(_POLL_INTERVAL_SECONDS)
+
+    def _complete_resyncs(self) -> None:
+        """Complete the requests whose resyncs are acknowledged; have those published again whose writer failed."""
+        for table, resync in list(self._published.items()):
+            try:
+                if not resync.acknowledged():
+                    continue
+                self._resync_requests.complete(resync.request)
+            except RetryableError as error:
+                logger.warning(
+                    "the resync of table %s is published again: %s",
+                    table,
+                    error,
+                    extra={"action": "resync", "table": str(table)},
                 )
-            self._waiting &= set(todo)
-            if not todo or self._waiting:
-                clock.wait(_POLL_INTERVAL_SECONDS)
+                self._resync_requests.wakeup.set()
+            del self._published[table]
+            resync.close()
 
     def _run_resyncs(self) -> None:
         clock, status = self._context.clock, self._context.status
@@ -135,6 +164,9 @@ class SnapshotScheduler:
             status=status,
         )
         for request in found:
+            earlier = self._published.get(request.table)
+            if earlier is not None and earlier.request == request:
+                continue
             retry.forever(
                 lambda request=request: self._run_resync(request),  # type: ignore[misc]
                 doing=f"resync table {request.table}",
@@ -143,11 +175,15 @@ class SnapshotScheduler:
             )
 
     def _run_resync(self, request: ResyncRequest) -> None:
+        if (earlier := self._published.pop(request.table, None)) is not None:
+            # The request was extended: what is published now contains it.
+            earlier.close()
         _, origin = self._history()
         links = self._links.get(request.table, frozenset())
         resync = Resync(request, links, origin, self._log, self._options, self._context)
+        published = False
         try:
-            done = resync.run()
+            published = resync.publish()
         except DeniedError as error:
             if request.table not in self._denied:
                 logger.error(
@@ -155,12 +191,14 @@ class SnapshotScheduler:
                 )
                 self._context.status.failed(str(error))
             self._denied.add(request.table)
-            done = False
         else:
             self._denied.discard(request.table)
-        if done:
-            self._resync_requests.complete(request)
-        else:
+        finally:
+            if published:
+                self._published[request.table] = resync
+            else:
+                resync.close()
+        if not published:
             # What is missing may be restored before the catalog watch has seen that it was missing.
             self._retry_at = self._context.clock.monotonic() + self._options.watch_seconds
 
