@@ -79,7 +79,9 @@ def tamper(site: Site, random: Random) -> int:
     deleted, changed = ids[::2], ids[1::2]
     lines: list[dict[str, Any]] = [{"delete": {"_id": str(number)}} for number in deleted]
     for number in changed:
-        lines += [{"update": {"_id": str(number)}}, {"doc": {"email": "by hand", "orders": []}}]
+        # The pipeline writes, too.
+        where = {"_id": str(number), "retry_on_conflict": 100}
+        lines += [{"update": where}, {"doc": {"email": "by hand", "orders": []}}]
     for number in range(TAMPERED - len(ids)):
         # Some could be keys of rows that are not there, and some could be none.
         name = str(10**8 + number) if number % 2 else f"by hand {number}"
