@@ -17,6 +17,8 @@ from flusso_shared.status import Tally
 logger = logging.getLogger(__name__)
 
 _CLOSE_TIMEOUT_SECONDS = 2.0
+_PROMPT_SECONDS = 1.0
+"""In which most resyncs are acknowledged."""
 _INSERT_LSN = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 
 
@@ -34,6 +36,8 @@ class Resync:
     ) -> None:
         """`links` are the table's link columns."""
         self.request = request
+        self.published_at = 0.0
+        """In monotonic seconds."""
         self._table = request.table
         self._links = links
         self._origin = origin
@@ -45,7 +49,7 @@ class Resync:
         self._publisher = Publisher(self._writer, context.stop, on_wait=lambda: None)
 
     def publish(self) -> bool:
-        """Publish; False while the table does not exist, or has no primary key or not all link columns.
+        """Publish, and wait for a moment; False while the table does not exist, or has no primary key or not all link columns.
 
         Raises `RetryableError` (make another attempt), `StoppedError`.
         """
@@ -59,6 +63,10 @@ class Resync:
         lsn = self._publish_tables()
         if self.request.truncate:
             self._publish(self._change(Op.TRUNCATE, (), None, lsn))
+        clock = self._context.clock
+        self.published_at = clock.monotonic()
+        while self._outstanding and clock.monotonic() - self.published_at < _PROMPT_SECONDS:
+            self._publisher.await_acknowledgements()
         return True
 
     def acknowledged(self) -> bool:

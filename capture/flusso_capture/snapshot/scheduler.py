@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _POLL_INTERVAL_SECONDS = 0.5
 _RECORDS_INTERVAL_SECONDS = 30.0
+_SUPERSEDED_AFTER_SECONDS = 5.0
+"""After which a resync that is not acknowledged gives way to the extended request: usually it is acknowledged before."""
 
 Wanted = Callable[[], Collection[TableName]]
 History = tuple[Lineage, Origin]
@@ -113,8 +115,8 @@ class SnapshotScheduler:
 
     def _run_round(self) -> None:
         clock, status = self._context.clock, self._context.status
-        self._complete_resyncs()
         self._run_resyncs()
+        self._complete_resyncs()
         reading_again = status.lost_position is not None
         todo = retry.forever(
             self._unserved, doing="read the control records", clock=clock, status=status
@@ -164,9 +166,13 @@ class SnapshotScheduler:
             status=status,
         )
         for request in found:
-            earlier = self._published.get(request.table)
-            if earlier is not None and earlier.request == request:
-                continue
+            if (earlier := self._published.get(request.table)) is not None:
+                if earlier.request == request:
+                    continue
+                due = earlier.published_at + _SUPERSEDED_AFTER_SECONDS
+                if due > clock.monotonic():
+                    self._retry_at = min(self._retry_at, due)
+                    continue
             retry.forever(
                 lambda request=request: self._run_resync(request),  # type: ignore[misc]
                 doing=f"resync table {request.table}",
@@ -200,7 +206,8 @@ class SnapshotScheduler:
                 resync.close()
         if not published:
             # What is missing may be restored before the catalog watch has seen that it was missing.
-            self._retry_at = self._context.clock.monotonic() + self._options.watch_seconds
+            again = self._context.clock.monotonic() + self._options.watch_seconds
+            self._retry_at = min(self._retry_at, again)
 
     def _unserved(self) -> list[TableName]:
         """Tables that need a snapshot and had none yet.  A table that was not wanted in between gets another one."""
