@@ -129,7 +129,7 @@ def _servers(options: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
         # Postgres' own user has to get in here.
         Path(folder).chmod(0o755)
         # Not as for tests, whose servers save time where they start and not where they work.
-        stack = Stack(replace(Layout.temporary(Path(folder)), with_store=True))
+        stack = Stack(replace(Layout.temporary(Path(folder)), with_store=True, brief=False))
         stack.up()
         try:
             found = stack.addresses()

@@ -29,30 +29,28 @@ class Layout:
     cache: Path
     ports: Mapping[str, int]
     with_store: bool
-
-    @property
-    def brief(self) -> bool:
-        """Whether the servers live for one run of tests, or for one test."""
-        return not self.with_store
+    brief: bool
+    """Whether the servers live for one run of tests, or for one test: quick to start, and not safe from a crash of the machine."""
 
     @classmethod
     def of_repository(cls, environment: Mapping[str, str] = os.environ) -> Layout:
         """The servers of this working copy, with the example store.
 
-        Their data is in `.dev`, or in `$FLUSSO_DEV_FOLDER`.
+        Their data is in `.dev`, or in `$FLUSSO_DEV_FOLDER`.  `$FLUSSO_DEV_BRIEF` makes them brief.
         """
         ports = {
             service: _port(environment, variable, default)
             for service, (variable, default) in PORT_VARIABLES.items()
         }
         folder = Path(environment.get("FLUSSO_DEV_FOLDER") or ROOT / ".dev").resolve()
-        return cls(folder, cache_folder(environment), ports, with_store=True)
+        brief = bool(environment.get("FLUSSO_DEV_BRIEF"))
+        return cls(folder, cache_folder(environment), ports, with_store=True, brief=brief)
 
     @classmethod
     def temporary(cls, folder: Path, environment: Mapping[str, str] = os.environ) -> Layout:
         """Empty servers on free ports."""
         ports = dict(zip(PORT_VARIABLES, free_ports(len(PORT_VARIABLES)), strict=True))
-        return cls(folder, cache_folder(environment), ports, with_store=False)
+        return cls(folder, cache_folder(environment), ports, with_store=False, brief=True)
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

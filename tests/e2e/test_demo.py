@@ -28,7 +28,11 @@ def environment() -> Iterator[dict[str, str]]:
         # Postgres' own user has to get in here.
         Path(folder).chmod(0o755)
         ports = dict(zip(_PORTS.values(), map(str, free_ports(len(_PORTS))), strict=True))
-        own = {"FLUSSO_DEV_FOLDER": folder, "PYTHONPATH": str(ROOT / "dev")}
+        own = {
+            "FLUSSO_DEV_FOLDER": folder,
+            "FLUSSO_DEV_BRIEF": "1",
+            "PYTHONPATH": str(ROOT / "dev"),
+        }
         yield inherited_environment() | ports | own
 
 

@@ -55,6 +55,7 @@ def place() -> Iterator[Place]:
     usual = [*servers.values(), *_OURS]
     ports = dict(zip(usual, free_ports(len(usual)), strict=True))
     variables = {name: str(ports[port]) for name, port in servers.items()}
+    variables["FLUSSO_DEV_BRIEF"] = "1"
     variables["FLUSSO_LOG"] = "warning"  # so that no line says that the next one has an effect
     variables["PRIMARY_OPENSEARCH_URL"] = f"http://127.0.0.1:{ports[9200]}"
     variables["FLUSSO_PUBLIC_ADDRESS"] = f"127.0.0.1:{ports[9464]}"

@@ -51,7 +51,7 @@ def test_every_taken_port_is_told_at_once(tmp_path: Path) -> None:
             "kafka": two.getsockname()[1],
             "opensearch": free_ports(1)[0],
         }
-        layout = Layout(tmp_path, tmp_path / "cache", ports, with_store=False)
+        layout = Layout(tmp_path, tmp_path / "cache", ports, with_store=False, brief=True)
         with pytest.raises(Problem) as caught:
             Stack(layout).up()
     assert "FLUSSO_POSTGRES_PORT" in str(caught.value)
