@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -31,14 +30,6 @@ class QuickClock(SystemClock):
 
     def wait(self, seconds: float) -> None:
         super().wait(min(seconds, 0.01))
-
-
-@pytest.fixture
-def index(services: Services, index_prefix: str) -> Iterator[IndexKit]:
-    made = IndexKit(services.opensearch_url, index_prefix)
-    made.create()
-    yield made
-    made.close()
 
 
 def document(number: int, size: int) -> Operation:

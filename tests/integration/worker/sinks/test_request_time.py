@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
@@ -54,14 +54,6 @@ class PacedCluster(Cluster):
         self.sizes.append(size)
         self._clock.now += size * self.seconds
         return super().request(method, path, body, params, allow)
-
-
-@pytest.fixture
-def index(services: Services, index_prefix: str) -> Iterator[IndexKit]:
-    made = IndexKit(services.opensearch_url, index_prefix)
-    made.create()
-    yield made
-    made.close()
 
 
 def test_the_size_of_requests_follows_their_time(index: IndexKit, services: Services) -> None:
