@@ -15,11 +15,9 @@ that fails the run and names its package.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 VARIABLES = {
     "postgres": "FLUSSO_TEST_POSTGRES_URL",
@@ -73,11 +71,10 @@ def _started(missing: list[str], kind: str) -> Iterator[dict[str, str]]:
 def _processes(missing: list[str]) -> Iterator[dict[str, str]]:
     from stacklib.layout import Layout
     from stacklib.stack import Stack
+    from support.servers.folder import server_folder
 
-    with tempfile.TemporaryDirectory(prefix="flusso-test-") as folder:
-        # Postgres refuses to run as root: its own user has to get in here.
-        Path(folder).chmod(0o755)
-        stack = Stack(Layout.temporary(Path(folder)), only=missing)
+    with server_folder() as folder:
+        stack = Stack(Layout.temporary(folder), only=missing)
         try:
             stack.up()
             yield stack.addresses()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from stacklib.layout import PORT_VARIABLES, ROOT
 from stacklib.ports import accepts, free_ports
 from support.commands import inherited_environment
+from support.servers.folder import server_folder
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -24,12 +23,10 @@ _PORTS = {name: variable for name, (variable, _) in PORT_VARIABLES.items()}
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
     """Servers of the demonstration's own: free ports, an empty folder."""
-    with tempfile.TemporaryDirectory(prefix="flusso-demo-") as folder:
-        # Postgres' own user has to get in here.
-        Path(folder).chmod(0o755)
+    with server_folder() as folder:
         ports = dict(zip(_PORTS.values(), map(str, free_ports(len(_PORTS))), strict=True))
         own = {
-            "FLUSSO_DEV_FOLDER": folder,
+            "FLUSSO_DEV_FOLDER": str(folder),
             "FLUSSO_DEV_BRIEF": "1",
             "PYTHONPATH": str(ROOT / "dev"),
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from stacklib.daemon import Daemon, Launch
 from stacklib.kafka import Kafka
 from stacklib.layout import Layout
 from stacklib.ports import HOST, free_ports
+from support.servers.folder import server_folder
 from support.servers.kafka_files import kafka_files
 from support.waiting import until_none
 
@@ -102,12 +102,10 @@ def own_kafka(
 
     A single one may have further `listeners`, by name with their ports, and `settings`.
     """
-    with tempfile.TemporaryDirectory(prefix="flusso-test-", ignore_cleanup_errors=True) as folder:
+    with server_folder() as folder:
         controller, *ports = free_ports(brokers + 1)
         made = [
-            _broker(
-                number, port, controller, brokers, Path(folder) / str(number), listeners, settings
-            )
+            _broker(number, port, controller, brokers, folder / str(number), listeners, settings)
             for number, port in enumerate(ports, start=1)
         ]
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from stacklib.daemon import Daemon, Launch
 from stacklib.layout import Layout
 from stacklib.opensearch import OpenSearch
 from stacklib.ports import HOST, free_ports
+from support.servers.folder import server_folder
 from support.waiting import until_none
 
 _OPTIONS = ("-Xms384m", "-Xmx512m", *programs.BRIEF_JAVA)
@@ -46,8 +46,8 @@ class OwnOpenSearch:
 @contextmanager
 def own_opensearch_2() -> Iterator[OwnOpenSearch]:
     """A node that runs, gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="flusso-test-", ignore_cleanup_errors=True) as folder:
-        node = OwnOpenSearch(Path(folder))
+    with server_folder() as folder:
+        node = OwnOpenSearch(folder)
         try:
             node.start()
             yield node

@@ -6,16 +6,15 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 import psycopg
 from psycopg import conninfo
 
 from stacklib.ports import HOST, free_ports
+from support.servers.folder import server_folder
 from support.waiting import until_none
 
 _CONFIG = """
@@ -39,8 +38,8 @@ def own_pgbouncer(url: str, mode: Literal["session", "transaction", "statement"]
     parts = conninfo.conninfo_to_dict(url)
     given = {name: parts[name] for name in ("host", "port", "user", "password") if name in parts}
     (port,) = free_ports(1)
-    with tempfile.TemporaryDirectory(prefix="flusso-test-") as folder:
-        file = Path(folder) / "pgbouncer.ini"
+    with server_folder() as folder:
+        file = folder / "pgbouncer.ini"
         server = " ".join(f"{name}={value}" for name, value in given.items())
         file.write_text(_CONFIG.format(server=server, host=HOST, port=port, mode=mode))
         # It refuses to run as root.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from stacklib.daemon import Daemon
 from stacklib.layout import Layout
 from stacklib.ports import HOST
 from stacklib.postgres import Postgres
+from support.servers.folder import server_folder
 from support.waiting import until_none
 
 _GRACE = 30.0
@@ -156,10 +156,8 @@ def standby_of(primary: OwnPostgres, name: str, **settings: str) -> Iterator[Own
 
 @contextmanager
 def _made(settings: Mapping[str, str], *, in_file: bool = False) -> Iterator[OwnPostgres]:
-    with tempfile.TemporaryDirectory(prefix="flusso-test-", ignore_cleanup_errors=True) as folder:
-        # Postgres' own user has to get in here.
-        Path(folder).chmod(0o755)
-        server = OwnPostgres(Path(folder), settings, in_file=in_file)
+    with server_folder() as folder:
+        server = OwnPostgres(folder, settings, in_file=in_file)
         try:
             yield server
         finally:

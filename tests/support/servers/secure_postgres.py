@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from support.servers.certificates import Authority
+from support.servers.folder import server_folder
 from support.servers.own_postgres import OwnPostgres, own_postgres, standby_of
 
 _HBA = """\
@@ -44,9 +43,7 @@ def secure_standby_of(primary: OwnPostgres, authority: Authority) -> Iterator[Ow
 def _files(authority: Authority) -> Iterator[dict[str, str]]:
     """The settings, with files that the server's user can read."""
     made = authority.issue("database")
-    with tempfile.TemporaryDirectory(prefix="flusso-test-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with server_folder() as folder:
         files = {
             "ssl_cert_file": folder / "server.pem",
             "ssl_key_file": folder / "server.key",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,6 +24,7 @@ from support.kits.change_logs import (
     read,
     start,
 )
+from support.servers.folder import server_folder
 from support.servers.own_kafka import own_kafka
 from support.waiting import until
 
@@ -54,8 +53,8 @@ class Broker:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    with tempfile.TemporaryDirectory(prefix="flusso-test-") as folder:
-        stack = Stack(Layout.temporary(Path(folder)), only=["kafka"])
+    with server_folder() as folder:
+        stack = Stack(Layout.temporary(folder), only=["kafka"])
         try:
             stack.up()
             yield Broker(stack)
