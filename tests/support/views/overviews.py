@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+
 from flusso_cli.overview.model import Overview
 from support import web
 from support.processes import Daemon, Site
@@ -31,12 +33,15 @@ _LONGEST_SECONDS = 5.0 + 15.0
 
 def overview(daemon: Daemon) -> Overview:
     """What the process answers at `GET /overview`, within the time that is promised."""
+    return Overview.from_json(_asked(daemon).raise_for_status().json())
+
+
+def _asked(daemon: Daemon) -> httpx.Response:
     began = time.monotonic()
     with web.client(f"http://{daemon.private_address()}") as client:
         answer = client.get("/overview", auth=("admin", "flusso"))
         assert time.monotonic() - began < _LONGEST_SECONDS
-        answer.raise_for_status()
-        return Overview.from_json(answer.json())
+        return answer
 
 
 def await_overview(
@@ -46,7 +51,10 @@ def await_overview(
     found: list[Overview] = []
 
     def look() -> str | None:
-        found[:] = [overview(daemon)]
+        answer = _asked(daemon)
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return answer.text  # It listens before it is up.
+        found[:] = [Overview.from_json(answer.raise_for_status().json())]
         left = missing(found[0])
         return f"{left}" if left else None
 
