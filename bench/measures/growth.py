@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -19,6 +20,7 @@ from world import (
     settle,
 )
 
+from support.processes import Pipeline, Site
 from support.waiting import until
 
 _SCHEMA = """\
@@ -35,88 +37,106 @@ fields:
 def changes(world: World) -> list[Reading]:
     """Seconds per change of a small backlog, over those of one a hundred times as large."""
     small, large = world.sized(10_000, 100), world.sized(1_000_000, 400)
-    return [
-        Reading(
-            _backlog(world, large) / large,
-            _backlog(world, small) / small,
-            {"small": small, "large": large},
-        )
-        for _ in range(world.rounds)
-    ]
+    with ExitStack() as stack:
+        live = {many: _Live(stack, world, many) for many in (small, large)}
+        return [
+            Reading(
+                live[large].backlog(f"round {number}") / large,
+                live[small].backlog(f"round {number}") / small,
+                {"small": small, "large": large},
+            )
+            for number in range(world.rounds)
+        ]
 
 
 def rows(world: World) -> list[Reading]:
     """The same for the rows of a table that is seeded."""
     small, large = world.sized(100_000, 200), world.sized(10_000_000, 800)
-    return [
-        Reading(
-            _seeding(world, large, 1) / large,
-            _seeding(world, small, 1) / small,
-            {"small": small, "large": large},
-        )
-        for _ in range(world.rounds)
-    ]
+    with ExitStack() as stack:
+        urls = {many: stack.enter_context(_table(world, many)) for many in (small, large)}
+        return [
+            Reading(
+                _seeding(world, urls[large], 1) / large,
+                _seeding(world, urls[small], 1) / small,
+                {"small": small, "large": large},
+            )
+            for _ in range(world.rounds)
+        ]
 
 
 def indexes(world: World) -> list[Reading]:
     """The same for the indexes of a table that is seeded, per index."""
     table, many = world.sized(20_000, 200), world.sized(50, 4)
-    return [
-        Reading(
-            _seeding(world, table, many) / many,
-            _seeding(world, table, 1),
-            {"rows": table, "indexes": many},
-        )
-        for _ in range(world.rounds)
-    ]
+    with _table(world, table) as url:
+        return [
+            Reading(
+                _seeding(world, url, many) / many,
+                _seeding(world, url, 1),
+                {"rows": table, "indexes": many},
+            )
+            for _ in range(world.rounds)
+        ]
 
 
-def _seeding(world: World, many: int, indexes: int) -> float:
-    """Seconds from the start of the processes until `indexes` indexes over a table of so many rows are live."""
+@contextmanager
+def _table(world: World, many: int) -> Iterator[str]:
+    """The URL of a database with a table of so many rows."""
+    with world.database() as database_url:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE things (id integer PRIMARY KEY, name text)")
+            connection.execute(
+                "INSERT INTO things SELECT n, 'thing ' || n FROM generate_series(1, %s) n", (many,)
+            )
+            settle(connection)
+        yield database_url
+
+
+def _seeding(world: World, database_url: str, indexes: int) -> float:
+    """Seconds from the start of the processes until so many indexes over the table are live."""
     with ExitStack() as stack:
-        seeded = _Seeded(stack, world, many, indexes)
-        return seeded.seconds
+        _, _, seconds = _seeded(stack, world, database_url, indexes)
+        return seconds
 
 
-def _backlog(world: World, many: int) -> float:
-    """Seconds in which a worker works off a change of each of so many rows."""
-    with ExitStack() as stack:
-        seeded = _Seeded(stack, world, many, 1)
-        worker = seeded.pipeline.daemons[1]
+def _seeded(
+    stack: ExitStack, world: World, database_url: str, indexes: int
+) -> tuple[Site, Pipeline, float]:
+    """Capture and a worker, which `stack` ends, with so many indexes that are live; and what that took."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    names = [f"things_{number}" for number in range(indexes)]
+    site = stack.enter_context(world.site(database_url))
+    site = site.with_schemas(folder, dict.fromkeys(names, _SCHEMA))
+    pipeline, _ = stack.enter_context(running(site, 1))
+    started = time.monotonic()
+    pipeline.start()
+    await_aliases(site, pipeline, *names)
+    return site, pipeline, time.monotonic() - started
+
+
+class _Live:
+    """An index over a table of so many rows, kept by capture and a worker until `stack` ends."""
+
+    def __init__(self, stack: ExitStack, world: World, many: int) -> None:
+        self._many = many
+        self._url = stack.enter_context(_table(world, many))
+        self._site, self._pipeline, _ = _seeded(stack, world, self._url, 1)
+
+    def backlog(self, name: str) -> float:
+        """Seconds in which the worker works off a change of each row, all of which are in Kafka before."""
+        worker = self._pipeline.daemons[1]
         worker.stop()
-        before = records_of(seeded.site, "things")
-        seeded.connection.execute("UPDATE things SET name = 'changed'")
+        before = records_of(self._site, "things")
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute("UPDATE things SET name = %s", (name,))
         until(
             "all changes are in Kafka",
-            lambda: records_of(seeded.site, "things") >= before + many,
+            lambda: records_of(self._site, "things") >= before + self._many,
             DEADLINE,
         )
         started = time.monotonic()
         worker.start()
-        await_documents(seeded.site, seeded.pipeline, "things_0", "name", "changed", many)
+        await_documents(self._site, self._pipeline, "things_0", "name", name, self._many)
         return time.monotonic() - started
-
-
-class _Seeded:
-    """A table of so many rows, and indexes over it that are live.  `stack` ends all of it."""
-
-    def __init__(self, stack: ExitStack, world: World, many: int, indexes: int) -> None:
-        database_url = stack.enter_context(world.database())
-        self.connection = stack.enter_context(psycopg.connect(database_url, autocommit=True))
-        self.connection.execute("CREATE TABLE things (id integer PRIMARY KEY, name text)")
-        self.connection.execute(
-            "INSERT INTO things SELECT n, 'thing ' || n FROM generate_series(1, %s) n", (many,)
-        )
-        settle(self.connection)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        names = [f"things_{number}" for number in range(indexes)]
-        site = stack.enter_context(world.site(database_url))
-        self.site = site.with_schemas(folder, dict.fromkeys(names, _SCHEMA))
-        self.pipeline, _ = stack.enter_context(running(self.site, 1))
-        started = time.monotonic()
-        self.pipeline.start()
-        await_aliases(self.site, self.pipeline, *names)
-        self.seconds = time.monotonic() - started
 
 
 MEASURES = [
