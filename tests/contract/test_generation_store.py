@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -10,12 +11,14 @@ from dataclasses import dataclass, replace
 import pytest
 
 from flusso_shared.changelog.control_records import Lineage
+from flusso_shared.clock import SystemClock
 from flusso_shared.names import GenerationName
 from flusso_shared.seams import TopicPartition
 from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.physical import GenerationIndexes
 from flusso_worker.generations.record import Generation, Known, Pause, Seeding, State
 from flusso_worker.generations.schema_order import Carrier, SchemaOrder
+from flusso_worker.generations.shared_readings import SharedStore
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import Cluster
 from services import Services
@@ -46,7 +49,13 @@ class Bookkeeping:
         return [item.generation.name for item in self.store.load(INDEX)]
 
 
-@pytest.fixture(params=["local", pytest.param("opensearch", marks=pytest.mark.services)])
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("opensearch", marks=pytest.mark.services),
+        pytest.param("opensearch, with other indexes", marks=pytest.mark.services),
+    ]
+)
 def book(request: pytest.FixtureRequest) -> Iterator[Bookkeeping]:
     if request.param == "local":
         yield Bookkeeping(LocalStore(), "", lambda _: None)
@@ -54,6 +63,9 @@ def book(request: pytest.FixtureRequest) -> Iterator[Bookkeeping]:
     prefix = request.getfixturevalue("index_prefix")
     cluster = Cluster(connection(request.getfixturevalue("services").opensearch_url))
     store = GenerationStore(cluster, prefix)
+    if request.param != "opensearch":
+        clock = SystemClock(threading.Event())
+        store = SharedStore(cluster, prefix, [INDEX, "other"], clock, moment=0.0)
     store.ensure()
     indexes = GenerationIndexes(cluster)
     yield Bookkeeping(store, prefix, lambda made: indexes.create(made.name, made.plan))

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 _BUSY_STEP_SECONDS = 0.1
 """Between two rounds, times the number of indexes: many indexes do not query the servers more often than one."""
 _IDLE_STEP_SECONDS = 1.0
+_IDLE_STEP_OF_EACH_SECONDS = 0.025
+"""The same where nothing is about to happen, times the number of indexes: each step looks at every one."""
 _SHUTDOWN_BUDGET_SECONDS = 25.0
 
 
@@ -76,7 +78,7 @@ class Worker:
         try:
             with self._destinations() as destinations:
                 self._await_servers(destinations)
-                self._runners = [destinations.runner(index) for index in self._plan.indexes]
+                self._runners = destinations.runners(self._plan)
                 metrics, budget = self._context.metrics, self._context.byte_budget
                 metrics.gauge("flusso_indexes").set(len(self._runners))
                 metrics.gauge("flusso_bytes_in_flight").set_function(lambda: budget.reserved)
@@ -112,10 +114,11 @@ class Worker:
 
     def _await_servers(self, destinations: Destinations) -> None:
         timeout = self._options.startup_timeout
-        startup = Startup(FirstAnswer(self._clock, self._context.status, timeout))
-        self._plan = startup.await_postgres(self._options.conninfo, self._plan)
+        first = FirstAnswer(self._clock, self._context.status, timeout)
+        startup = Startup(first, self._options.conninfo, destinations.sessions)
+        self._plan = startup.await_postgres(self._plan)
         startup.await_clusters(destinations.clusters)
-        startup.require_new(self._options.conninfo, self._plan, destinations.known_indexes)
+        startup.require_new(self._plan, destinations.known_indexes)
         startup.await_log(self._context.log)
         self.reached.set()
 
@@ -160,10 +163,11 @@ class Worker:
             frequent = not self._ready.is_set() or any(
                 runner.transition_near for runner in self._runners
             )
+            many = len(self._runners)
             self._stop.wait(
-                min(_IDLE_STEP_SECONDS, _BUSY_STEP_SECONDS * len(self._runners))
+                min(_IDLE_STEP_SECONDS, _BUSY_STEP_SECONDS * many)
                 if frequent
-                else _IDLE_STEP_SECONDS
+                else max(_IDLE_STEP_SECONDS, _IDLE_STEP_OF_EACH_SECONDS * many)
             )
 
     def _publish_phase(self) -> None:

@@ -14,6 +14,7 @@ from flusso_shared.process.first_answer import FirstAnswer
 from flusso_shared.seams import ChangeLog
 from flusso_worker.documents.prepare import checked_plan, require_readable
 from flusso_worker.postgres.database import Database
+from flusso_worker.postgres.sessions import Sessions
 from flusso_worker.sinks.cluster import Cluster
 
 T = TypeVar("T")
@@ -24,8 +25,10 @@ class Startup:
     """Checks before the first step.  Later outages are waited for without an end."""
 
     first: FirstAnswer
+    conninfo: Conninfo
+    sessions: Sessions
 
-    def await_postgres(self, conninfo: Conninfo, plan: Plan) -> Plan:
+    def await_postgres(self, plan: Plan) -> Plan:
         """Wait for the database, then check that it has the plan's tables; returns the bound plan.
 
         Raises `FatalError` when it refuses the connection for good, or lacks a table.
@@ -36,11 +39,9 @@ class Startup:
             database.finish()
             return checked_plan(plan, database)
 
-        return self._ask(conninfo, attempt)
+        return self._ask(attempt)
 
-    def require_new(
-        self, conninfo: Conninfo, plan: Plan, known: Callable[[], Collection[str]]
-    ) -> None:
+    def require_new(self, plan: Plan, known: Callable[[], Collection[str]]) -> None:
         """Check that the database has everything that new indexes need, and that the role may read it.
 
         An index that is in `known` already, and lacks a column or a privilege now, stops alone.  Raises `FatalError`.
@@ -48,14 +49,14 @@ class Startup:
         before = self.first.wait_for("what is known of the indexes", known)
         new = Plan(tuple([index for index in plan.indexes if index.name not in before]))
         if new.indexes:
-            self._ask(conninfo, lambda database: require_readable(new, database))
+            self._ask(lambda database: require_readable(new, database))
 
-    def _ask(self, conninfo: Conninfo, question: Callable[[Database], T]) -> T:
+    def _ask(self, question: Callable[[Database], T]) -> T:
         def attempt() -> T:
-            with closing(Database(conninfo, "flusso-worker", self.first.clock)) as database:
+            with closing(Database(self.sessions, "flusso-worker", self.first.clock)) as database:
                 return question(database)
 
-        return self.first.wait_for_postgres(conninfo, attempt)
+        return self.first.wait_for_postgres(self.conninfo, attempt)
 
     def await_clusters(self, clusters: Sequence[Cluster]) -> None:
         """Wait for every OpenSearch sink; `FatalError` for a wrong user, password or certificate."""

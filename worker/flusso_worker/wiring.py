@@ -14,6 +14,8 @@ from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Te
 from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.record import Generation
 from flusso_worker.generations.registration import Registration
+from flusso_worker.generations.shared_readings import LogView, SharedStore
+from flusso_worker.generations.steps import Bookkeeping
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.index_runner import IndexRunner
 from flusso_worker.maintenance.document_writer import WriterDependencies
@@ -27,6 +29,7 @@ from flusso_worker.options import WorkerOptions
 from flusso_worker.pipeline.assembly import Dependencies, WriteDependencies, assemble_pipeline
 from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
+from flusso_worker.postgres.sessions import Sessions
 from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster
@@ -37,10 +40,12 @@ _CONNECTIONS_PER_INDEX = 6
 """Threads of one index that use a cluster at the same time: a pipeline and two flushes, of two generations while one
 replaces the other."""
 _OTHER_CONNECTIONS = 8
+_MOMENT_SECONDS = 0.25
+"""How old a reading of the bookkeeping or of the log may be that the keeper of one index has made for all."""
 
 
 class Destinations:
-    """Owns the connections to the sinks, and makes what uses them; a context manager."""
+    """Owns the connections to the servers, and makes what uses them; a context manager."""
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class Destinations:
             Cluster(connection, _OTHER_CONNECTIONS + _CONNECTIONS_PER_INDEX * indexes)
             for connection in options.opensearch
         ]
+        self.sessions = Sessions(options.conninfo)
         self.quarantine = (
             QuarantineStore(self.clusters[0], options.index_prefix) if self.clusters else None
         )
@@ -68,6 +74,7 @@ class Destinations:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.sessions.close()
         for cluster in self.clusters:
             cluster.close()
 
@@ -127,8 +134,19 @@ class Destinations:
         quarantine = self.quarantine if skips else None
         return WriterDependencies(self._options.conninfo, self.clusters, quarantine, self._clock)
 
-    def runner(self, index: IndexPlan) -> IndexRunner:
-        """The runner of `index`."""
+    def runners(self, plan: Plan) -> list[IndexRunner]:
+        """A runner for each index of `plan`; all of one thread."""
+        options, context, clock = self._options, self._context, self._clock
+        # One index has nothing to gain from what is read for others.
+        moment = _MOMENT_SECONDS if len(plan.indexes) > 1 else 0.0
+        view = LogView(context.log, plan.tables, clock, moment)
+        store: Bookkeeping = self._local
+        if self.clusters:
+            names = [index.name for index in plan.indexes]
+            store = SharedStore(self.clusters[0], options.index_prefix, names, clock, moment)
+        return [self._runner(index, store, view) for index in plan.indexes]
+
+    def _runner(self, index: IndexPlan, store: Bookkeeping, view: LogView) -> IndexRunner:
         options, context = self._options, self._context
         keeper = GenerationKeeper(
             index,
@@ -137,7 +155,8 @@ class Destinations:
             Names(options.topic_prefix, options.index_prefix),
             Telemetry(context.metrics, context.status, self._clock),
             options.heartbeat,
-            self._local,
+            store,
+            view,
         )
         return IndexRunner(index.name, keeper, self._pipeline, context)
 
@@ -148,7 +167,7 @@ class Destinations:
             active.name, active.plan, active.group, created_at=active.created_at, flushes=flushes
         )
         write = WriteDependencies(
-            conninfo=self._options.conninfo,
+            sessions=self.sessions,
             sinks=self._sinks,
             policy=self._policy,
             quarantine=self.quarantine,

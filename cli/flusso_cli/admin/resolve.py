@@ -19,6 +19,7 @@ from flusso_shared.process import command_line
 from flusso_shared.process.environment import environment
 from flusso_shared.process.progress_bar import Waiting
 from flusso_worker.postgres.database import Database
+from flusso_worker.postgres.sessions import Sessions
 
 _NOTE = (
     "These are the documents that the row leads to by its current values. Documents that it left with an earlier change"
@@ -56,7 +57,8 @@ def resolve(
     with (
         one_attempt(),
         Waiting("finding documents"),
-        closing(Database(conninfo, "flusso resolve", clock)) as database,
+        closing(Sessions(conninfo)) as sessions,
+        closing(Database(sessions, "flusso resolve", clock)) as database,
     ):
         row, found = touched(database, project.plan, table, key)
     if as_json:

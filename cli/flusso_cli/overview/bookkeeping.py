@@ -60,7 +60,7 @@ class Stored:
 
     def records(self) -> Records:
         store = self._generations
-        known = {index: store.read_index(index) for index in store.indexes()}
+        known = store.read_indexes(store.indexes())
         return Records(known, self._registry.entries())
 
     def quarantine(self) -> Mapping[str, int]:

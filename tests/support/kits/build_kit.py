@@ -23,11 +23,11 @@ from flusso_worker.documents.rebuild import Rebuilder
 from flusso_worker.documents.resolve import Resolver
 from flusso_worker.pipeline.build_batch import BatchBuilder, Connections
 from flusso_worker.pipeline.flush import Flusher
-from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.visibility_gate import Gate
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
 from flusso_worker.quarantine.store import QuarantineStore
 from support.documents import run
+from support.kits.own_database import OwnDatabase
 from support.stores.small import PLAN
 
 
@@ -47,9 +47,9 @@ class BuildKit:
         self.indexed: list[list[str]] = []
         """The ids that the index contains."""
         self.connections = Connections(
-            Database(url, "test", self.clock), Database(url, "test later", self.clock)
+            OwnDatabase(url, "test", self.clock), OwnDatabase(url, "test later", self.clock)
         )
-        self._again = Database(url, "test again", self.clock)
+        self._again = OwnDatabase(url, "test again", self.clock)
         catalog, sql = prepare_sql(plan, self.connections.reading)
         binding = bind_to(self.connections.reading, plan, catalog)
         for each in (self.connections.reading, self.connections.later, self._again):

@@ -20,6 +20,7 @@ from flusso_shared.status import Status
 from flusso_worker.generations.keeper import Active, GenerationKeeper, Names, Telemetry
 from flusso_worker.generations.registration import Heartbeat, Registration
 from flusso_worker.generations.schema_order import HeartbeatOptions
+from flusso_worker.generations.shared_readings import LogView, SharedStore
 from flusso_worker.generations.store import GenerationStore
 from flusso_worker.sinks.cluster import path
 from support.kits.deploy_log import DeployLog
@@ -84,14 +85,19 @@ class SimulatedWorker:
         self.cluster = MortalCluster(connection(self.url), self.fate.dies_after)
         self._store = GenerationStore(self.cluster, self.prefix)
         self._registration = Registration(self._store, {PLAN.name: self.hash}, {})
+        plan, log = plan_of(self.hash), cast(ChangeLog, self.log)
         telemetry = Telemetry(Metrics(), Status(), SkewedClock(self._stop, self.random))
+        # As one of several indexes, a keeper reads what was read for another of them a moment ago.
+        moment = self.random.choice((0.0, 0.5))
         self._keeper = GenerationKeeper(
-            plan_of(self.hash),
+            plan,
             [self.cluster],
-            cast(ChangeLog, self.log),
+            log,
             Names("", self.prefix),
             telemetry,
             HEARTBEAT,
+            SharedStore(self.cluster, self.prefix, [PLAN.name, "other"], telemetry.clock, moment),
+            LogView(log, plan.tables, telemetry.clock, moment),
         )
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"worker {id(self)}")

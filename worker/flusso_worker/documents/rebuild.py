@@ -28,7 +28,7 @@ LARGEST_GAP = 100_000
 
 
 class Rebuilder:
-    """Builds documents of one generation again.  Thread-safe; owns its connection."""
+    """Builds documents of one generation again.  Thread-safe."""
 
     def __init__(
         self,
@@ -123,11 +123,12 @@ class Rebuilder:
         )
         for _ in range(gap):
             self._database.run(b"SELECT pg_current_xact_id()")
+        self._database.finish()
 
     def cancel(self) -> None:
         """Interrupt a statement in progress, from any thread."""
         self._database.cancel()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the session that it has."""
         self._database.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from flusso_shared.changelog.control_records import Lineage, TableSnapshot, lineage_of, snapshots_of
+from flusso_shared.changelog.control_records import Lineage, TableSnapshot
 from flusso_shared.errors import RetryableError
 from flusso_shared.names import GenerationName, TableName
 from flusso_shared.plan.bind import same_names
@@ -19,11 +19,11 @@ from flusso_shared.status import Progress
 from flusso_worker.generations import decide
 from flusso_worker.generations.eviction import Eviction
 from flusso_worker.generations.leadership import Leadership
-from flusso_worker.generations.local_store import LocalStore
 from flusso_worker.generations.progress import seeding_progress
 from flusso_worker.generations.record import Generation, Known, State, Stored
 from flusso_worker.generations.schema_order import DEFAULT_HEARTBEAT, HeartbeatOptions
-from flusso_worker.generations.steps import GenerationSteps, Names, Telemetry
+from flusso_worker.generations.shared_readings import LogView
+from flusso_worker.generations.steps import Bookkeeping, GenerationSteps, Names, Telemetry
 from flusso_worker.sinks.cluster import Cluster
 
 __all__ = ["Active", "GenerationKeeper", "Names", "Telemetry"]
@@ -66,15 +66,17 @@ class GenerationKeeper:
         names: Names,
         telemetry: Telemetry,
         heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
-        local: LocalStore | None = None,
+        store: Bookkeeping | None = None,
+        view: LogView | None = None,
     ) -> None:
         """`clusters` are the OpenSearch sinks in the order of their names; the bookkeeping of the first one counts.
 
-        Without a cluster, it is in `local`.
+        `store` is that bookkeeping, and `view` the log, where other keepers read them as well.
         """
         self._plan = index
         self._log = log
-        self._steps = GenerationSteps(index, clusters, log, names, telemetry, local)
+        self._view = view or LogView(log, index.tables, telemetry.clock, moment=0.0)
+        self._steps = GenerationSteps(index, clusters, log, names, telemetry, store)
         self._status, self._clock = telemetry.status, telemetry.clock
         self._leadership = Leadership(
             index.name, index.hash, self._steps, telemetry.clock, heartbeat
@@ -158,17 +160,16 @@ class GenerationKeeper:
         if not self._ensured:
             self._steps.ensure()
             self._ensured = True
-        records = self._log.control.load()
-        lineage = lineage_of(records)
+        log = self._view.read()
+        lineage = log.lineage
         if lineage is None:
             return self._wait("flusso-capture to create the slot")
-        if missing := self._log.missing(self._plan.tables):
+        if missing := self._view.missing(self._plan.tables):
             return self._wait(f"flusso-capture to create the topics {', '.join(missing)}")
-        snapshots = snapshots_of(records)
-        snapshot = snapshots.get(self._plan.root)
+        snapshot = log.snapshots.get(self._plan.root)
         self._snapshot_runs = any(
             table in self._plan.tables and found.state == "running"
-            for table, found in snapshots.items()
+            for table, found in log.snapshots.items()
         )
         if not self._begun:
             self._begin()

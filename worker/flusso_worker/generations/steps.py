@@ -38,6 +38,9 @@ class Names:
     index_prefix: str
 
 
+Bookkeeping = GenerationStore | LocalStore
+
+
 @dataclass(frozen=True, slots=True)
 class Telemetry:
     """Where a keeper reports what it does, and its clock."""
@@ -57,18 +60,18 @@ class GenerationSteps:
         log: ChangeLog,
         names: Names,
         telemetry: Telemetry,
-        local: LocalStore | None = None,
+        store: Bookkeeping | None = None,
     ) -> None:
         """The bookkeeping of the first cluster counts; that of the others is a copy, for information.
 
-        Without a cluster it is `local`.
+        `store` is that bookkeeping where others read it as well, or where there is no cluster.
         """
         self._plan = index
         self._log = log
         self._names = names
         self._telemetry = telemetry
         stores = [GenerationStore(cluster, names.index_prefix) for cluster in clusters]
-        self.store: GenerationStore | LocalStore = stores[0] if stores else local or LocalStore()
+        self.store: Bookkeeping = store or (stores[0] if stores else LocalStore())
         self._mirrors = stores[1:]
         self.indexes = [GenerationIndexes(cluster) for cluster in clusters]
         self._applied = [AppliedRecords(cluster, names.index_prefix) for cluster in clusters]

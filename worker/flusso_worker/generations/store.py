@@ -32,6 +32,8 @@ _STARTED = {"wait_for_active_shards": "1", "timeout": "20s"}
 """Not `wait_for_status`: an index that is being created is yellow before its primary shard has started."""
 _KINDS = ["generation", "reindex", "schemas", "worker", "pause"]
 _MAX_HITS = 1000
+_MAX_HITS_OF_ALL = 10_000
+"""The most that one search gives (`index.max_result_window`)."""
 _REFRESH = {"refresh": "true"}
 """A write is answered when every search finds it: writes are rare, searches frequent."""
 _BODY = {
@@ -43,6 +45,12 @@ _BODY = {
 }
 
 
+_Version = tuple[str, int, int]
+"""Of a document: its id, sequence number and primary term."""
+Hit = Mapping[str, Any]
+"""A document as a search gives it."""
+
+
 class GenerationStore:
     """Reads and changes the bookkeeping of one cluster.  Thread-safe."""
 
@@ -50,7 +58,7 @@ class GenerationStore:
         self._cluster = cluster
         self._prefix = prefix
         self._meta = f"{prefix}flusso_meta"
-        self._parsed: dict[tuple[str, int, int], Generation] = {}
+        self._parsed: dict[str, dict[_Version, Generation]] = {}
 
     def ensure(self) -> None:
         """Create the bookkeeping index unless it exists; it can be searched when this returns.
@@ -80,11 +88,33 @@ class GenerationStore:
 
     def read_index(self, index: str) -> Known:
         """Everything that is recorded of a logical index."""
+        return self._known(index, self._hits([index], _MAX_HITS))
+
+    def read_indexes(self, indexes: Sequence[str]) -> dict[str, Known]:
+        """Everything that is recorded of each of these, read in one request."""
+        found = self._hits_of(indexes)
+        return {index: self._known(index, found[index]) for index in indexes}
+
+    def _hits_of(self, indexes: Sequence[str]) -> dict[str, list[Hit]]:
+        hits = self._hits(indexes, _MAX_HITS_OF_ALL)
+        if len(hits) == _MAX_HITS_OF_ALL:
+            return {index: self._hits([index], _MAX_HITS) for index in indexes}
+        of_index: dict[str, list[Hit]] = {index: [] for index in indexes}
+        for hit in hits:
+            named = hit["_source"]["index"]
+            for index in [named] if isinstance(named, str) else named:
+                if index in of_index:
+                    of_index[index].append(hit)
+        return of_index
+
+    def _hits(self, indexes: Sequence[str], size: int) -> list[Hit]:
         query = {
-            "size": _MAX_HITS,
+            "size": size,
             "seq_no_primary_term": True,
             "query": {
-                "bool": {"filter": [{"terms": {"kind": _KINDS}}, {"term": {"index": index}}]}
+                "bool": {
+                    "filter": [{"terms": {"kind": _KINDS}}, {"terms": {"index": list(indexes)}}]
+                }
             },
         }
         where = path(self._meta, "_search")
@@ -92,18 +122,20 @@ class GenerationStore:
         if reply.status == HTTPStatus.NOT_FOUND:
             # It was deleted.  The next write would create it with another mapping.
             self.ensure()
-            return Known()
-        found = reply.json()["hits"]["hits"]
+            return []
+        hits: list[Hit] = reply.json()["hits"]["hits"]
+        return hits
+
+    def _known(self, index: str, found: Sequence[Hit]) -> Known:
         hits = {
             (hit["_id"], hit["_seq_no"], hit["_primary_term"]): hit
             for hit in found
             if hit["_source"]["kind"] == "generation"
         }
         # A plan is large and hardly ever changes, and during seeding it is read several times a second.
-        parsed = {
-            version: self._parsed.get(version) or self._read(hit) for version, hit in hits.items()
-        }
-        self._parsed = parsed
+        before = self._parsed.get(index, {})
+        parsed = {version: before.get(version) or self._read(hit) for version, hit in hits.items()}
+        self._parsed[index] = parsed
         stored = [
             Stored(generation, seq_no, primary_term)
             for (_, seq_no, primary_term), generation in parsed.items()
@@ -206,7 +238,7 @@ class GenerationStore:
             GenerationName(index, match[1], int(match[2]), self._prefix) for match in found if match
         ]
 
-    def _read(self, hit: Mapping[str, Any]) -> Generation:
+    def _read(self, hit: Hit) -> Generation:
         try:
             return Generation.from_json(hit["_source"])
         except (KeyError, TypeError, ValueError) as error:
@@ -237,7 +269,7 @@ class GenerationStore:
         return reply.status != HTTPStatus.CONFLICT
 
 
-def _ordered(found: Sequence[Mapping[str, Any]]) -> Ordered | None:
+def _ordered(found: Sequence[Hit]) -> Ordered | None:
     for hit in found:
         if hit["_source"]["kind"] == "schemas":
             order = SchemaOrder.from_json(hit["_source"])
@@ -245,14 +277,14 @@ def _ordered(found: Sequence[Mapping[str, Any]]) -> Ordered | None:
     return None
 
 
-def _paused(found: Sequence[Mapping[str, Any]]) -> Paused | None:
+def _paused(found: Sequence[Hit]) -> Paused | None:
     for hit in found:
         if hit["_source"]["kind"] == "pause":
             return Paused(Pause.from_json(hit["_source"]), hit["_seq_no"], hit["_primary_term"])
     return None
 
 
-def _carriers(found: Sequence[Mapping[str, Any]], index: str) -> list[Carrier]:
+def _carriers(found: Sequence[Hit], index: str) -> list[Carrier]:
     entries = [(hit["_id"], hit["_source"]) for hit in found if hit["_source"]["kind"] == "worker"]
     return [
         Carrier(

@@ -17,6 +17,7 @@ from flusso_worker.documents.built import BuildQueue, Built, Causes, Key
 from flusso_worker.generations.record import Generation
 from flusso_worker.pipeline.assembly import WriteDependencies, assemble_documents
 from flusso_worker.postgres.database import Database, RowError
+from flusso_worker.postgres.sessions import Sessions
 from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.quarantine.store import QuarantineStore
 from flusso_worker.sinks.cluster import Cluster
@@ -47,9 +48,10 @@ class DocumentWriter:
         self.clusters = dependencies.clusters
         self._clock = dependencies.clock
         application = f"flusso {generation.name.index}"
-        self.database = Database(dependencies.conninfo, application, dependencies.clock)
+        self._sessions = Sessions(dependencies.conninfo)
+        self.database = Database(self._sessions, application, dependencies.clock)
         write = WriteDependencies(
-            conninfo=dependencies.conninfo,
+            sessions=self._sessions,
             sinks=lambda clock: [OpenSearchSink(cluster, clock) for cluster in self.clusters],
             policy=lambda _index: Policy("skip", _NO_LIMIT),
             quarantine=dependencies.quarantine,
@@ -110,3 +112,4 @@ class DocumentWriter:
     def close(self) -> None:
         self.database.close()
         self._documents.close()
+        self._sessions.close()

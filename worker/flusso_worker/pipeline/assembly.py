@@ -12,7 +12,6 @@ from flusso_shared.metrics import Metrics
 from flusso_shared.names import GenerationName
 from flusso_shared.plan.model import IndexPlan
 from flusso_shared.postgres.catalog import Catalog
-from flusso_shared.postgres.connection import Conninfo
 from flusso_shared.seams import Sink
 from flusso_shared.status import Status
 from flusso_worker.documents.binding import bind_to
@@ -25,6 +24,7 @@ from flusso_worker.pipeline.build_batch import BatchBuilder, Connections
 from flusso_worker.pipeline.flush import Flusher
 from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
 from flusso_worker.postgres.database import Database, RowError
+from flusso_worker.postgres.sessions import Sessions
 from flusso_worker.postgres.visibility_gate import Gate
 from flusso_worker.quarantine.causes import BatchCauses, last_reaching
 from flusso_worker.quarantine.quarantine import Policy, Quarantine
@@ -36,7 +36,7 @@ from flusso_worker.sql.document import DocumentSql
 class WriteDependencies:
     """Where documents come from and go to."""
 
-    conninfo: Conninfo
+    sessions: Sessions
     sinks: Callable[[Clock], Sequence[Sink]]
     """Makes the sinks, in the order of their names; their waits end with the clock."""
     policy: Callable[[str], Policy]
@@ -68,7 +68,7 @@ class DocumentAssembly:
     policy: Policy
 
     def close(self) -> None:
-        """Close the connection and the sinks that were made for it."""
+        """Close the sessions that it has, and the sinks that were made for it."""
         self.rebuilder.close()
         for sink in self.flusher.sinks:
             sink.close()
@@ -76,7 +76,7 @@ class DocumentAssembly:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """What one pipeline runs.  Owns the connections."""
+    """What one pipeline runs."""
 
     batch_builder: BatchBuilder
     """For the pipeline's thread."""
@@ -102,13 +102,13 @@ def assemble_pipeline(
     reading: Clock,
     flushing: Clock,
 ) -> Assembly:
-    """Connect, read the catalog and assemble one pipeline.  Raises `RetryableError` or `FatalError`."""
+    """Read the catalog and assemble one pipeline.  Raises `RetryableError` or `FatalError`."""
     index = spec.generation.index
     application = f"flusso-worker {index}"
-    conninfo = dependencies.write.conninfo
+    sessions = dependencies.write.sessions
     connections = Connections(
-        reading=Database(conninfo, application, reading),
-        later=Database(conninfo, f"{application} later", reading),
+        reading=Database(sessions, application, reading),
+        later=Database(sessions, f"{application} later", reading),
     )
     documents = assemble_documents(
         spec.generation,
@@ -150,6 +150,7 @@ def assemble_documents(
     try:
         catalog, sql = prepare_sql(plan, reading[0])
         binding = bind_to(reading[0], plan, catalog)
+        reading[0].finish()
     except BaseException:
         for connection in reading:
             connection.close()
@@ -164,7 +165,7 @@ def assemble_documents(
         clock,
     )
     builder = Builder(sql, dependencies.metrics)
-    again = Database(dependencies.conninfo, f"{application} again", clock)
+    again = Database(dependencies.sessions, f"{application} again", clock)
     for connection in (*reading, again):
         connection.hold(catalog.tables, binding)
     rebuilder = Rebuilder(again, builder, clock, generation.index, dependencies.status)

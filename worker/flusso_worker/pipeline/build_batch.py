@@ -15,7 +15,7 @@ from flusso_shared import failpoints
 from flusso_shared.change import Record
 from flusso_shared.clock import Clock
 from flusso_shared.config.model import OnError
-from flusso_shared.errors import PoisonError
+from flusso_shared.errors import PoisonError, RetryableError
 from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import BuildQueue, Built, Causes, Key
 from flusso_worker.documents.change_batch import ChangeBatch
@@ -34,7 +34,7 @@ _REMEMBERED_KEYS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """The two connections of one pipeline that read."""
+    """What reads for one pipeline."""
 
     reading: Database
     """The visibility gate's: a batch is resolved in its transaction."""
@@ -60,13 +60,22 @@ class BuildSnapshot:
         self._current = (database, first)
 
     def current(self) -> tuple[Database, Snapshot]:
-        """The connection and its open snapshot, replaced when it is too old or no longer open."""
+        """The connection and its open snapshot, replaced when it is too old or no longer open.
+
+        Raises `RetryableError` when the newer one is of another server: it may lack what the first one contained.
+        """
         database, snapshot = self._current
         age = self._clock.monotonic() - snapshot.taken_at
         if database.in_transaction and age < _SNAPSHOT_AGE_SECONDS:
             return self._current
         database.finish()
-        self._current = (self._later, self._later.begin())
+        newer = self._later.begin()
+        if newer.origin != snapshot.origin:
+            self._later.close()
+            raise RetryableError(
+                "another Postgres server answers than at the beginning of the batch, which is built again"
+            )
+        self._current = (self._later, newer)
         return self._current
 
     def replace(self, snapshot: Snapshot) -> None:

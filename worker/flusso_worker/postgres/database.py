@@ -1,10 +1,11 @@
-"""A session of the worker: transactions with a known snapshot, and SQL whose results stay bytes."""
+"""Reads for one index: transactions with a known snapshot, and SQL whose results stay bytes."""
 
 from __future__ import annotations
 
 import logging
 import re
 import select
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from flusso_shared.clock import Clock
 from flusso_shared.errors import FlussoError, PoisonError, RetryableError, SchemaChangedError
 from flusso_shared.names import TableName
 from flusso_shared.postgres import row_security
-from flusso_shared.postgres.connection import Conninfo, connect
 from flusso_shared.postgres.errors import DENIED, translate
+from flusso_worker.postgres.sessions import Session, Sessions
 from flusso_worker.postgres.snapshot import Snapshot, parse
 
 logger = logging.getLogger(__name__)
@@ -28,10 +29,7 @@ _SNAPSHOT = b"""
 SELECT pg_current_snapshot()::text,
        CASE WHEN NOT pg_is_in_recovery()
             THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END"""
-_SYSTEM = b"SELECT system_identifier::text FROM pg_control_system()"
 
-# Below deadlock_timeout: in a deadlock with a migration, this session is the one that gives up.
-_LOCK_TIMEOUT = "500ms"
 _LOCK_NOT_AVAILABLE = "55P03"
 _CANCEL_TIMEOUT_SECONDS = 2.0
 
@@ -57,28 +55,29 @@ class Binding:
 
 
 class Database:
-    """One connection, which is replaced after an error by the next `begin` or `run`.
+    """One session at a time: taken by `begin` or `run`, given back by `finish` and `commit`, and closed after an error.
 
     Owned by one thread, except for `cancel`.
     """
 
-    def __init__(self, conninfo: Conninfo, application: str, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, application: str, clock: Clock) -> None:
         self._begin = _BEGIN + _SNAPSHOT
         self._binding: Binding | None = None
-        self._cursors = False
-        self._conninfo = conninfo
+        self._cursors: set[str] = set()
+        self._sessions = sessions
         self._application = application
         self._clock = clock
-        self._connection: psycopg.Connection | None = None
-        self._system_id = ""
+        self._session: Session | None = None
+        self._passing = threading.Lock()
+        """Held while a session is cancelled, given back or closed: only a statement of its own is cancelled."""
         self.statement_since: float | None = None
         """Monotonic seconds: since when the server has worked on a statement; None while it does not."""
 
     def connection(self) -> psycopg.Connection:
-        """The open connection, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
-        if self._connection is None:
-            self._connection = self._connect()
-        return self._connection
+        """That of the session, in autocommit mode.  Raises `RetryableError` or `FatalError`."""
+        if self._session is None:
+            self._session = self._sessions.take(self._application)
+        return self._session.connection
 
     def hold(self, tables: Collection[TableName], binding: Binding | None = None) -> None:
         """Lock the tables in ACCESS SHARE mode in every later transaction, before its snapshot is taken.
@@ -96,20 +95,23 @@ class Database:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open and has not failed."""
-        return (
-            self._connection is not None
-            and self._connection.pgconn.transaction_status == pq.TransactionStatus.INTRANS
-        )
+        return self._transaction == pq.TransactionStatus.INTRANS
+
+    @property
+    def _transaction(self) -> int:
+        if self._session is None:
+            return pq.TransactionStatus.IDLE
+        return self._session.connection.pgconn.transaction_status
 
     def begin(self) -> Snapshot:
         """Start a read-only transaction and take its snapshot; an open transaction is rolled back, and cursors are closed.
 
         Raises `SchemaChangedError` (see `hold`), `RetryableError` (also on a standby) and `FatalError`.
         """
-        self.finish()
+        self._roll_back()
         if self._cursors:
             self.run(b"CLOSE ALL")
-            self._cursors = False
+            self._cursors.clear()
         taken_at = self._clock.monotonic()
         result = self.run(self._begin)
         text, timeline = _text(result, 0, 0), result.get_value(0, 1)
@@ -124,13 +126,14 @@ class Database:
             raise SchemaChangedError(
                 "columns or types that the index reads were altered meanwhile; begin again"
             )
-        origin = Origin(self._system_id, int(timeline, 16))
+        assert self._session is not None
+        origin = Origin(self._session.system_id, int(timeline, 16))
         return parse(text, origin, taken_at)
 
     def finish(self) -> None:
-        """Roll back the transaction, if there is one."""
-        if self._connection is not None and self._connection.pgconn.transaction_status != _IDLE:
-            self.run(b"ROLLBACK")
+        """Roll back the transaction, if there is one, and give back the session, unless cursors are open."""
+        self._roll_back()
+        self._give_back()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -194,12 +197,13 @@ class Database:
         return _texts(self.run(sql, params))
 
     def commit(self) -> None:
-        """Commit the transaction; cursors that it declared remain open."""
+        """Commit the transaction, and give back the session, unless cursors are open: these remain."""
         self.run(b"COMMIT")
+        self._give_back()
 
     def declare(self, name: str, sql: bytes, params: Sequence[bytes]) -> None:
         """Declare a cursor that outlives the transaction: the server stores its rows, in a file if there are many."""
-        self._cursors = True
+        self._cursors.add(name)
         declare = b"DECLARE " + name.encode() + b" NO SCROLL CURSOR WITH HOLD FOR "
         self.run(declare + sql, params)
 
@@ -210,21 +214,37 @@ class Database:
         while (result := self.run(fetch)).ntuples:
             yield _texts(result)
         self.run(b"CLOSE " + cursor)
+        self._cursors.discard(name)
 
     def cancel(self) -> None:
         """Cancel the running statement, from another thread."""
-        connection = self._connection
-        if connection is not None and not connection.closed:
+        with self._passing:
+            session = self._session
+            if session is None or session.connection.closed:
+                return
             try:
-                connection.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
+                session.connection.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
             except psycopg.Error as error:
                 logger.debug("cancel failed: %s", error)
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the session, if there is one; the next statement takes another."""
+        self._cursors.clear()
+        with self._passing:
+            session, self._session = self._session, None
+        if session is not None:
+            self._sessions.discard(session)
+
+    def _roll_back(self) -> None:
+        if self._transaction != pq.TransactionStatus.IDLE:
+            self.run(b"ROLLBACK")
+
+    def _give_back(self) -> None:
+        if self._cursors or self._session is None:
+            return
+        with self._passing:
+            session, self._session = self._session, None
+        self._sessions.give_back(session)
 
     @contextmanager
     def _statement(self) -> Iterator[None]:
@@ -234,15 +254,9 @@ class Database:
         finally:
             self.statement_since = None
 
-    def _connect(self) -> psycopg.Connection:
-        connection = connect(self._conninfo, self._application, lock_timeout=_LOCK_TIMEOUT)
-        self._connection = connection
-        self._system_id = _text(self.run(_SYSTEM), 0, 0)
-        return connection
-
     def _failure(self, result: pq.abc.PGresult) -> FlussoError:
         error = psycopg.errors.error_from_result(result)
-        if self._connection is None or self._connection.pgconn.status != pq.ConnStatus.OK:
+        if self._session is None or self._session.connection.pgconn.status != pq.ConnStatus.OK:
             self.close()
             if error.sqlstate is None:
                 return RetryableError("the connection to Postgres broke while reading")
@@ -252,7 +266,9 @@ class Database:
             reason = _QUOTED.sub('"..."', error.diag.message_primary or "")
             return RowError(f"{reason} (SQLSTATE {error.sqlstate})")
         if error.sqlstate == DENIED:
-            explained = row_security.explained(self._connection, error, "read from Postgres")
+            explained = row_security.explained(
+                self._session.connection, error, "read from Postgres"
+            )
             self.close()
             return explained
         self.close()
@@ -262,9 +278,6 @@ class Database:
                 f" (ALTER TABLE, TRUNCATE, VACUUM FULL: see pg_locks; SQLSTATE {_LOCK_NOT_AVAILABLE})"
             )
         return translate(error, "read from Postgres")
-
-
-_IDLE = pq.TransactionStatus.IDLE
 
 
 def _arriving(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Collection
 
 from flusso_shared.changelog.kafka.admin import Admin
@@ -11,6 +13,8 @@ from flusso_shared.errors import RetryableError
 from flusso_shared.names import TableName
 from flusso_shared.seams import Offsets, TopicPartition
 
+_WHILE_SECONDS = 10.0
+
 
 class KafkaGroups:
     """`Groups` over the clients of one cluster.  Thread-safe."""
@@ -19,6 +23,9 @@ class KafkaGroups:
         self._admin = admin
         self._topics = topics
         self._offsets = offsets
+        self._lock = threading.Lock()
+        self._looked_at: dict[TableName, tuple[float, list[TopicPartition]]] = {}
+        """The partitions of tables, and when they were asked for."""
 
     def starts(
         self, beginning: Collection[TableName], recent: Collection[TableName], seconds: float
@@ -40,7 +47,8 @@ class KafkaGroups:
         return self._admin.latest(self._partitions(tables))
 
     def committed(self, group: str, tables: Collection[TableName]) -> Offsets:
-        return self._offsets.committed(group, self._partitions(tables))
+        partitions = [at for table in tables for at in self._lately(table)]
+        return self._offsets.committed(group, partitions)
 
     def names(self) -> list[str]:
         return self._admin.groups()
@@ -61,3 +69,14 @@ class KafkaGroups:
                 f"topics do not exist yet: {', '.join(missing)}; flusso-capture creates them"
             )
         return [TopicPartition(topic, number) for topic in topics for number in found[topic]]
+
+    def _lately(self, table: TableName) -> list[TopicPartition]:
+        """The partitions of a table, as of a while ago: positions are asked for all the time, and partitions seldom change."""
+        now = time.monotonic()
+        with self._lock:
+            at, found = self._looked_at.get(table, (float("-inf"), []))
+        if now - at >= _WHILE_SECONDS:
+            found = self._partitions([table])
+            with self._lock:
+                self._looked_at[table] = now, found
+        return found

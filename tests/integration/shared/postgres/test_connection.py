@@ -26,10 +26,10 @@ from flusso_shared.postgres.connection import (
     connect_replication,
 )
 from flusso_shared.postgres.errors import DeniedError
-from flusso_worker.postgres.database import Database
 from support import names
 from support.documents import run
 from support.kits.check_kit import STORE, checked, role, things
+from support.kits.own_database import OwnDatabase
 from support.servers.own_pgbouncer import own_pgbouncer
 from support.waiting import until
 
@@ -143,7 +143,7 @@ def test_rows_that_a_policy_hides_are_an_error_with_its_cure(database: str) -> N
 
 def read(url: str) -> None:
     """Read the table as builds do, and as snapshots do."""
-    database = Database(url, "flusso-test", SystemClock(threading.Event()))
+    database = OwnDatabase(url, "flusso-test", SystemClock(threading.Event()))
     with closing(database):
         database.begin()
         assert database.rows(b"SELECT id::text FROM notes") == [("1",)]
@@ -155,7 +155,7 @@ def read(url: str) -> None:
 
 def hiding(url: str, cure: str) -> str:
     """The policies that a read tells of, with the statement that cures it."""
-    database = Database(url, "flusso-test", SystemClock(threading.Event()))
+    database = OwnDatabase(url, "flusso-test", SystemClock(threading.Event()))
     found: set[str] = set()
     with closing(database):
         database.begin()

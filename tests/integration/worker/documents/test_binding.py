@@ -16,6 +16,7 @@ from flusso_worker.documents.binding import bind_to
 from flusso_worker.documents.prepare import prepare_sql
 from flusso_worker.postgres.database import Database
 from support.documents import plan_of, run
+from support.kits.own_database import OwnDatabase
 
 pytestmark = pytest.mark.services
 
@@ -75,7 +76,7 @@ def plan(tmp_path: Path) -> IndexPlan:
 @pytest.fixture
 def connection(database: str) -> Iterator[Database]:
     run(database, *TABLES)
-    made = Database(database, "test", SystemClock(threading.Event()))
+    made = OwnDatabase(database, "test", SystemClock(threading.Event()))
     yield made
     made.close()
 

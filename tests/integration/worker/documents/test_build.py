@@ -16,6 +16,7 @@ from flusso_worker.documents.build import Builder
 from flusso_worker.documents.built import MAX_CHUNK_BYTES, MAX_CHUNK_KEYS, BuildQueue, Key
 from flusso_worker.postgres.database import Database, RowError
 from flusso_worker.sql.document import compose
+from support.kits.own_database import OwnDatabase
 from support.stores import small as small_store
 from support.stores.small import PLAN
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.services
 def connection(database: str) -> Iterator[Database]:
     small_store.create(database)
     small_store.fill(database, 20)
-    made = Database(database, "test", SystemClock(threading.Event()))
+    made = OwnDatabase(database, "test", SystemClock(threading.Event()))
     yield made
     made.close()
 

@@ -10,7 +10,6 @@ import pytest
 from flusso_shared.clock import SystemClock
 from flusso_shared.errors import FatalError
 from flusso_worker.documents.prepare import prepare_sql
-from flusso_worker.postgres.database import Database
 from support.documents import plan_of, run
 from support.kits.check_kit import (
     STORE,
@@ -19,6 +18,7 @@ from support.kits.check_kit import (
     things,
     told,
 )
+from support.kits.own_database import OwnDatabase
 
 pytestmark = pytest.mark.services
 
@@ -130,7 +130,7 @@ def test_filters_by_column_and_of_the_root_are_checked(database: str, tmp_path: 
 
 def test_the_start_refuses_what_is_not_declared(database: str, tmp_path: Path) -> None:
     run(database, "CREATE SCHEMA odd", *TABLES)
-    base = Database(database, "test", SystemClock(threading.Event()))
+    base = OwnDatabase(database, "test", SystemClock(threading.Event()))
     try:
         with pytest.raises(FatalError, match=r"volatile: true") as met:
             prepare_sql(plan_of(tmp_path, schema(raw("until > now()"), raw(OTHER[0]))), base)

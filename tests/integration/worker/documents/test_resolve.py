@@ -17,6 +17,7 @@ from flusso_worker.documents.change_batch import gather
 from flusso_worker.documents.resolve import Resolver
 from flusso_worker.postgres.database import Database
 from flusso_worker.sql.document import compose
+from support.kits.own_database import OwnDatabase
 from support.stores import small as small_store
 from support.stores.small import (
     ITEMS,
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.services
 def connection(database: str) -> Iterator[Database]:
     small_store.create(database)
     small_store.fill(database, 30)
-    made = Database(database, "test", SystemClock(threading.Event()))
+    made = OwnDatabase(database, "test", SystemClock(threading.Event()))
     yield made
     made.close()
 

@@ -10,10 +10,10 @@ import pytest
 from flusso_shared.clock import SystemClock
 from flusso_shared.postgres.catalog_reader import read_catalog
 from flusso_worker.maintenance import key_walk_sql
-from flusso_worker.postgres.database import Database
 from flusso_worker.sql import document as document_sql
 from flusso_worker.sql.parameters import array_literal
 from support.documents import plan_of, run
+from support.kits.own_database import OwnDatabase
 
 pytestmark = pytest.mark.services
 
@@ -39,7 +39,7 @@ def test_every_key_comes_once(key: str, database: str, tmp_path: Path) -> None:
         " FROM generate_series(-3, 120) n",
     )
     plan = plan_of(tmp_path, _SCHEMA.format(key=key))
-    connection = Database(database, "test", SystemClock(threading.Event()))
+    connection = OwnDatabase(database, "test", SystemClock(threading.Event()))
     try:
         catalog = read_catalog(connection.connection(), plan.tables)
         documents = document_sql.compose(plan, catalog)

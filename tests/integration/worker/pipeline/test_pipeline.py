@@ -19,6 +19,7 @@ from flusso_shared.status import Status
 from flusso_worker.pipeline.assembly import Dependencies, WriteDependencies, assemble_pipeline
 from flusso_worker.pipeline.pipeline import Pipeline
 from flusso_worker.pipeline.spec import PipelineSpec, WorkerContext
+from flusso_worker.postgres.sessions import Sessions
 from flusso_worker.quarantine.quarantine import Policy
 from flusso_worker.sinks.opensearch import OpenSearchSink, indexed_ids
 from services import Services
@@ -78,6 +79,7 @@ class Kit:
         self.acknowledged = 0
         self.published = 0
         self.pipelines: list[Pipeline] = []
+        self.sessions = Sessions(self.url)
 
     def start(self, wrap: Callable[[Sink], Sink] = lambda sink: sink) -> Pipeline:
         def sinks(clock: Clock) -> Sequence[Sink]:
@@ -86,7 +88,7 @@ class Kit:
         spec = PipelineSpec(self.index.name, PLAN, GROUP)
         context = WorkerContext(self.log, self.metrics, self.status)
         write = WriteDependencies(
-            conninfo=self.url,
+            sessions=self.sessions,
             sinks=sinks,
             policy=lambda _index: Policy("skip" if self.policy == "skip" else "stop"),
             quarantine=None,
@@ -136,6 +138,7 @@ class Kit:
         for pipeline in self.pipelines:
             pipeline.join(patient(DEADLINE))
         self.index.close()
+        self.sessions.close()
 
 
 @pytest.fixture

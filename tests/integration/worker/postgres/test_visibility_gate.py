@@ -16,8 +16,8 @@ from flusso_shared.errors import RetryableError, StoppedError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
 from flusso_shared.status import Status
-from flusso_worker.postgres.database import Database
 from flusso_worker.postgres.visibility_gate import Gate
+from support.kits.own_database import OwnDatabase
 
 pytestmark = pytest.mark.services
 
@@ -32,7 +32,7 @@ def stop() -> threading.Event:
 @pytest.fixture
 def gate(database: str, stop: threading.Event) -> Iterator[Gate]:
     clock = SystemClock(stop)
-    connection = Database(database, "test", clock)
+    connection = OwnDatabase(database, "test", clock)
     yield Gate(connection, clock, Metrics(), Status(), "users")
     connection.close()
 

@@ -29,6 +29,7 @@ from flusso_worker.sql.parameters import array_literal
 from support.documents import plan_of
 from support.expected.matrix import set_traps
 from support.kits.capture_kit import Kit
+from support.kits.own_database import OwnDatabase
 
 pytestmark = pytest.mark.services
 
@@ -160,7 +161,7 @@ def world(database: str, slot_name: str, tmp_path: Path) -> Iterator[World]:
             for at, (type_, given) in enumerate(KEYS.items())
             for number, value in enumerate(given)
         ]
-        builder = Database(database, "test", SystemClock(threading.Event()))
+        builder = OwnDatabase(database, "test", SystemClock(threading.Event()))
         with kit.running():
             for at, number, type_, value in values:
                 literal = Literal(value).as_string(writer)
@@ -250,7 +251,7 @@ def test_a_key_of_several_such_columns(database: str, tmp_path: Path) -> None:
     with connect(database) as connection:
         catalog = read_catalog(connection, plan.tables)
     sql = compose(plan, catalog)
-    builder = Database(database, "test", SystemClock(threading.Event()))
+    builder = OwnDatabase(database, "test", SystemClock(threading.Event()))
     way = next(way for way in plan.ways if way.table.name == "parts")
     lookup = hop_sql(Hop(way.table, ("id",), way.columns), catalog)
     (linked,) = builder.rows(lookup, [array_literal(["1"])])

@@ -31,6 +31,7 @@ from flusso_worker.sql.hops import hop_sql
 from flusso_worker.sql.parameters import array_literal
 from support.documents import plan_of, run
 from support.kits.check_kit import checked, role
+from support.kits.own_database import OwnDatabase
 from support.stores.small import change
 
 pytestmark = pytest.mark.services
@@ -157,7 +158,7 @@ class Index:
 @pytest.fixture
 def connection(database: str) -> Iterator[Database]:
     run(database, *_TYPES)
-    made = Database(database, "test", SystemClock(threading.Event()))
+    made = OwnDatabase(database, "test", SystemClock(threading.Event()))
     yield made
     made.close()
 
@@ -313,7 +314,7 @@ def test_a_type_whose_operators_the_role_may_not_use_is_refused(
     plan = plan_of(tmp_path, "table: a\nprimary_key: key\nfields: []", "a")
     with role(database, slot_name) as url:
         run(database, f"GRANT SELECT ON a TO {slot_name}")
-        connection = Database(url, "test", SystemClock(threading.Event()))
+        connection = OwnDatabase(url, "test", SystemClock(threading.Event()))
         with pytest.raises(FatalError, match="permission denied for schema extensions"):
             prepare_sql(plan, connection)
         run(database, f"GRANT USAGE ON SCHEMA extensions TO {slot_name}")
@@ -367,7 +368,7 @@ def test_pages_of_keys_are_in_the_order_of_the_type(database: str, tmp_path: Pat
             last = tuple(map(str, rows[0]))
             found += last
     assert found == words
-    walker = Database(database, "test", SystemClock(threading.Event()))
+    walker = OwnDatabase(database, "test", SystemClock(threading.Event()))
     catalog, documents = prepare_sql(plan, walker)
     pages = key_walk_sql.compose(plan, catalog, documents, page=1)
     keys = walker.rows(pages.first)

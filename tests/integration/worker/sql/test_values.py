@@ -19,6 +19,7 @@ from flusso_worker.postgres.database import Database
 from flusso_worker.sql.document import compose
 from support.documents import built, plan_of, run
 from support.expected.json_casts import SHAPES
+from support.kits.own_database import OwnDatabase
 
 pytestmark = pytest.mark.services
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.services
 @contextmanager
 def building(url: str, folder: Path, schema: str) -> Iterator[tuple[Database, Builder]]:
     plan = plan_of(folder, schema)
-    database = Database(url, "test", SystemClock(threading.Event()))
+    database = OwnDatabase(url, "test", SystemClock(threading.Event()))
     try:
         catalog = read_catalog(database.connection(), plan.tables)
         yield database, Builder(compose(plan, catalog), Metrics())
