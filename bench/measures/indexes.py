@@ -107,13 +107,11 @@ def _connections(connection: psycopg.Connection[tuple[object, ...]]) -> int:
 
 
 def _groups(kafka: str, prefix: str) -> int:
-    found = (
-        AdminClient({"bootstrap.servers": kafka, "log_level": 4})
-        .list_consumer_groups()
-        .result()
-        .valid
-    )
-    return sum(item.group_id.startswith(f"{prefix}.") for item in found)
+    # Without a name for it, it would be gone before the answer.
+    client = AdminClient({"bootstrap.servers": kafka, "log_level": 4})
+    found = client.list_consumer_groups().result()
+    assert not found.errors, found.errors
+    return sum(item.group_id.startswith(f"{prefix}.") for item in found.valid)
 
 
 MEASURES = [

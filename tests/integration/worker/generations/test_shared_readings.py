@@ -116,7 +116,7 @@ def test_a_record_that_cannot_be_read_stops_its_index_alone(
 ) -> None:
     broken = GenerationName(NAMES[0], PLAN.hash, 1, index_prefix).physical
     where = path(f"{index_prefix}flusso_meta", "_update", broken)
-    cluster.request("POST", where, {"doc": {"state": None}}, params={"refresh": "true"})
+    cluster.request("POST", where, {"doc": {"lineage": None}}, params={"refresh": "true"})
     for _ in range(2):
         with pytest.raises(FatalError, match=broken):
             shared.read_index(NAMES[0])

@@ -58,11 +58,11 @@ def test_many_read_in_turns_over_one_session(made: Callable[..., Database]) -> N
 def test_each_transaction_has_a_session_of_its_own(
     database: str, made: Callable[..., Database]
 ) -> None:
-    reading = [made() for _ in range(20)]
+    reading = [made() for _ in range(10)]
     for each in reading:
         each.begin()
     found = [each.rows(b"SELECT pg_backend_pid()::text")[0] for each in reading]
-    assert len(set(found)) == 20
+    assert len(set(found)) == 10
     for each in reading:
         each.finish()
     until("few are kept", lambda: len(open_sessions(database)) <= 4)
