@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 from flusso_query import projection
 from flusso_query.binding import Binding
@@ -49,12 +50,20 @@ class Document(Fragment):
         if cls.__pydantic_complete__ and hasattr(cls, "__binding__"):
             development.check(cls, cls.__binding__)
 
-    @model_validator(mode="before")
     @classmethod
-    def _complete_what_was_fetched_in_part(cls, value: Any) -> Any:
-        if isinstance(value, dict) and not cls.__binding__.complete:
-            return projection.completed(cls, value)
-        return value
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        schema = handler(source)
+        if not hasattr(cls, "__binding__") or cls.__binding__.complete:
+            return schema
+        # Not for whole documents: a call of Python for each of them takes as long as two of its fields.
+        return core_schema.no_info_before_validator_function(cls._completed, schema)
+
+    @classmethod
+    def _completed(cls, value: Any) -> Any:
+        """What was fetched of a document in part, with what OpenSearch leaves out then."""
+        return projection.completed(cls, value) if isinstance(value, dict) else value
 
 
 def models_of(module: ModuleType) -> Iterator[type[Document]]:

@@ -47,7 +47,23 @@ class Reader:
 
     def hits(self, hits: Sequence[Json]) -> list[Hit[Any]]:
         """Its hits."""
+        if self._typed and len(self._types) == 1 and not self._projections:
+            return self._of_one_model(hits, self._types[0])
         return [self._hit(hit) for hit in hits]
+
+    def _of_one_model(self, hits: Sequence[Json], model: type[Document]) -> list[Hit[Any]]:
+        """The usual search, without a call for each hit."""
+        validate = model.__pydantic_validator__.validate_python
+        found: list[Hit[Any]] = []
+        add = found.append
+        for hit in hits:
+            id_, index, score = hit["_id"], hit["_index"], hit["_score"]
+            try:
+                document = validate(hit.get("_source", {}))
+            except ValidationError as error:
+                raise _refused(index, id_, model, error) from error
+            add(Hit(id_, index, score if score is None else float(score), document, hit))
+        return found
 
     def document(self, index: str, id_: str, source: Json) -> Any:
         """One document.  Raises `DecodeError` when its model does not accept it."""
