@@ -31,9 +31,11 @@ ALL_BROKERS_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 LOGIN_REFUSED = frozenset({AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
 
 _CERTIFICATE_REFUSED = re.compile(
-    r"alert (bad certificate|unsupported certificate|certificate \w+|unknown ca|access denied|handshake failure)"
+    r"certificate verify failed"
+    r"|alert (bad certificate|unsupported certificate|certificate \w+|unknown ca|access denied|handshake failure)"
 )
-"""What librdkafka reports as a connection that broke: the broker does not take the client's certificate, or misses one."""
+"""What librdkafka reports as a connection that broke, always or at times: the client does not take the broker's certificate, or
+the broker does not take the client's, or misses one."""
 
 UNREACHED = frozenset({TIMED_OUT, TRANSPORT, ALL_BROKERS_DOWN, NO_ENTRY})
 """No broker answered; what the client reported before says more."""
