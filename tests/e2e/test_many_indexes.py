@@ -9,7 +9,7 @@ import pytest
 
 from support import web
 from support.processes import Site, cleaned_up, embedded_pipeline
-from support.views.overviews import await_overview
+from support.views.overviews import await_overview, behind
 from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
@@ -47,14 +47,7 @@ def test_all_are_kept_over_few_sessions(site: Site, tmp_path: Path) -> None:
         with cleaned_up(embedded_pipeline(made, tmp_path)) as pipeline:
             pipeline.start()
             (daemon,) = pipeline.daemons
-            await_overview(
-                daemon,
-                "all are seeded",
-                lambda found: [
-                    item for item in found.indexes if (item.state, item.lag) != ("seeded", 0)
-                ],
-                DEADLINE,
-            )
+            await_overview(daemon, "all are seeded", behind, DEADLINE)
             until("few sessions are left", lambda: sessions() <= SESSIONS, DEADLINE)
             for name in names:
                 connection.execute(f"UPDATE {name} SET name = 'two'".encode())

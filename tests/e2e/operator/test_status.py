@@ -12,18 +12,13 @@ from flusso_cli.overview.model import Overview
 from support.processes import Site, cleaned_up, embedded_pipeline
 from support.scenario import Scenario
 from support.stores import dev
-from support.views.overviews import StdoutSite, await_overview
+from support.views.overviews import StdoutSite, await_overview, behind
 from support.views.terminal import on_terminal
 from support.waiting import until_none
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DEADLINE = 90.0
-
-
-def behind(found: Overview) -> object:
-    """None once every index is seeded and has no lag."""
-    return [item for item in found.indexes if (item.state, item.lag) != ("seeded", 0)]
 
 
 def status(site: Site, folder: Path, *options: str) -> Overview:

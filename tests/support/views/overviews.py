@@ -44,6 +44,11 @@ def _asked(daemon: Daemon) -> httpx.Response:
         return answer
 
 
+def behind(found: Overview) -> object:
+    """Empty once every index is seeded and has no lag."""
+    return [item for item in found.indexes if (item.state, item.lag) != ("seeded", 0)]
+
+
 def await_overview(
     daemon: Daemon, what: str, missing: Callable[[Overview], object], deadline: float
 ) -> Overview:
