@@ -29,6 +29,8 @@ class Document(Fragment):
     """
 
     __binding__: ClassVar[Binding]
+    __reader__: ClassVar[tuple[Any, Any]]
+    """The validator that pydantic has made for this model, and what reads documents instead of it (`search.instances`)."""
 
     def __init_subclass__(
         cls,

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from flusso_query.document import Document
 from flusso_query.errors import DecodeError, PartialResultError, UnexpectedIndexError
+from flusso_query.search import instances
 from flusso_query.search.builder import Search
 from flusso_query.search.inner_hits import Tree, shape
 from flusso_query.search.result import Hit, Result, Shards
@@ -46,22 +47,27 @@ class Reader:
         )
 
     def hits(self, hits: Sequence[Json]) -> list[Hit[Any]]:
-        """Its hits."""
+        """Its hits, from which the documents are taken."""
         if self._typed and len(self._types) == 1 and not self._projections:
             return self._of_one_model(hits, self._types[0])
         return [self._hit(hit) for hit in hits]
 
     def _of_one_model(self, hits: Sequence[Json], model: type[Document]) -> list[Hit[Any]]:
-        """The usual search, without a call for each hit."""
-        validate = model.__pydantic_validator__.validate_python
+        """The usual search, without a call for each hit.
+
+        The JSON of a document is freed when its model is made: the garbage collector then runs less often, and memory is used again while
+        it is in the cache.
+        """
+        reader = instances.reader(model)
         found: list[Hit[Any]] = []
         add = found.append
         for hit in hits:
             id_, index, score = hit["_id"], hit["_index"], hit["_score"]
+            source = hit.pop("_source", {})
             try:
-                document = validate(hit.get("_source", {}))
-            except ValidationError as error:
-                raise _refused(index, id_, model, error) from error
+                document = reader(source)
+            except ValidationError:
+                document = self.document(index, id_, source)
             add(Hit(id_, index, score if score is None else float(score), document, hit))
         return found
 
@@ -71,12 +77,12 @@ class Reader:
             return source
         model = self._known.get(index) or self._model(index)
         try:
-            return model.model_validate(source)
+            return instances.read(model, source)
         except ValidationError as error:
             raise _refused(index, id_, model, error) from error
 
     def _hit(self, hit: Json) -> Hit[Any]:
-        source = hit.get("_source", {})
+        source = hit.pop("_source", {})
         id_, index = hit["_id"], hit["_index"]
         totals = {}
         if self._projections:

@@ -25,7 +25,7 @@ class Hit(Generic[D]):
     """None where hits are sorted by something else."""
     document: D
     rest: Mapping[str, Any]
-    """The hit as OpenSearch gave it."""
+    """What else OpenSearch gave of it: all but `_source`."""
     inner_totals: Mapping[str, int] = field(default_factory=dict)
     """Per array that was shown in part, how many of its elements match."""
 
