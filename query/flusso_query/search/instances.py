@@ -19,15 +19,8 @@ from flusso_query.document import Document, Fragment
 M = TypeVar("M", bound=Document)
 Schema = dict[str, Any]
 
-_set_values, _set_given, _set_extra, _set_private = (
-    BaseModel.__dict__[name].__set__
-    for name in (
-        "__dict__",
-        "__pydantic_fields_set__",
-        "__pydantic_extra__",
-        "__pydantic_private__",
-    )
-)
+_SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+"""What an instance consists of; where a version of pydantic has more, instances are left to it."""
 
 
 def reader(model: type[M]) -> Callable[[Any], M]:
@@ -38,9 +31,8 @@ def reader(model: type[M]) -> Callable[[Any], M]:
     validator = model.__pydantic_validator__
     known: tuple[Any, Callable[[Any], M]] | None = model.__dict__.get("__reader__")
     if known is None or known[0] is not validator:
-        # A model that is rebuilt has another validator then.
-        made = _made(model)
-        known = model.__reader__ = (model.__pydantic_validator__, made)
+        # A model that is completed or rebuilt has another validator then.
+        known = model.__reader__ = (validator, _made(model))
     return known[1]
 
 
@@ -55,7 +47,7 @@ def read(model: type[M], document: Any) -> M:
 def _made(model: type[M]) -> Callable[[Any], M]:
     validator = model.__pydantic_validator__
     if not isinstance(validator, SchemaValidator):
-        # A plugin of pydantic wants to see each call.
+        # A plugin of pydantic wants to see each call; or the model is not complete yet.
         return model.model_validate
     schema = _shared(dict(model.__pydantic_core_schema__))
     return SchemaValidator(schema).validate_python
@@ -81,7 +73,8 @@ def _is_plain(schema: Schema) -> bool:
     """Whether every instance is what its fields say and has all of them."""
     model, inner = schema["cls"], schema["schema"]
     return (
-        not any(schema.get(key) for key in ("custom_init", "post_init", "root_model", "strict"))
+        tuple(BaseModel.__slots__) == _SLOTS
+        and not any(schema.get(key) for key in ("custom_init", "post_init", "root_model", "strict"))
         and model.__new__ is object.__new__
         and _configured(schema) == _configured(dict(Fragment.__pydantic_core_schema__))
         and inner["type"] == "model-fields"
@@ -112,14 +105,17 @@ def _of_model(schema: Schema) -> core_schema.CoreSchema:
 
 def _maker(model: type[BaseModel], given: _Given) -> Callable[[dict[str, Any]], BaseModel]:
     new = object.__new__
+    set_values, set_given, set_extra, set_private = (
+        BaseModel.__dict__[name].__set__ for name in _SLOTS
+    )
 
     def make(values: dict[str, Any]) -> BaseModel:
         # As `BaseModel.model_construct` does it.
         instance = new(model)
-        _set_values(instance, values)
-        _set_given(instance, given)
-        _set_extra(instance, None)
-        _set_private(instance, None)
+        set_values(instance, values)
+        set_given(instance, given)
+        set_extra(instance, None)
+        set_private(instance, None)
         return instance
 
     return make

@@ -124,6 +124,14 @@ class Exact(Fragment):
     width: int
 
 
+class Early(Document, index="early", complete=True):
+    part: Later
+
+
+class Later(Fragment):
+    width: int
+
+
 class Foreign(BaseModel):
     width: int
 
@@ -241,12 +249,30 @@ def test_a_model_that_is_rebuilt_is_read_as_it_is_then() -> None:
     assert instances.read(Late, {"width": "1"}).width == "1"  # type: ignore[comparison-overlap]
 
 
+def test_a_model_is_read_as_soon_as_it_is_complete() -> None:
+    assert instances.read(Early, {"part": {"width": 1}}).part.width == 1
+    with pytest.raises(TypeError, match="share this set of fields"):
+        instances.read(Early, {"part": {"width": 1}}).part.model_fields_set.clear()
+
+
 def test_a_model_that_inherits_has_a_reader_of_its_own() -> None:
     class More(Plain, index=Plain):
         extra: int
 
     assert not isinstance(instances.read(Plain, PLAIN), More)
     assert instances.read(More, {**PLAIN, "extra": 5}).extra == 5
+
+
+def test_instances_of_an_unknown_build_are_left_to_pydantic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Newer(Document, index="newer", complete=True):
+        width: int
+
+    monkeypatch.setattr(BaseModel, "__slots__", (*BaseModel.__slots__, "__pydantic_more__"))
+    document = instances.read(Newer, {"width": 1})
+    document.model_fields_set.clear()
+    assert document == Newer(width=1)
 
 
 def test_a_model_whose_validator_is_a_plugins_is_read_by_that() -> None:
