@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from flusso_capture.options import CaptureContext, CaptureOptions
 from flusso_capture.source import (
     coverage,
+    ddl,
     partitions,
     preflight,
     publication,
@@ -121,6 +122,11 @@ class Startup:
                 catalog.followed,
                 options.manage_publication,
                 self._context.clock,
+            )
+            # Whether they were added now, by hand, or by a start that was ended before it had waited.
+            published = coverage.read(connection, options.publication, catalog.followed)
+            ddl.await_writers(
+                connection, coverage.started(followed, published), self._context.clock
             )
             # After the publication: a topic that exists tells workers that its table is published (I5).
             logs = self._log.prepare(self._plan.tables)

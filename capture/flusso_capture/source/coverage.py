@@ -117,6 +117,11 @@ def gap(before: PublishedTables, now: PublishedTables) -> str | None:
     )
 
 
+def started(before: PublishedTables, now: PublishedTables) -> set[TableName]:
+    """Tables that were not published without a gap since `before`: what was written to them earlier is not in the stream."""
+    return {name for name in now if name not in before or not now[name].continues(before[name])}
+
+
 def replaced(before: PublishedTables, now: PublishedTables) -> set[TableName]:
     """Names that belong to another table now: swapped by renames, or dropped and created again.
 

@@ -9,6 +9,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from flusso_capture.source import open_transactions
 from flusso_capture.source.connection import Connection
 from flusso_shared import retry
 from flusso_shared.clock import Clock
@@ -21,8 +22,12 @@ _LOCK_TIMEOUT = "2s"
 _LOG_WAIT_AFTER_SECONDS = 5.0
 
 # A transaction that writes to a table holds one of these locks until it ends; one that writes to a partition may lock only that.
+# The locks of a prepared one have no pid.
 _WRITERS = """
-SELECT l.virtualtransaction, l.pid
+SELECT l.virtualtransaction, current_database(), l.pid,
+       (SELECT x.gid FROM pg_locks own JOIN pg_prepared_xacts x ON x.transaction = own.transactionid
+        WHERE own.locktype = 'transactionid' AND own.pid IS NULL AND l.pid IS NULL
+          AND own.virtualtransaction = l.virtualtransaction)
 FROM unnest(%s::text[], %s::text[]) AS wanted(nspname, relname)
 JOIN pg_namespace n ON n.nspname = wanted.nspname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname
@@ -30,7 +35,7 @@ CROSS JOIN LATERAL (SELECT c.oid, c.relkind UNION
                     SELECT p.oid, p.relkind FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid
                    ) AS part(relation, kind)
 JOIN pg_locks l ON l.relation = part.relation
-WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
        -- ATTACH PARTITION: its transaction may have written to the partition, which others do not see yet.
@@ -59,7 +64,7 @@ def run_with_short_lock_waits(
 
 
 def await_writers(connection: Connection, tables: Collection[TableName], clock: Clock) -> None:
-    """Wait until every transaction that has written to `tables` or their partitions so far has ended.
+    """Wait until every transaction that has written to `tables` or their partitions so far has ended, prepared ones too.
 
     Rows that it wrote before a table was published are not in the stream, so a snapshot must not begin before they are
     visible.
@@ -70,12 +75,12 @@ def await_writers(connection: Connection, tables: Collection[TableName], clock: 
     while earlier:
         clock.wait(0.05)
         now = _writers(connection, tables)
-        earlier = {transaction: pid for transaction, pid in earlier.items() if transaction in now}
+        earlier = {writer: described for writer, described in earlier.items() if writer in now}
         if earlier and not logged and clock.monotonic() - started > _LOG_WAIT_AFTER_SECONDS:
             logged = True
             logger.warning(
-                "waiting for transactions that wrote to newly published tables (backends %s)",
-                ", ".join(str(pid) for pid in sorted(set(earlier.values()))),
+                "waiting for transactions that wrote to newly published tables: %s",
+                ", ".join(sorted(set(earlier.values()))),
                 extra={"action": "await_writers"},
             )
 
@@ -96,7 +101,8 @@ def await_running_transactions(connection: Connection, clock: Clock) -> None:
             logged = True
             logger.warning(
                 "waiting for the transactions that ran when the slot was created, because some may wait for "
-                "a synchronous standby",
+                "a synchronous standby: %s",
+                ", ".join(open_transactions.that_write(connection)),
                 extra={"action": "await_earlier"},
             )
 
@@ -107,6 +113,8 @@ def _one(connection: Connection, query: LiteralString) -> int:
     return int(row[0])
 
 
-def _writers(connection: Connection, tables: Collection[TableName]) -> dict[str, int]:
+def _writers(connection: Connection, tables: Collection[TableName]) -> dict[str, str]:
+    """By virtual transaction, what an operator finds it by."""
     names = ([table.schema for table in tables], [table.name for table in tables])
-    return dict(connection.execute(_WRITERS, names).fetchall())
+    found = connection.execute(_WRITERS, names)
+    return {writer: open_transactions.described(*row) for writer, *row in found}

@@ -83,8 +83,8 @@ class Step:
 
 def decide(
     name: str, current: Publication | None, tables: Mapping[TableName, Table], server: int = 0
-) -> tuple[list[Step], list[TableName]]:
-    """The statements that make the publication cover `tables`, and the tables that they add.
+) -> list[Step]:
+    """The statements that make the publication cover `tables`.
 
     `server` is its version, as `server_version_num`.
     """
@@ -98,7 +98,7 @@ def decide(
         statement = sql.SQL(
             "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true{})"
         ).format(identifier, _listed(wanted), more)
-        return [Step(statement, f"publication {name} does not exist")], wanted
+        return [Step(statement, f"publication {name} does not exist")]
     steps: list[Step] = []
     if not current.complete:
         text = "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate')"
@@ -129,34 +129,30 @@ def decide(
         )
         names = ", ".join(map(str, missing))
         steps.append(Step(statement, f"publication {name} does not cover {names}"))
-    return steps, missing
+    return steps
 
 
 def ensure(
     connection: Connection, name: str, tables: Mapping[TableName, Table], manage: bool, clock: Clock
 ) -> None:
-    """Make the publication cover `tables`.  After it returns, all their changes are in the stream.
+    """Make the publication cover `tables`.  What is written to them after it returns is in the stream.
 
     Raises `FatalError` with the SQL when it must not change the publication.
     """
-    added: set[TableName] = set()
     steps: list[Step] = []
     for _ in range(_MAX_ROUNDS):
         current = read(connection, name)
-        steps, missing = decide(name, current, tables, connection.info.server_version)
+        steps = decide(name, current, tables, connection.info.server_version)
         if not steps:
             break
         if not manage:
             raise _not_done(steps, "and managing the publication is off (--manage-publication)")
         for step in steps:
             _run(connection, step, clock)
-        added.update(missing)
     else:
         raise _not_done(
             steps, "although it was changed; is one of them a partition of a table in it?"
         )
-    if added:
-        ddl.await_writers(connection, added, clock)
 
 
 def read(connection: Connection, name: str) -> Publication | None:

@@ -41,9 +41,7 @@ def coverage(
         table: facts.catalog.followed[table] for table in tables if table in facts.catalog.followed
     }
     absent = [table for table in sorted(set(tables)) if table not in known]
-    steps, _ = (
-        publications.decide(name, current, known, facts.server.version) if known else ([], [])
-    )
+    steps = publications.decide(name, current, known, facts.server.version) if known else []
     covered = current.tables if current else frozenset()
     satisfied = not steps and not absent
     blockers = tuple(_blockers(name, covered, absent, facts))
