@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from flusso_capture.source import open_transactions
 from flusso_capture.source.connection import Connection
 from flusso_shared.errors import FatalError
 from flusso_shared.status import SlotState
@@ -66,8 +67,9 @@ def read(connection: Connection, name: str) -> Slot | None:
 def create(connection: Connection, name: str) -> Slot:
     """Create the slot.  Blocks until the transactions that run now have ended."""
     logger.info(
-        "creating replication slot %s: waits for the transactions that are running now",
+        "creating replication slot %s: waits for the transactions that are running now: %s",
         name,
+        ", ".join(open_transactions.that_write(connection)) or "none is seen",
         extra={"action": "create_slot"},
     )
     row = connection.execute(_CREATE, (name, PLUGIN)).fetchone()

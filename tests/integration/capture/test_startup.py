@@ -240,7 +240,10 @@ def test_writers_to_a_partition_are_waited_for(kit: Kit, write: str) -> None:
     assert kit.log.prepared == [ORDERS, USERS]
 
 
-def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
+def test_earlier_transactions_are_waited_for(
+    kit: Kit, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ddl, "_LOG_WAIT_AFTER_SECONDS", 0.0)
     clock = SystemClock(threading.Event())
     over = threading.Event()
 
@@ -260,12 +263,14 @@ def test_earlier_transactions_are_waited_for(kit: Kit) -> None:
         until("the wait", lambda: kit.one(polling))
         later.execute("INSERT INTO unrelated VALUES (2)")
         assert not over.is_set()
+        until("its name", lambda: f"backend {earlier.info.backend_pid} of" in caplog.text)
         earlier.commit()
         waiter.join(patient(20))
         assert over.is_set()
 
 
-def test_a_stop_ends_a_wait_for_a_slot(kit: Kit) -> None:
+def test_a_stop_ends_a_wait_for_a_slot(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     stop = threading.Event()
     failures: list[BaseException] = []
 
@@ -287,6 +292,7 @@ def test_a_stop_ends_a_wait_for_a_slot(kit: Kit) -> None:
                 " AND query LIKE '%pg_create_logical_replication_slot%' AND wait_event_type = 'Lock'"
             ),
         )
+        assert f"backend {open_transaction.info.backend_pid} of" in caplog.text
         stop.set()
         worker.join(patient(10))
     assert len(failures) == 1
