@@ -25,7 +25,6 @@ REVISION_FILE = "shared/flusso_shared/_revision.txt"
 DOCUMENTATION = "share/doc/flusso-kafka"
 """Where an installed wheel has the pages, below the folder of the environment."""
 _SHIPPED = ("README.md", "CHANGELOG.md", "docs", "deploy")
-_NOT_SHIPPED = {"docs/progress.md"}
 _MADE_FOR_THE_SITE = "<!-- made from the code:"
 """A page with it is complete only on the site."""
 _LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]\((?![a-z]+:|#)([^)\s]+)\)")
@@ -119,7 +118,7 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
         # A build of the image has the README only.
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
             name = path.relative_to(root).as_posix()
-            if not path.is_file() or "__pycache__" in name or name in _NOT_SHIPPED:
+            if not path.is_file() or "__pycache__" in name:
                 continue
             if path.suffix == ".md" and _MADE_FOR_THE_SITE in path.read_text("utf-8"):
                 continue
