@@ -48,7 +48,7 @@ def kit(server: OwnPostgres, slot_name: str) -> Iterator[Kit]:
     with psycopg.connect(found.url, autocommit=True) as connection:
         # One that is left would keep the database, after a failure.
         for (gid,) in connection.execute("SELECT gid FROM pg_prepared_xacts").fetchall():
-            connection.execute(f"ROLLBACK PREPARED '{gid}'")
+            connection.execute(f"ROLLBACK PREPARED '{gid}'".encode())
     server.execute(
         f"SELECT pg_drop_replication_slot('{slot_name}')", f"DROP DATABASE {slot_name} WITH (FORCE)"
     )
