@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,7 +218,7 @@ def test_prepared_transactions_show_when_they_are_committed(
 def test_a_two_phase_slot_sends_prepared_transactions_at_their_commit(
     server: OwnPostgres, site: Site
 ) -> None:
-    """Prepared before the start and while streaming; committed or rolled back later."""
+    """Prepared before the start, which waits for them, and while streaming; committed or rolled back later."""
     kit = Kit(site.database_url, site.slot)
 
     def prepared(name: str, key: int) -> None:
@@ -235,12 +236,24 @@ def test_a_two_phase_slot_sends_prepared_transactions_at_their_commit(
     )
     prepared("early", 1)
     prepared("lost", 2)
-    with kit.running():
-        prepared("late", 3)
-        kit.sql("INSERT INTO users VALUES (4)")
-        assert [change.key for change in kit.expect(1)] == [("4",)]
-        kit.sql("COMMIT PREPARED 'early'", "ROLLBACK PREPARED 'lost'", "COMMIT PREPARED 'late'")
-        assert [change.key for change in kit.expect(2)] == [("1",), ("3",)]
-        kit.sql("INSERT INTO users VALUES (5)")
-        assert [change.key for change in kit.expect(1)] == [("5",)]
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND query LIKE '%pg_prepared_xacts%' AND pid <> pg_backend_pid()"
+    )
+
+    def end_both() -> None:
+        until("the start waits for them", lambda: kit.one(waiting))
+        kit.sql("COMMIT PREPARED 'early'", "ROLLBACK PREPARED 'lost'")
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(end_both)
+        with kit.running():
+            prepared("late", 3)
+            kit.sql("INSERT INTO users VALUES (4)")
+            assert [change.key for change in kit.expect(2)] == [("1",), ("4",)]
+            kit.sql("COMMIT PREPARED 'late'")
+            assert [change.key for change in kit.expect(1)] == [("3",)]
+            kit.sql("INSERT INTO users VALUES (5)")
+            assert [change.key for change in kit.expect(1)] == [("5",)]
+        ended.result()
     assert server.one("SELECT array_agg(two_phase) FROM pg_replication_slots") == [False]
