@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg
 import pytest
 
 from flusso_capture.source import ddl
-from flusso_shared.errors import StoppedError
 from flusso_shared.plan.model import Plan
 from support import names
 from support.kits.capture_kit import ORDERS, USERS, Kit, create_tables, plan
 from support.servers.own_postgres import OwnPostgres, own_postgres
-from support.waiting import patient, until
+from support.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("test_earlier_writers")]
 
@@ -76,11 +74,11 @@ def published_by_hand(kit: Kit) -> None:
 def published_by_a_capture_that_was_ended(kit: Kit) -> None:
     """While it waited."""
     stop = threading.Event()
-    with preparing(kit, stop) as failures:
+    with kit.preparing(stop) as stopped:
         covered = f"SELECT count(*) FROM pg_publication_tables WHERE pubname = '{kit.slot}'"
         until("the publication", lambda: kit.one(covered) == 2)
         stop.set()
-    assert [type(failure) for failure in failures] == [StoppedError]
+    assert len(stopped) == 1
 
 
 @pytest.mark.parametrize(
@@ -98,39 +96,16 @@ def test_a_table_is_ready_when_its_writers_have_ended(
             writer.execute(f"PREPARE TRANSACTION '{gid}'".encode())
             who = f"prepared transaction '{gid}'"
         publish(kit)
-        with preparing(kit, threading.Event()) as failures:
+        with kit.preparing(threading.Event()) as stopped:
             until("what it waits for", lambda: who in told())
             assert kit.log.prepared == [USERS]
             if prepared:
                 other.execute(f"COMMIT PREPARED '{gid}'".encode())
             else:
                 writer.commit()
-    assert failures == []
+    assert stopped == []
     assert kit.log.prepared == [USERS, ORDERS, USERS]
     with kit.running():
         kit.sql("INSERT INTO orders VALUES (2)")
         [change] = kit.expect(1)
         assert change.key == ("2",)
-
-
-@contextmanager
-def preparing(kit: Kit, stop: threading.Event) -> Iterator[list[BaseException]]:
-    """Capture prepares in the meantime; what it fails with."""
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            kit.capture(stop).prepare()
-        except StoppedError as error:
-            failures.append(error)
-
-    worker = threading.Thread(target=work, name="prepare")
-    worker.start()
-    try:
-        yield failures
-    except BaseException:
-        stop.set()
-        raise
-    finally:
-        worker.join(patient(30))
-    assert not worker.is_alive()

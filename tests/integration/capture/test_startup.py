@@ -13,7 +13,7 @@ from flusso_capture.source import ddl
 from flusso_shared.change import Op
 from flusso_shared.changelog.control_records import lineage_of
 from flusso_shared.clock import SystemClock
-from flusso_shared.errors import FatalError, StoppedError
+from flusso_shared.errors import FatalError
 from support.kits.capture_kit import ORDERS, USERS, Kit, create_tables
 from support.waiting import patient, until
 
@@ -191,7 +191,7 @@ def test_a_busy_table_does_not_queue_others_behind_capture(kit: Kit) -> None:
 def test_tables_added_later_wait_for_transactions_that_wrote_before(kit: Kit) -> None:
     """I5: what they wrote is in no log, and a snapshot taken before they commit does not see it.
 
-    (Shown to fail without the wait in `publication`.)
+    (Shown to fail without the wait in `startup`.)
     """
     kit.sql(
         f"CREATE PUBLICATION {kit.slot} FOR TABLE users",
@@ -272,30 +272,20 @@ def test_earlier_transactions_are_waited_for(
 def test_a_stop_ends_a_wait_for_a_slot(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     stop = threading.Event()
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            kit.capture(stop).prepare()
-        except StoppedError as error:
-            failures.append(error)
-
     kit.sql("ALTER TABLE orders REPLICA IDENTITY FULL")
     with psycopg.connect(kit.url) as open_transaction:
         open_transaction.execute("INSERT INTO unrelated VALUES (1)")
-        worker = threading.Thread(target=work, name="prepare")
-        worker.start()
-        until(
-            "the creation of the slot",
-            lambda: kit.one(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND query LIKE '%pg_create_logical_replication_slot%' AND wait_event_type = 'Lock'"
-            ),
-        )
-        assert f"backend {open_transaction.info.backend_pid} of" in caplog.text
-        stop.set()
-        worker.join(patient(10))
-    assert len(failures) == 1
+        with kit.preparing(stop, within=10.0) as stopped:
+            until(
+                "the creation of the slot",
+                lambda: kit.one(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND query LIKE '%pg_create_logical_replication_slot%' AND wait_event_type = 'Lock'"
+                ),
+            )
+            assert f"backend {open_transaction.info.backend_pid} of" in caplog.text
+            stop.set()
+    assert len(stopped) == 1
 
 
 # --- what it refuses -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from fakes.held_log import HeldLog
 from flusso_capture.daemon import Capture, CaptureContext, CaptureOptions
 from flusso_shared.change import Change
 from flusso_shared.clock import SystemClock
-from flusso_shared.errors import FatalError
+from flusso_shared.errors import FatalError, StoppedError
 from flusso_shared.metrics import Metrics
 from flusso_shared.names import TableName
 from flusso_shared.plan.model import (
@@ -99,6 +99,30 @@ class Kit:
 
     def prepare(self, **other: Any) -> None:
         self.capture(threading.Event(), **other).prepare()
+
+    @contextmanager
+    def preparing(
+        self, stop: threading.Event, within: float = 30.0
+    ) -> Iterator[list[StoppedError]]:
+        """Capture prepares meanwhile, and is over `within` seconds after the block; how it was ended, by `stop`."""
+        stopped: list[StoppedError] = []
+
+        def work() -> None:
+            try:
+                self.capture(stop).prepare()
+            except StoppedError as error:
+                stopped.append(error)
+
+        thread = threading.Thread(target=work, name="prepare")
+        thread.start()
+        try:
+            yield stopped
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            thread.join(patient(within))
+        assert not thread.is_alive()
 
     @contextmanager
     def running(self, **other: Any) -> Iterator[Capture]:
